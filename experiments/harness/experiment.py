@@ -1,0 +1,102 @@
+"""The base of every experiment: a question, its arms, how one trial is measured, and what would be the answer.
+
+It runs nothing: the runner calls it, and writes everything it says of itself into the manifest, so that the report can
+be made again from the run directory alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from experiments.harness.stage import Stage
+from results.models.slow_start import Leg
+from topologies.emulator import setting
+from topologies.emulator.topology import Topology
+
+Arm = dict[str, str]
+Row = dict[str, Any]
+
+COLUMNS = {
+    "connect_ms": "time from the start of the fetch until TCP is connected, by libcurl",
+    "first_byte_ms": "time from the start of the fetch to the first byte of the response, by libcurl",
+    "total_ms": "time from the start of the fetch to the last byte of the body, by libcurl",
+    "cap_connect_ms": "SYN to SYN-ACK in the client's capture",
+    "cap_first_byte_ms": "SYN (or request, on a reused connection) to the first byte of the response in the capture",
+    "cap_last_byte_ms": "SYN (or request, on a reused connection) to the last new byte of the response in the capture",
+}
+
+
+class Experiment(setting.Configurable):
+    """A question to a lab. Subclasses are one small file each; the class docstring is the summary of the report.
+
+    `self.world` is the topology as the user set it.
+    """
+
+    topology: ClassVar[type[Topology]]
+    minutes: ClassVar[float]
+    """How long it takes with the default settings on two cores."""
+    topology_settings: ClassVar[Mapping[str, str]] = {}
+    """What this experiment changes of the topology's defaults; the user may change it again."""
+
+    repetitions = setting.count("10", "measured trials of each arm", 1, 10_000)
+    warmup = setting.count("1", "trials of each arm before the measured ones, left out of the answer", 0, 100)
+
+    def __init__(self, world: Topology, given: Mapping[str, str]) -> None:
+        self.world = world
+        self.configure(given)
+
+    def question(self) -> str:
+        """The question, for people who did not read this file."""
+        raise NotImplementedError
+
+    def captures(self) -> tuple[str, ...]:
+        """Nodes whose first interface is captured in every trial, the client first."""
+        return ()
+
+    def labels(self) -> dict[str, dict[str, str]]:
+        """Wording for people: factor -> level -> words."""
+        return {}
+
+    def figures(self) -> list[dict[str, Any]]:
+        """The figures of the report: see results/README.md."""
+        return []
+
+    def arms(self) -> list[Arm]:
+        """What is compared: one level of each factor per arm."""
+        raise NotImplementedError
+
+    def start(self, stage: Stage) -> None:
+        """Start the daemons."""
+        raise NotImplementedError
+
+    def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
+        """Bring everything into the state that the arm begins in; not captured, not timed."""
+
+    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
+        """Measure once: the columns of one row of trials.csv, as `stage.fetch` gives them."""
+        raise NotImplementedError
+
+    def claims(self) -> list[dict[str, Any]]:
+        """What must hold: see results/README.md."""
+        raise NotImplementedError
+
+    def answer(self) -> dict[str, Any]:
+        """The sentence that answers the question, with the quantities it names."""
+        raise NotImplementedError
+
+
+def path_leg(world: Topology, a: str, b: str, new_connection: bool = True) -> Leg:
+    """A TCP connection between two nodes as the topology specifies its path, for the slow-start model."""
+    rtt_ms, rate_bps = world.path(a, b)
+    return Leg(rtt_ms, rate_bps, new_connection)
+
+
+def within(
+    name: str, metric: str, where: Arm, predicted: float, share: float, extra_ms: float, basis: str
+) -> dict[str, Any]:
+    """The claim that the median of a metric lies within a share and some milliseconds of its prediction."""
+    margin = predicted * share + extra_ms
+    return {"name": name, "metric": metric, "statistic": "median", "where": where, "predicted": round(predicted, 3),
+            "low": round(predicted - margin, 3), "high": round(predicted + margin, 3), "basis": basis,
+            "tolerance": f"{share:.0%} + {extra_ms:g} ms"}  # fmt: skip

@@ -1,0 +1,90 @@
+"""What the machine is and how loaded it was: for the manifest, and for distrust. It changes nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+MOST_STEAL = 0.05
+"""A run in which the hypervisor took more than this share of the CPU time is not trusted."""
+
+SYSCTLS = (
+    "net.ipv4.tcp_congestion_control", "net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem", "net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_no_metrics_save",
+    "net.ipv4.tcp_timestamps", "net.ipv4.tcp_sack", "net.ipv4.tcp_window_scaling", "net.ipv4.tcp_ecn",
+    "net.ipv4.tcp_moderate_rcvbuf", "net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_limit_output_bytes",
+)  # fmt: skip
+
+
+def facts() -> dict[str, Any]:
+    """Kernel, processors, memory, and whether this is root (call it outside the sandbox, where everybody is)."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    model = next((line.partition(":")[2].strip() for line in _read("/proc/cpuinfo").splitlines()
+                  if line.startswith("model name")), platform.machine())  # fmt: skip
+    return {"kernel": platform.release(), "system": platform.platform(), "cpus": os.cpu_count(), "model": model,
+            "memory_bytes": memory, "root": os.geteuid() == 0}  # fmt: skip
+
+
+def tools() -> dict[str, str]:
+    """Versions of what a run uses."""
+    found = {name: metadata.version(name) for name in ("pyroute2", "scapy", "httptools", "pycurl", "numpy", "requests")}
+    found["python"] = platform.python_version()
+    for name, command in (
+        ("mininet", ["mn", "--version"]),
+        ("tcpdump", ["tcpdump", "--version"]),
+        ("ip", ["ip", "-V"]),
+    ):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            found[name] = (done.stdout + done.stderr).strip().splitlines()[0]
+        except (OSError, IndexError, subprocess.TimeoutExpired) as error:
+            found[name] = f"unknown: {error}"
+    return found
+
+
+def sysctls() -> dict[str, str]:
+    """The TCP settings of the namespace this thread is in; those that a namespace lacks are left out."""
+    paths = {key: Path("/proc/sys") / key.replace(".", "/") for key in SYSCTLS}
+    return {key: " ".join(_read(str(path)).split()) for key, path in paths.items() if path.exists()}
+
+
+def code(root: Path) -> dict[str, Any]:
+    """Version and git revision of the code, and whether it was changed since."""
+    found: dict[str, Any] = {"version": "0.1.0", "revision": "unknown", "dirty": None}
+    git = ["git", "-c", f"safe.directory={root}", "-C", str(root)]
+    try:
+        done = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+        found["revision"] = done.stdout.strip()
+        done = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True)
+        found["dirty"] = bool(done.stdout.strip())
+    except (OSError, subprocess.SubprocessError):
+        found["revision"] = "unknown: not a git checkout, or git is missing"
+    return found
+
+
+def cpu_ticks() -> tuple[int, int]:
+    """(stolen, all) CPU ticks of the machine since its start, from /proc/stat (proc(5))."""
+    ticks = [int(text) for text in _read("/proc/stat").splitlines()[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
+def steal_fraction(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Share of CPU time that the hypervisor gave to others between two readings."""
+    total = after[1] - before[1]
+    return (after[0] - before[0]) / total if total > 0 else 0.0
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def load() -> list[float]:
+    """Load averages of 1, 5 and 15 minutes."""
+    return [round(value, 2) for value in os.getloadavg()]

@@ -1,0 +1,101 @@
+"""A run directory while it is being written. It is read by `results`, never here.
+
+Nothing in it looks whole before it is: the manifest says `ended: null` until the last file stands, files that are
+written at once are renamed into place, and rows of trials.csv are whole lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = ROOT / "results" / "runs"
+
+
+class RunDirectoryError(Exception):
+    """A run directory that cannot be made or written; the message says why and what to do."""
+
+
+class RunDirectory:
+    """The files of one run. Every write that fails raises RunDirectoryError."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self.path, self.run_id = path, run_id
+        self._header: list[str] = []
+
+    @classmethod
+    def create(cls, experiment: str, now: datetime, out: Path | None = None) -> RunDirectory:
+        """Make `results/runs/EXPERIMENT/UTC-TIME-ID/`, or `out`, which must not exist yet or be empty."""
+        run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        path = out or RUNS / experiment / run_id
+        found = cls(path.resolve(), run_id)
+        with _explained(path):
+            path.mkdir(parents=True, exist_ok=out is not None)
+            if any(path.iterdir()):
+                raise RunDirectoryError(f"could not use {path} as a run directory: it is not empty; runs are never "
+                                        "overwritten, so give another --out")  # fmt: skip
+            for name in ("captures", "logs", "figures", "scratch"):
+                (path / name).mkdir()
+        return found
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write one JSON file whole or not at all."""
+        with _explained(self.path / name):
+            partial = self.path / f".{name}.partial"
+            partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            partial.replace(self.path / name)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What was written last."""
+        found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        return found
+
+    def add_row(self, columns: Sequence[str], row: Mapping[str, Any]) -> None:
+        """Append one row to trials.csv; the first one writes the header."""
+        with _explained(self.path / "trials.csv"):
+            if not self._header:
+                self._header = list(columns)
+                self._append(dict(zip(columns, columns, strict=True)))
+            self._append(row)
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        line = io.StringIO()
+        csv.DictWriter(line, self._header, lineterminator="\n").writerow(row)
+        with (self.path / "trials.csv").open("a", encoding="utf-8", newline="") as file:
+            file.write(line.getvalue())
+
+    def drop_scratch(self) -> None:
+        """Remove the caches that daemons had in it."""
+        shutil.rmtree(self.path / "scratch", ignore_errors=False) if (self.path / "scratch").exists() else None
+
+    def give_to_caller(self) -> None:
+        """Make it the property of the user who called through sudo, the folders above it included."""
+        uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
+        if os.geteuid() != 0 or not uid or not gid:
+            return
+        above = [p for p in (self.path.parent, self.path.parent.parent) if p.is_relative_to(RUNS)]
+        for path in [*above, self.path, *self.path.rglob("*")]:
+            os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+class _explained:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, OSError):
+            raise RunDirectoryError(
+                f"could not write {self.path}: {error.strerror}; free space, or give another place with --out"
+            ) from None

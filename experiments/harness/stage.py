@@ -1,0 +1,154 @@
+"""The stage of an experiment: daemons started in nodes, the measured client, and control calls to them.
+
+It decides nothing about the question; it starts processes by name, waits until they are ready and knows when one died.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from topologies.emulator.lab import Lab, environment
+from topologies.emulator.links.netns import entered
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_WITHIN_S = 10.0
+STOP_WITHIN_S = 12.0
+
+
+class StageError(Exception):
+    """A daemon that did not start, died or did not answer; the message has its own last words."""
+
+
+class Daemon:
+    """A process in a node. `url` is where it listens, when it said so."""
+
+    def __init__(self, lab: Lab, node: str, module: str, arguments: list[str], logs: Path) -> None:
+        self.lab, self.node, self.module = lab, node, module
+        self.errors = logs / f"{node}.stderr"
+        command = [sys.executable, "-P", "-m", module, *arguments]
+        with self.errors.open("ab") as stderr:
+            self.process: subprocess.Popen[str] = lab.node(node).popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1,
+                env=environment(ROOT), cwd="/",
+            )  # fmt: skip
+        self.url = ""
+
+    def wait_ready(self) -> None:
+        """Wait for its `ready` line. Raises StageError."""
+        event = self.read(READY_WITHIN_S, "become ready")
+        if event.get("event") != "ready":
+            raise StageError(
+                f"could not start {self.module} on {self.node}: it said {event} instead of that it is ready"
+            )
+        self.url = f"http://{event['listen']}" if "listen" in event else ""
+
+    def read(self, within_s: float, attempt: str) -> dict[str, Any]:
+        """One line of JSON from it. Raises StageError when none comes in time or it ended."""
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], within_s)[0]:
+            raise StageError(f"could not {attempt}: {self.module} on {self.node} said nothing for {within_s:g} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise StageError(f"could not {attempt}: {self.dead() or 'it closed its output'}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def dead(self) -> str:
+        """Empty while it runs; else how it ended, with its last words."""
+        status = self.process.poll()
+        if status is None:
+            return ""
+        said = self.errors.read_text(errors="replace").strip().splitlines()
+        return f"{self.module} on {self.node} ended with status {status}" + (f" ({said[-1]})" if said else "")
+
+    def stop(self) -> str:
+        """End it cleanly; empty, or what was wrong with its end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return f"{self.module} on {self.node} did not stop within {STOP_WITHIN_S:g} s of SIGTERM"
+        return "" if self.process.returncode == 0 else self.dead()
+
+
+class Stage:
+    """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards."""
+
+    def __init__(self, lab: Lab, logs: Path, scratch: Path) -> None:
+        self.lab, self.logs, self.scratch = lab, logs, scratch
+        self.daemons: list[Daemon] = []
+        self._clients: dict[str, Daemon] = {}
+
+    def daemon(self, node: str, name: str, *options: str) -> Daemon:
+        """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
+        log = self.logs / f"{node}.jsonl"
+        found = Daemon(self.lab, node, f"nodes.{name}", ["--name", node, "--log", str(log), *options], self.logs)
+        self.daemons.append(found)
+        found.wait_ready()
+        return found
+
+    def origin(self, node: str, *options: str) -> Daemon:
+        """Start an origin on port 80 of a node."""
+        return self.daemon(node, "origin", "--listen", f"{self.lab.address(node)}:80", *options)
+
+    def edge(self, node: str, origin: str, *options: str, capacity: str = "10GiB") -> Daemon:
+        """Start an edge on port 80 of a node, with a cache of files, in front of an origin node."""
+        cache = self.scratch / node
+        cache.mkdir(parents=True, exist_ok=True)
+        return self.daemon(node, "edge", "--listen", f"{self.lab.address(node)}:80", "--origin",
+                           f"http://{self.lab.address(origin)}:80", "--cache", str(cache), "--capacity", capacity,
+                           *options)  # fmt: skip
+
+    def fetch(
+        self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120
+    ) -> dict[str, Any]:
+        """One measured fetch by the client of a node: the client's columns of trials.csv. Raises StageError.
+
+        `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before.
+        A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
+        """
+        if node not in self._clients:
+            client = Daemon(self.lab, node, "nodes.client", ["--worker"], self.logs)
+            self.daemons.append(client)
+            self._clients[node] = client
+        client = self._clients[node]
+        order = {"url": url, "connection": connection, "timeout_s": within_s}
+        if sha256:
+            order["expect_sha256"] = sha256
+        assert client.process.stdin is not None
+        try:
+            client.process.stdin.write(json.dumps(order) + "\n")
+            client.process.stdin.flush()
+        except BrokenPipeError:
+            raise StageError(f"could not fetch {url}: {client.dead() or 'the client closed its input'}") from None
+        return client.read(within_s + 10, f"fetch {url}")
+
+    def control(self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
+        """One control call from inside a node, not measured. Raises StageError for a failure or a status over 399."""
+        with entered(self.lab.node(node).pid), requests.Session() as session:
+            session.trust_env = False
+            try:
+                response = session.request(method, url, headers=dict(headers or {}), timeout=60)
+                response.raise_for_status()
+            except requests.RequestException as error:
+                raise StageError(f"could not {method} {url} from {node}: {error}") from None
+        return response
+
+    def trouble(self) -> str:
+        """Empty while every daemon and the links' backend work; else what died."""
+        return next(filter(None, (daemon.dead() for daemon in self.daemons)), "") or self.lab.links.alive()
+
+    def stop(self) -> list[str]:
+        """End all daemons, the clients first; what was wrong with their ends."""
+        return [problem for daemon in reversed(self.daemons) if (problem := daemon.stop())]

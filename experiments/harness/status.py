@@ -1,0 +1,36 @@
+"""Exit statuses, and which error has which. It decides no verdict."""
+
+from __future__ import annotations
+
+from experiments.harness.rundir import RunDirectoryError
+from results.captures.errors import CaptureError
+from results.rundir import RunError
+from topologies.emulator.links.backend import BackendError, UnsupportedError
+from topologies.emulator.links.netns import NamespaceError
+from topologies.emulator.links.spec import LinkError
+from topologies.emulator.plan import PlanError
+from topologies.emulator.sandbox import SandboxError
+from topologies.emulator.setting import SettingError
+
+HOLDS, FAILS, USAGE, INVALID, UNSUPPORTED = 0, 1, 2, 3, 127
+
+BY_OUTCOME = {"holds": HOLDS, "fails": FAILS, "invalid": INVALID, "unsupported": UNSUPPORTED}
+
+
+class UsageError(ValueError):
+    """A request that cannot be understood; the message says what would be."""
+
+
+FAILURES = (
+    UsageError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
+    UnsupportedError, BackendError, NamespaceError,
+)  # fmt: skip
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status for an error that reached the user."""
+    if isinstance(error, SandboxError | UnsupportedError):
+        return UNSUPPORTED
+    if isinstance(error, BackendError | NamespaceError | RunDirectoryError):
+        return INVALID
+    return USAGE

@@ -1,0 +1,84 @@
+"""One trial: prepared, captured, measured, held against its captures.
+
+It says whether it counts, not what it means.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiments.harness.capture import CaptureError, Captures, Outcome
+from experiments.harness.experiment import Arm, Experiment
+from experiments.harness.stage import Stage
+from results.captures import connections, packets
+from results.captures.errors import CaptureError as PcapError
+from results.captures.transfer import agreement, transfer
+
+CLIENT_COLUMNS = (
+    "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms", "request_sent_ms",
+    "first_byte_ms", "total_ms", "size_bytes", "digest_ok", "cache_status", "retransmits", "local_port",
+)  # fmt: skip
+CAPTURE_COLUMNS = (
+    "cap_connect_ms", "cap_first_byte_ms", "cap_last_byte_ms", "cap_bytes", "cap_retransmissions", "cap_packets",
+    "disagreement",
+)  # fmt: skip
+HEAD_COLUMNS = ("trial", "repetition", "order", "warmup", "valid", "reason")
+
+
+def columns(factors: list[str]) -> list[str]:
+    """The header of trials.csv."""
+    return [*HEAD_COLUMNS, *factors, *CLIENT_COLUMNS, *CAPTURE_COLUMNS]
+
+
+def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: Path, run_id: str) -> dict[str, Any]:
+    """One row of trials.csv without its head. Raises StageError when a daemon died, CaptureError when tcpdump did not
+    start: neither can be cured by another trial."""
+    experiment.prepare(stage, arm, trial)
+    with Captures(stage.lab, experiment.captures(), folder, trial, run_id) as captures:
+        fetched = experiment.measure(stage, arm, trial)
+    row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
+    reasons = [outcome.problem for outcome in captures.outcomes if outcome.problem]
+    if not fetched["ok"]:
+        reasons.append(f"the fetch failed: {fetched['error']}")
+    elif fetched.get("unexpected"):
+        reasons.append(str(fetched["unexpected"]))
+    elif captures.outcomes:
+        reasons += _from_captures(row, captures.outcomes)
+    return {**row, "valid": int(not reasons), "reason": "; ".join(reasons)}
+
+
+def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:
+    """What the client said, in the words of trials.csv."""
+    info = fetched.get("tcp_info") or {}
+    found = {
+        **fetched,
+        "connection": "new" if fetched.get("new_connection") else "reuse",
+        "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
+        "retransmits": info.get("total_retrans", ""),
+    }
+    shown = {name: found.get(name) for name in CLIENT_COLUMNS}
+    return {
+        name: "" if value is None else int(value) if isinstance(value, bool) else value for name, value in shown.items()
+    }
+
+
+def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
+    port, started_ns = int(row["local_port"]), int(row["started_ns"])
+    try:
+        seen = transfer(outcomes[0].path, port, started_ns)
+        row.update(seen.columns())
+        # A segment lost on its way shows as a retransmission only where it was sent from: count at every point.
+        counted = [one.to_client.retransmissions + one.to_server.retransmissions
+                   for outcome in outcomes for one in connections.connections(packets.segments(outcome.path))
+                   if one.client[1] == port]  # fmt: skip
+    except PcapError as error:
+        return [str(error)]
+    row["cap_retransmissions"] = max(counted)
+    row["disagreement"] = agreement(
+        {k: row[k] or None for k in ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")}, seen
+    )
+    return []
+
+
+__all__ = ["CaptureError", "columns", "measure"]

@@ -1,0 +1,57 @@
+"""Run one command inside one node of a running lab; the exit status is the command's own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from experiments.harness import options
+from experiments.harness.rundir import ROOT
+from experiments.harness.status import UsageError
+from topologies.emulator.lab import Lab, environment
+from topologies.emulator.setting import nearest
+
+EXAMPLE = "sudo longhaul exec open_connect client1.chennai -- ping -c 3 origin1.az1.virginia"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("topology", metavar="TOPOLOGY")
+    parser.add_argument("node", metavar="NODE")
+    options.settings(parser)
+    options.link(parser)
+
+
+def passes_on(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What stands behind `--` is the command's."""
+    parser.usage = "%(prog)s TOPOLOGY [--set NAME=VALUE]... [--link auto|netem|relay] NODE -- COMMAND [ARGUMENT]..."
+    own, command = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    return parser.parse_intermixed_args(own), command
+
+
+def main(given: argparse.Namespace, command: list[str]) -> int:
+    """The command's exit status; 128 + N when signal N ended it."""
+    world = options.topology(given)
+    names = [node.name for node in world.nodes_info]
+    if given.node not in names:
+        raise UsageError(f"could not run in node '{given.node}': {given.topology} has no such node; "
+                         f"{nearest(given.node, names)}")  # fmt: skip
+    if not command:
+        raise UsageError("could not run: no command is given; write it behind --, for example -- ping -c 3 server")
+
+    def use(lab: Lab) -> int:
+        # Not Mininet's popen: it detaches from the terminal, and this command is to have it.
+        shell = lab.node(given.node).pid
+        done = subprocess.Popen(["mnexec", "-a", str(shell), *command], env=environment(ROOT), cwd=os.getcwd())
+        while True:
+            try:
+                status = done.wait()
+                break
+            except KeyboardInterrupt:
+                continue  # the command has the terminal too: it decides what Ctrl-C means
+        sys.stdout.flush()
+        return status if status >= 0 else 128 - status
+
+    return options.inside(world, given.link, use)

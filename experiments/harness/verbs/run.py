@@ -1,0 +1,79 @@
+"""Run an experiment: build its lab, prove its links, measure, and write a run directory with a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.harness import catalogue, machine, options
+from experiments.harness.rundir import ROOT, RunDirectory
+from experiments.harness.runner import Run
+from experiments.harness.status import BY_OUTCOME, FAILURES, INVALID, UsageError, status_of
+from topologies.emulator import sandbox
+
+EXAMPLE = "sudo longhaul run edge-vs-origin --set edges=Singapore --repetitions 20"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("experiment", metavar="EXPERIMENT")
+    options.settings(parser)
+    parser.add_argument("--repetitions", metavar="N", help="measured trials of each arm")
+    options.link(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: results/runs/EXPERIMENT/...)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the order of trials and of the links (default 1)")
+    options.json(parser)
+
+
+def main(given: argparse.Namespace) -> int:
+    """Exit status by the verdict."""
+    settings = catalogue.parse_settings(given.settings)
+    if given.repetitions is not None:
+        settings["repetitions"] = given.repetitions
+    if given.seed < 0:
+        raise UsageError(f"could not use seed {given.seed}: a seed is not negative")
+    experiment = catalogue.build(catalogue.experiment(given.experiment), {"seed": str(given.seed), **settings})
+    options.warn(experiment.world)
+    directory = RunDirectory.create(given.experiment.replace("_", "-"), datetime.now(UTC), given.out)
+    command = "longhaul " + shlex.join(["run", *sys.argv[2:]])
+    facts = {**machine.facts(), "load_before": machine.load()}
+    try:
+        run = Run(experiment, experiment.world, directory, given.link, given.seed, command, facts)
+        status = sandbox.run(lambda: _guarded(run), (ROOT, directory.path))
+        if status not in (0, 130):
+            return status
+        return _conclude(directory, given.json, status)
+    finally:
+        directory.give_to_caller()
+
+
+def _guarded(run: Run) -> int:
+    try:
+        return run.execute()
+    except FAILURES as error:
+        print(f"longhaul: {error}", file=sys.stderr)
+        return status_of(error)
+
+
+def _conclude(directory: RunDirectory, as_json: bool, status: int) -> int:
+    from results import judge, report, rundir
+
+    loaded = rundir.load(directory.path)
+    verdict = judge.judge(loaded)
+    directory.write_json("manifest.json", {**directory.read_json("manifest.json"), "verdict": verdict.as_dict()})
+    page = report.write(directory.path)
+    summary: dict[str, Any] = {"run": str(directory.path), "report": str(page), "outcome": verdict.outcome,
+                               "reasons": verdict.reasons, "answer": report.answer(loaded)}  # fmt: skip
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        print(f"\n{summary['answer']}\n\nverdict: {verdict.outcome}")
+        for reason in verdict.reasons:
+            print(f"  {reason}")
+        print(f"report:  {page}")
+    return status or BY_OUTCOME.get(verdict.outcome, INVALID)

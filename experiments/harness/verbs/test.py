@@ -1,0 +1,39 @@
+"""Run every test: style, types, the rule of imports, and pytest."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from experiments.harness.rundir import ROOT
+
+EXAMPLE = "sudo longhaul test"
+
+CHECKS = (
+    ("style", ["-m", "ruff", "check", "."]),
+    ("types", ["-m", "mypy"]),
+    ("imports", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("--fast", action="store_true", help="only what needs no lab and no time")
+
+
+def passes_on(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What it does not know goes to pytest."""
+    return parser.parse_known_args(argv)
+
+
+def main(given: argparse.Namespace, rest: list[str]) -> int:
+    """0 when all pass; the first failing check's status else."""
+    for name, command in CHECKS:
+        print(f"{name}: ", end="", flush=True)
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+        print("fine" if done.returncode == 0 else f"\n{done.stdout}{done.stderr}", flush=True)
+        if done.returncode:
+            return done.returncode
+    chosen = ["-m", "not lab and not slow"] if given.fast else []
+    return subprocess.run([sys.executable, "-m", "pytest", *chosen, *rest], cwd=ROOT, check=False).returncode

@@ -1,0 +1,46 @@
+"""The result of a fetch, field by field.
+
+It holds numbers and words; it does not compute statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Result:
+    """Every `_ms` is the time since the start of the fetch, so they never decrease from one to the next.
+
+    `dns_ms` name known; `connect_ms` TCP handshake done (0 on a reused connection); `tls_ms` TLS handshake done (0
+    without TLS); `request_sent_ms` about to send the request (CURLINFO_PRETRANSFER); `first_byte_ms` first byte of the
+    response received (CURLINFO_STARTTRANSFER); `total_ms` last byte received. None where a fetch failed before that
+    step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected.
+    """
+
+    url: str
+    id: Any = None
+    ok: bool = False
+    error: str | None = None
+    http_status: int | None = None
+    http_version: str | None = None
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+    request_sent_ms: float | None = None
+    first_byte_ms: float | None = None
+    total_ms: float | None = None
+    size_bytes: int = 0
+    sha256: str | None = None
+    digest_ok: bool | None = None
+    local_port: int | None = None
+    remote: str | None = None
+    new_connection: bool | None = None
+    started_ns: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    tcp_info: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For one JSON line."""
+        return asdict(self)

@@ -1,0 +1,29 @@
+"""What the kernel knows of a live TCP connection: `getsockopt(TCP_INFO)`.
+
+It does not measure anything itself; the numbers are the kernel's at the moment of the call. Layout: `struct tcp_info`
+of linux/tcp.h, whose beginning has not changed since Linux 2.6.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+_HEAD = struct.Struct("=8B24I")
+_NAMES = (
+    "rto_us", "ato_us", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets", "last_data_sent_ms",
+    "last_ack_sent_ms", "last_data_recv_ms", "last_ack_recv_ms", "pmtu", "rcv_ssthresh", "rtt_us", "rttvar_us",
+    "snd_ssthresh", "snd_cwnd", "advmss", "reordering", "rcv_rtt_us", "rcv_space", "total_retrans",
+)  # fmt: skip
+
+
+def tcp_info(sock: socket.socket) -> dict[str, Any]:
+    """Microseconds, segments and bytes as the names say, with the congestion control's name. Raises OSError."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 512)
+    values = _HEAD.unpack_from(raw.ljust(_HEAD.size, b"\0"))
+    found: dict[str, Any] = dict(zip(_NAMES, values[8:], strict=True))
+    found["state"], found["retransmits"] = values[0], values[2]
+    name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    found["congestion_control"] = name.split(b"\0")[0].decode("ascii")
+    return found

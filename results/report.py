@@ -1,0 +1,118 @@
+"""A run directory to `figures/*.svg` and one self-contained `report.html`. It changes no other file of the run.
+
+Everything shown is computed anew from the files: numbers, figures and the verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from results import tables
+from results.figures.registry import NothingToDraw, find
+from results.judge import Verdict, judge
+from results.rundir import Run, RunError, load
+from results.statistics import Estimate, estimate, ratio
+from results.wording import fill, with_interval
+
+DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = ({"kind": "topology"}, {"kind": "predicted"}, {"kind": "links"})
+"""Drawn in every report, where the run has something for them, beside what the manifest asks for."""
+
+_HEADINGS = {"topology": "Where everything stands", "ecdf": "How the fetches spread", "links": "The links",
+             "waterfall": "Where the time went", "predicted": "Against the prediction"}  # fmt: skip
+
+
+def write(run_dir: Path) -> Path:
+    """Write figures and `report.html` into a run directory; returns the report's path.
+
+    Each file appears whole or not at all. Raises RunError.
+    """
+    run = load(Path(run_dir))
+    verdict = judge(run)
+    figures = draw_figures(run, verdict)
+    page = render(run, verdict, figures)
+    try:
+        (run.path / "figures").mkdir(exist_ok=True)
+        for figure in figures:
+            if figure["svg"]:
+                _write(run.path / "figures" / f"{figure['name']}.svg", str(figure["svg"]))
+        _write(run.path / "report.html", page)
+    except OSError as error:
+        raise RunError(f"could not write the report of {run.path}: {error.strerror}; free some space or make the "
+                       "directory writable, then run: longhaul report RUN") from error  # fmt: skip
+    return run.path / "report.html"
+
+
+def draw_figures(run: Run, verdict: Verdict) -> list[dict[str, str]]:
+    """Every figure, as name, kind, title, SVG, and where it could not be drawn the reason instead. Raises RunError."""
+    wanted = list(run.manifest.figures)
+    asked = {request.get("kind") for request in wanted}
+    wanted += [request for request in DEFAULT_FIGURES if request["kind"] not in asked]
+    drawn: list[dict[str, str]] = []
+    for request in wanted:
+        kind = str(request.get("kind"))
+        try:
+            svg, missing = find(kind)(run, request, verdict), ""
+        except NothingToDraw as reason:
+            svg, missing = "", str(reason)
+        except KeyError as error:
+            raise run.error(f"the manifest's figure '{kind}' lacks {error}") from error
+        except (TypeError, ValueError) as error:
+            raise run.error(f"the figure '{kind}': {error}") from error
+        number = sum(one["kind"] == kind for one in drawn) + 1
+        drawn.append({"name": kind if number == 1 else f"{kind}-{number}", "kind": kind, "svg": svg, "missing": missing,
+                      "title": str(request.get("title") or _HEADINGS.get(kind, kind))})  # fmt: skip
+    return drawn
+
+
+def answer(run: Run) -> str:
+    """The answer's sentence with its numbers and 95 % intervals; empty when the manifest has none. Raises RunError.
+
+    A value reads `61.24 ms (61.10 to 61.30 ms)`, a ratio `4.1 (4.0 to 4.2)`.
+    """
+    samples = {
+        name: (run.sample(one.metric, one.where), one) for name, one in run.manifest.values.items() if not one.ratio
+    }
+    said: dict[str, str] = {}
+    for name, (values, quantity) in samples.items():
+        if values:
+            said[name] = with_interval(estimate(values, quantity.statistic), quantity.metric)
+    for name, quantity in run.manifest.values.items():
+        if quantity.ratio:
+            above, below = (samples[part][0] if part in samples else [] for part in quantity.ratio)
+            if above and any(below):
+                divided: Estimate = ratio(above, below, samples[quantity.ratio[0]][1].statistic)
+                said[name] = with_interval(divided, "")
+    return fill(run.manifest.template, said)
+
+
+def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
+    """The page as HTML. Every text of the run is escaped; only figures drawn here go in as they are."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    shown = [{**figure, "svg": Markup(figure["svg"])} for figure in figures]
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for figure in shown:
+        by_kind.setdefault(figure["kind"], []).append(figure)
+    page = environment.get_template("report.html.j2").render(
+        manifest=run.manifest, verdict=verdict, answer=answer(run), figures=by_kind,
+        metrics=tables.metric_tables(run, verdict), others=tables.other_claims(run, verdict),
+        bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=tables.link_rows(run),
+        agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
+        machine=tables.machine(run), command=tables.command(run), counts=tables.counts(run))  # fmt: skip
+    return re.sub(r"\n\s*\n+", "\n", page)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.topologies.links.bed import join, within
+from tests.topologies.links.conftest import Space
+from topologies.emulator.links import netem, netns
+from topologies.emulator.links.backend import BackendError, End
+from topologies.emulator.links.probe import compare, measure, verify
+from topologies.emulator.links.relay_backend import RelayBackend
+from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def relay() -> Iterator[RelayBackend]:
+    backend = RelayBackend()
+    yield backend
+    backend.close()
+
+
+def twice(way: Direction) -> LinkSpec:
+    return LinkSpec(way, way)
+
+
+def inode() -> str:
+    return os.readlink("/proc/thread-self/ns/net")
+
+
+def test_a_thread_comes_back_from_a_namespace_even_when_the_body_fails(space: Space) -> None:
+    pid, home = space(), inode()
+    with netns.entered(pid):
+        assert inode() == os.readlink(f"/proc/{pid}/ns/net") != home
+    with pytest.raises(ZeroDivisionError), netns.entered(pid):
+        raise ZeroDivisionError
+    assert inode() == home
+
+
+def test_links_are_what_they_were_asked_to_be(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    specs = [
+        symmetric(80, 100_000_000), symmetric(2, 10_000_000), symmetric(30, 20_000_000, loss=0.05), symmetric(0, None),
+        symmetric(40, None, jitter_ms=3), symmetric(20, 100_000_000, mtu=9000),
+        LinkSpec(Direction(30, 5_000_000, 60_000), Direction(10, 50_000_000, 600_000)),
+    ]  # fmt: skip
+    targets = [join(relay, number, a, b, spec) for number, spec in enumerate(specs)]
+    assert {name: one.reasons for name, one in verify(targets).items() if one.reasons} == {}
+    for ways in relay.counters().values():
+        for one in ways.values():
+            assert one.packets == one.delivered + one.dropped_queue + (one.lost or 0)
+            assert (one.failed, one.overrun) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("built", "said", "complaint"),
+    [
+        (symmetric(84, 100_000_000), symmetric(80, 100_000_000), "RTT: 84"),
+        (symmetric(80, 90_000_000), symmetric(80, 100_000_000), "a_to_b: rate 90"),
+        (symmetric(80, 110_000_000), symmetric(80, 100_000_000), "a_to_b: rate 11"),
+        (
+            symmetric(20, 50_000_000),
+            symmetric(20, 50_000_000, loss=0.02),
+            "frames were lost, which a loss of 2.0000% does not do",
+        ),
+        (symmetric(20, 50_000_000, loss=0.3), symmetric(20, 50_000_000), "on a link without loss"),
+    ],
+)
+def test_a_link_made_wrong_is_caught(
+    space: Space, relay: RelayBackend, built: LinkSpec, said: LinkSpec, complaint: str
+) -> None:
+    target = join(relay, 0, space(), space(), built, replace(said, queue_rule=built.queue_rule))
+    reasons = compare(said, measure([target])["link0"])
+    assert any(complaint in reason for reason in reasons), reasons
+
+
+def test_interfaces_are_as_named_and_offer_no_offload(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    for number, spec in enumerate((symmetric(10, 10_000_000, mtu=1400), symmetric(0, None, mtu=1400))):
+        join(relay, number, a, b, spec)
+        shown = within(a, "ip", "-o", "link", "show", f"a{number}")
+        assert "mtu 1400" in shown
+        assert "LOWER_UP" in shown
+        assert f"02:00:00:00:0{number}:01" in shown
+        features = within(a, "ethtool", "-k", f"a{number}")
+        for name in ("tcp-segmentation-offload", "generic-segmentation-offload", "generic-receive-offload",
+                     "tx-udp-segmentation"):  # fmt: skip
+            assert f"{name}: off" in features
+
+
+def test_a_queue_overflow_is_counted_as_such(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    join(relay, 0, a, b, twice(Direction(1, 1_000_000, 15_140)))
+    with netns.socket_in(a, socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        before = relay.counters()["link0"]["a_to_b"]
+        for _ in range(50):
+            sender.sendto(bytes(1472), ("10.0.0.2", 9))
+        time.sleep(0.3)
+    after = relay.counters()["link0"]["a_to_b"]
+    assert after.packets - before.packets == 50
+    assert 38 <= after.dropped_queue <= 39  # one in service, ten wait, a little is sent meanwhile
+
+
+def test_the_same_seed_loses_the_same_frames(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    lost: list[tuple[int | None, ...]] = []
+    for number in range(2):
+        other = RelayBackend()
+        spec = symmetric(1, None, loss=0.3, seed=5)
+        ends = End(a, f"a{number}", f"02:00:00:00:0{number}:01"), End(b, f"b{number}", f"02:00:00:00:0{number}:02")
+        other.connect("same", *ends, spec)
+        with netns.socket_in(a, socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind((f"a{number}", 0))
+            before = other.counters()["same"]["a_to_b"].packets
+            for _ in range(300):
+                sender.send(bytes.fromhex("ffffffffffff02000000000188b5") + bytes(50))
+        time.sleep(0.1)
+        lost.append((before, other.counters()["same"]["a_to_b"].lost))
+        other.close()
+    assert lost[0] == lost[1]
+
+
+def test_an_interface_that_is_down_is_counted_not_hidden(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    join(relay, 0, a, b, symmetric(5, None))
+    within(b, "ip", "link", "set", "b0", "down")
+    with netns.socket_in(a, socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(7):
+            sender.sendto(b"x", ("10.0.0.2", 9))
+    time.sleep(0.1)
+    assert (relay.counters()["link0"]["a_to_b"].failed or 0) >= 7
+    assert relay.alive() == ""
+
+
+def test_a_relay_that_dies_says_so(space: Space, relay: RelayBackend) -> None:
+    join(relay, 0, space(), space(), symmetric(5, None))
+    assert relay.alive() == ""
+    os.kill(relay.describe()["pid"], signal.SIGKILL)
+    with pytest.raises(BackendError, match="killed by signal 9"):
+        relay.counters()
+    assert relay.alive() == "the relay process was killed by signal 9"
+
+
+def test_a_relay_that_fails_reports_its_own_words(relay: RelayBackend) -> None:
+    with pytest.raises(BackendError, match="IndexError"):
+        relay._ask({"stats": 4})
+    assert "IndexError" in relay.alive()
+
+
+def test_the_relay_ends_with_its_parent_and_stays_small(relay: RelayBackend) -> None:
+    pid = relay.describe()["pid"]
+    size = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    assert int(size.split()[1]) < 20_000
+    relay._control.close()
+    relay._process.wait(2)
+    assert relay._process.returncode == 0
+
+
+def test_a_second_link_of_that_name_is_refused(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    join(relay, 0, a, b, symmetric(5, None))
+    with pytest.raises(ValueError, match="link 'link0' exists already"):
+        relay.connect("link0", End(a, "c", "02:00:00:00:09:01"), End(b, "c", "02:00:00:00:09:02"), symmetric(5, None))
+
+
+def test_an_interface_name_that_is_taken_is_an_error_with_the_kernels_words(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    join(relay, 0, a, b, symmetric(0, None))
+    for spec in (symmetric(0, None), symmetric(5, None)):
+        with pytest.raises(BackendError, match=r"could not .*(File exists|exists|busy)"):
+            relay.connect("two", End(a, "a0", "02:00:00:00:09:01"), End(b, "z0", "02:00:00:00:09:02"), spec)
+
+
+def test_two_hundred_cables_take_well_under_a_second(space: Space, relay: RelayBackend) -> None:
+    a, b = space(), space()
+    began = time.monotonic()
+    for n in range(200):
+        ends = End(a, f"a{n}", f"02:00:00:01:{n:02x}:01"), End(b, f"b{n}", f"02:00:00:01:{n:02x}:02")
+        relay.connect(f"c{n}", *ends, symmetric(0, None))
+    assert time.monotonic() - began < 2  # 0.2 s on an idle machine
+
+
+def test_the_kernels_shaper_keeps_rate_and_queue(space: Space) -> None:
+    a, b = space(), space()
+    backend = netem.NetemBackend(netem.Ability("", False, "tc"))
+    try:
+        targets = [join(backend, n, a, b, twice(Direction(0, rate, 64 * 1514)))
+                   for n, rate in enumerate((5_000_000, 100_000_000))]  # fmt: skip
+        assert {name: one.reasons for name, one in verify(targets).items() if one.reasons} == {}
+        counted = backend.counters()["link1"]["a_to_b"]
+        assert counted.delivered >= 166
+        assert counted.dropped_queue == 0
+        with netns.socket_in(a, socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            for _ in range(200):
+                sender.sendto(bytes(1472), ("10.0.0.2", 9))
+        assert 130 <= backend.counters()["link0"]["a_to_b"].dropped_queue <= 136
+    finally:
+        backend.close()

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from topologies.emulator.links.probe import Measured, Rtt, Way, compare
+from topologies.emulator.links.probe.compare import rtt_allowance_ms
+from topologies.emulator.links.probe.plan import OVERPACE, Train, dispersion_bps, echoes, groups, trains
+from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
+
+SPEC = symmetric(80, 100_000_000)
+GOOD = Measured(Rtt(80.0, 80.1, 80.3, 16, 16), Way(100e6, 166, 166), Way(99e6, 166, 166))
+RATES = st.integers(1_000, 10**10)
+
+
+def rtt(median_ms: float, samples: int = 16) -> Measured:
+    return replace(GOOD, rtt_ms=Rtt(median_ms, median_ms, median_ms, samples, 16))
+
+
+def lossy(loss: float, lost: int, sent: int = 1166) -> list[str]:
+    way = replace(SPEC.a_to_b, loss=loss)
+    return compare(LinkSpec(way, SPEC.b_to_a), replace(GOOD, a_to_b=Way(100e6, sent, sent - lost)))
+
+
+def test_a_link_as_specified_has_no_reasons() -> None:
+    assert compare(SPEC, GOOD) == []
+
+
+@pytest.mark.parametrize(("median_ms", "fine"), [(79.3, True), (80.7, True), (79.1, False), (80.9, False)])
+def test_rtt_is_held_to_one_percent(median_ms: float, fine: bool) -> None:
+    assert (compare(SPEC, rtt(median_ms)) == []) is fine
+
+
+@pytest.mark.parametrize(("median_ms", "fine"), [(0.4, True), (0.6, False)])
+def test_an_unshaped_link_is_held_to_half_a_millisecond(median_ms: float, fine: bool) -> None:
+    none = Way(None, 0, 0)
+    assert (compare(symmetric(0, None), Measured(rtt(median_ms).rtt_ms, none, none)) == []) is fine
+
+
+def test_the_reason_names_both_figures() -> None:
+    [reason] = compare(SPEC, rtt(84))
+    assert reason == "RTT: 84 ms where 80 ms was specified (allowed: 0.808 ms either way)"
+
+
+@pytest.mark.parametrize(("rate", "fine"), [(95.1e6, True), (104.9e6, True), (94.9e6, False), (105.1e6, False)])
+def test_rate_is_held_to_five_percent(rate: float, fine: bool) -> None:
+    assert (compare(SPEC, replace(GOOD, b_to_a=Way(rate, 166, 166))) == []) is fine
+
+
+def test_one_lost_frame_on_a_link_without_loss_is_a_reason() -> None:
+    assert "1 of 1166 frames were lost on a link without loss" in lossy(0, 1)[0]
+    assert "1 of 16 echoes" in compare(SPEC, rtt(80.1, samples=15))[0]
+
+
+def test_loss_is_held_to_what_chance_allows() -> None:
+    assert lossy(0.01, 12) == []
+    assert lossy(0.01, 2) == []  # P(at most 2) is 0.0006
+    assert lossy(0.01, 1) != []
+    assert lossy(0.01, 0) != []
+    assert lossy(0.01, 30) != []
+
+
+def test_silence_is_a_reason() -> None:
+    dead = Measured(Rtt(None, None, None, 0, 16), Way(None, 166, 0), Way(None, 166, 0))
+    reasons = compare(SPEC, dead)
+    assert "none of 16 echoes" in reasons[0]
+    assert len(reasons) == 5
+
+
+def test_an_overflow_of_our_own_is_never_called_a_link_fault() -> None:
+    [reason] = compare(SPEC, replace(GOOD, a_to_b=Way(50e6, 166, 100, overflowed=66)))
+    assert "no measurement" in reason
+
+
+def test_jitter_widens_the_allowance_by_what_chance_does_and_no_more() -> None:
+    jittery = symmetric(80, 100_000_000, jitter_ms=4)
+    assert rtt_allowance_ms(SPEC, 16) < 1 < rtt_allowance_ms(jittery, 16) < 6
+
+
+@given(RATES, st.integers(0, 200), st.integers(20, 2000), st.sampled_from([0.0, 0.001, 0.05]))
+def test_a_train_never_overflows_the_queue_of_a_right_link(
+    rate: int, delay_ms: int, queue_frames: int, loss: float
+) -> None:
+    way = Direction(delay_ms, rate, queue_frames * 1514, loss, 0)
+    for train in trains(way, 1500, 4000):
+        excess = train.run * train.frame_bytes * (1 - 1 / OVERPACE) if train.measures_rate else 0
+        assert excess <= way.queue_bytes * 0.51 + 2 * train.frame_bytes
+        assert 50 <= train.frame_bytes <= 1514
+        assert train.frames <= 4000
+        if not train.measures_rate:
+            assert train.rate_bps <= 0.81 * rate
+
+
+def test_a_usual_train_is_twenty_milliseconds_of_full_frames() -> None:
+    [train] = trains(SPEC.a_to_b, 1500, 4000)
+    assert (train.frame_bytes, train.frames, train.run) == (1514, 166, 166)
+
+
+def test_a_slow_link_gets_small_frames() -> None:
+    [train] = trains(symmetric(10, 100_000).a_to_b, 1500, 4000)
+    assert train.frame_bytes < 200
+    assert train.frames * train.gap_ns < 1e9
+
+
+def test_rate_is_read_by_sequence_number_so_that_loss_on_the_wire_does_not_lower_it() -> None:
+    train = Train(1250, 100, 1, 100, 0, True)
+    arrivals = [(number, number * 100_000) for number in range(100) if number % 3]
+    assert dispersion_bps(arrivals, train) == pytest.approx(100e6)
+
+
+def test_pauses_between_runs_do_not_count() -> None:
+    train = Train(1250, 100, 1, 10, 0, True)
+    arrivals = [(number, number * 100_000 + number // 10 * 5_000_000) for number in range(100)]
+    assert dispersion_bps(arrivals, train) == pytest.approx(100e6)
+
+
+def test_too_little_is_no_rate() -> None:
+    assert dispersion_bps([], Train(1250, 100, 1, 100, 0, True)) is None
+    assert dispersion_bps([(4, 17)], Train(1250, 100, 1, 100, 0, True)) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(10**6, 10**9)), max_size=40))
+def test_groups_hold_every_train_once_within_the_budget(ways: list[tuple[int, int]]) -> None:
+    loads = [(way, Train(1514, 10, round(1514 * 8e9 / rate), 10, 0, True)) for way, rate in ways]
+    found = groups(loads, 400e6)
+    assert sorted(index for members in found for index in members) == list(range(len(loads)))
+    for members in found:
+        assert len({loads[index][0] for index in members}) == len(members)
+        assert len(members) == 1 or sum(loads[index][1].rate_bps for index in members) <= 400e6 * OVERPACE * 1.001
+
+
+def test_echoes_of_slow_or_jittery_links_are_further_apart() -> None:
+    assert echoes(SPEC.a_to_b, SPEC.b_to_a) == (16, 50_000_000)
+    slow = symmetric(10, 1_000).a_to_b
+    count, apart_ns = echoes(slow, slow)
+    assert count == 5
+    assert apart_ns >= 1_200_000_000

@@ -1,0 +1,94 @@
+"""A lab: a topology built by Mininet inside the sandbox, with its links measured against what was asked.
+
+It runs no experiment and no daemon; it gives the nodes in which they run. Only the end of the sandbox takes it down.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+from pyroute2 import IPRoute
+
+from topologies.emulator import sandbox
+from topologies.emulator.hosts import LabNode
+from topologies.emulator.links import probe
+from topologies.emulator.links.backend import Backend, choose
+from topologies.emulator.mininet_link import LonghaulLink
+from topologies.emulator.topology import Topology
+
+
+class Lab:
+    """A running lab. Make it inside a sandbox only; the constructor returns when every node is up and routed."""
+
+    def __init__(self, topology: Topology, link: str = "auto") -> None:
+        self.topology = topology
+        self.links: Backend = choose(link)
+        LonghaulLink.current = self.links
+        with IPRoute() as kernel:
+            kernel.link("set", index=1, state="up")
+        setLogLevel("error")
+        # Mininet's own start-up writes limits of the whole machine (file-max, neighbour tables); a lab may not.
+        Mininet.inited = True
+        self.net = Mininet(topo=topology, controller=None, build=False)
+        self._name_hosts()  # before the nodes, whose mount namespaces are copies of this one
+        self.net.build()
+
+    def node(self, name: str) -> LabNode:
+        """A node by name. Raises KeyError."""
+        found: LabNode = self.net.nameToNode[name]
+        return found
+
+    def address(self, name: str) -> str:
+        """The address a node is known by."""
+        return self.topology.plans[name].address
+
+    def verify(self) -> dict[str, Any]:
+        """Measure every link: the content of `links.json`, specified against achieved."""
+        end = {(n, i.link): i for n, plan in self.topology.plans.items() for i in plan.interfaces}
+        targets = [
+            probe.Target(link.name, self.node(link.a).pid, end[link.a, number].address,
+                         self.node(link.b).pid, end[link.b, number].address, link.spec)
+            for number, link in enumerate(self.topology.links_info)
+        ]  # fmt: skip
+        verified = probe.verify(targets)
+        rows = []
+        for link in self.topology.links_info:
+            found = verified[link.name]
+            rows.append({
+                "name": link.name, "a": link.a, "b": link.b, "backend": "veth" if link.spec.unshaped else self.links.name,
+                "estimate": link.estimate, "note": link.source,
+                "specified": {"rtt_ms": link.spec.rtt_ms, **link.spec.as_dict()},
+                "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
+                    "reasons": list(found.reasons),
+                    "attempts": found.attempts,
+            })  # fmt: skip
+        return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
+
+    def watch(self, links: dict[str, Any]) -> None:
+        """Add what the backend counted since the start to the content of `links.json`."""
+        counters = self.links.counters()
+        for row in links["links"]:
+            if row["name"] in counters:
+                row["during"] = {way: count.as_dict() for way, count in counters[row["name"]].items()}
+
+    def _name_hosts(self) -> None:
+        lines = ["127.0.0.1 localhost"]
+        lines += [f"{plan.address} {name}" for name, plan in self.topology.plans.items()]
+        hosts, resolver = sandbox.scratch() / "hosts", sandbox.scratch() / "resolv.conf"
+        hosts.write_text("\n".join(lines) + "\n")
+        # No name server is within reach: a name that /etc/hosts lacks fails at once instead of after seconds.
+        resolver.write_text("options timeout:1 attempts:1\n")
+        for source, target in ((hosts, Path("/etc/hosts")), (resolver, Path("/etc/resolv.conf"))):
+            if target.exists():
+                sandbox.mount(str(source), os.path.realpath(target), "", sandbox.MS_BIND)
+
+
+def environment(root: Path) -> Mapping[str, str]:
+    """Environment of a process in a node: ours, able to import longhaul, and through no proxy."""
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    return {**kept, "PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore::DeprecationWarning"}

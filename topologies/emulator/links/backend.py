@@ -1,0 +1,108 @@
+"""What every link backend offers, and the choice between them.
+
+It is not a backend: `relay_backend.py` and `netem.py` are, and `veth.py` lays the unshaped cables for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from .spec import LinkSpec
+
+
+class UnsupportedError(RuntimeError):
+    """This machine cannot do it; the message says what was attempted, why it failed, and what would change that."""
+
+
+class BackendError(RuntimeError):
+    """A link or a backend that failed although the machine should be able to; the message has the kernel's words."""
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a link: any process in the node's network namespace, and the interface to make there.
+
+    `ifname` has at most 15 characters (the kernel's limit); `mac` is written `02:00:00:00:00:01`.
+    """
+
+    pid: int
+    ifname: str
+    mac: str
+
+
+@dataclass(frozen=True)
+class DirectionCounters:
+    """What became of the frames of one direction since it was made.
+
+    `packets` and `bytes` were offered to the direction; each was `delivered`, `dropped_queue` (drop-tail), `lost` (on
+    the wire, as specified), `failed` (the receiving interface refused it, which a sound link never shows),
+    or is still under way. `overrun` frames never reached the emulation: the machine was too slow. Lateness is release
+    minus due in nanoseconds; `intake_wait_max_ns` bounds how long a frame waited before it was read, seen only while
+    the relay could not keep up. A backend that cannot know a number reports None, never 0.
+    """
+
+    packets: int
+    bytes: int
+    delivered: int
+    dropped_queue: int
+    lost: int | None = None
+    failed: int | None = None
+    overrun: int | None = None
+    lateness_p50_ns: int | None = None
+    lateness_p99_ns: int | None = None
+    lateness_max_ns: int | None = None
+    intake_wait_max_ns: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `links.json`."""
+        return asdict(self)
+
+
+Counters = dict[str, dict[str, DirectionCounters]]
+"""Link name -> `a_to_b` and `b_to_a` -> counters. Unshaped links are plain cables and are not listed."""
+
+
+class Backend(Protocol):
+    """Makes links and answers for them until it is closed."""
+
+    name: str
+
+    def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
+        """Both interfaces exist afterwards, up, with MTU and MAC, offloads off. Raises BackendError or
+        UnsupportedError; a link name given twice is a ValueError."""
+
+    def counters(self) -> Counters:
+        """Of all shaped links, now. Raises BackendError when the backend no longer works."""
+
+    def alive(self) -> str:
+        """Empty, or why the backend no longer works."""
+
+    def describe(self) -> dict[str, Any]:
+        """How it runs (for `manifest.json`): scheduling class, tool versions, why it was chosen."""
+
+    def close(self) -> None:
+        """Take everything down; a second call does nothing."""
+
+
+def choose(wanted: str = "auto", *, seed_demanded: bool = False) -> Backend:
+    """The backend for `auto`, `netem` or `relay`; its `describe()["why"]` says why. Raises UnsupportedError.
+
+    `seed_demanded` says that the user asked for repeatable loss and jitter: kernels before 6.6 have no netem seed, so
+    `auto` then takes the relay and `netem` is refused.
+    """
+    from . import netem, relay_backend
+
+    if wanted not in ("auto", "netem", "relay"):
+        raise ValueError(f"link backend '{wanted}' is none of auto, netem, relay")
+    if wanted == "relay":
+        return relay_backend.RelayBackend(why="asked for")
+    ability = netem.ability()
+    reason = ability.reason
+    if not reason and seed_demanded and not ability.seed:
+        reason = "a seed was asked for, and this kernel's netem or this tc takes none (both need version 6.6 or newer)"
+    if not reason:
+        return netem.NetemBackend(ability, why="asked for" if wanted == "netem" else "this kernel has netem")
+    if wanted == "netem":
+        raise UnsupportedError(f"could not use the netem links: {reason}; use --link relay (or auto)")
+    return relay_backend.RelayBackend(why=f"netem is not usable here: {reason}")

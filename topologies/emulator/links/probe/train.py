@@ -1,0 +1,133 @@
+"""Rate and loss of all links, by trains of UDP frames that the receiving kernel stamps.
+
+It is not a throughput test: a train is some twenty milliseconds long and is judged by its dispersion.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from ..netns import socket_in
+from .model import Target, Way
+from .plan import HEADERS, PAYLOAD, Train, dispersion_bps, groups, trains
+from .stamps import prepare, receive
+
+_BUFFER_BYTES = 32 << 20
+_FRAME_ACCOUNT = 4096
+"""What the kernel charges a socket buffer for one frame of up to 1514 bytes, at most; larger ones cost more."""
+_PATIENCE_S, _LOSSY_PATIENCE_S = 0.5, 0.15
+_BURST_NS = 500_000
+"""A sender that was held up for longer than this moves its schedule instead of catching up in one burst."""
+
+
+@dataclass
+class _Run:
+    """One train of one direction between two sockets."""
+
+    way: tuple[str, str]
+    train: Train
+    out: socket.socket
+    into: socket.socket
+    longest_s: float
+    lossy: bool
+    sent: int = 0
+    ended: float = 0.0
+    overflowed: int = 0
+    arrived: dict[int, int] = field(default_factory=dict)
+
+
+def measure_trains(targets: Sequence[Target], budget_bps: float) -> dict[str, tuple[Way, Way]]:
+    """Both directions of every link, by name. Raises OSError."""
+    with ExitStack() as stack:
+        runs: list[_Run] = []
+        for one in targets:
+            ends = (one.pid_a, one.ip_a), (one.pid_b, one.ip_b)
+            runs += _runs(stack, one, "a_to_b", *ends) + _runs(stack, one, "b_to_a", *reversed(ends))
+        poll = stack.enter_context(select.epoll())
+        receivers = {run.into.fileno(): run for run in runs}
+        for fd in receivers:
+            poll.register(fd, select.EPOLLIN)
+        for members in groups([(run.way, run.train) for run in runs], budget_bps):
+            _send([runs[index] for index in members])
+            _drain(poll, receivers, 0)
+        _await(poll, receivers, runs)
+        return {one.name: (_way(runs, (one.name, "a_to_b")), _way(runs, (one.name, "b_to_a"))) for one in targets}
+
+
+def _runs(stack: ExitStack, one: Target, way: str, source: tuple[int, str], target: tuple[int, str]) -> list[_Run]:
+    direction = getattr(one.spec, way)
+    found = []
+    granted = _BUFFER_BYTES
+    for number in range(len(trains(direction, one.spec.mtu, 1))):
+        into = stack.enter_context(socket_in(target[0], socket.AF_INET, socket.SOCK_DGRAM))
+        granted = prepare(into, _BUFFER_BYTES)
+        into.bind((target[1], 0))
+        out = stack.enter_context(socket_in(source[0], socket.AF_INET, socket.SOCK_DGRAM))
+        out.bind((source[1], 0))
+        out.connect(into.getsockname())
+        account = _FRAME_ACCOUNT * -(-one.spec.mtu // 1500)
+        train = trains(direction, one.spec.mtu, max(8, granted // account))[number]
+        longest_s = (direction.delay_ms + direction.jitter_ms) / 1000
+        if direction.rate_bps:
+            longest_s += train.frames * train.frame_bytes * 8 / direction.rate_bps
+        found.append(_Run((one.name, way), train, out, into, longest_s, direction.loss > 0))
+    return found
+
+
+def _send(runs: list[_Run]) -> None:
+    """All of a group at once, each frame at its moment."""
+    start = time.monotonic_ns()
+    heap = [(number * 20_000, number) for number in range(len(runs))]
+    frames = [bytearray(run.train.frame_bytes - HEADERS) for run in runs]
+    while heap:
+        at, number = heappop(heap)
+        while (left := start + at - time.monotonic_ns()) > 0:
+            if left > 1_000_000:
+                time.sleep((left - 800_000) / 1e9)
+        run = runs[number]
+        if left < -_BURST_NS:
+            at -= left  # the link has idled meanwhile; a burst would find its queue too short
+        struct.pack_into("!Q", frames[number], 0, run.sent)
+        run.out.send(frames[number])
+        run.sent += 1
+        if run.sent < run.train.frames:
+            pause = run.train.pause_ns if run.sent % run.train.run == 0 else 0
+            heappush(heap, (at + run.train.gap_ns + pause, number))
+        else:
+            run.ended = time.monotonic()
+
+
+def _drain(poll: select.epoll, receivers: dict[int, _Run], wait_s: float) -> None:
+    for fd, _ in poll.poll(wait_s):
+        run = receivers[fd]
+        while (got := receive(run.into)) is not None:
+            data, at_ns, run.overflowed, _ = got
+            if len(data) >= PAYLOAD:
+                run.arrived[struct.unpack_from("!Q", data)[0]] = at_ns
+
+
+def _await(poll: select.epoll, receivers: dict[int, _Run], runs: list[_Run]) -> None:
+    """Until everything has arrived, or could not any more: a link may be slower than it was asked to be."""
+    while (deadline := max((_deadline(run) for run in runs), default=0.0)) > (now := time.monotonic()):
+        _drain(poll, receivers, min(deadline - now, 0.05))
+
+
+def _deadline(run: _Run) -> float:
+    """How long to wait for this run; 0 when it is over. Order is kept, so nothing follows the last frame."""
+    if run.sent - 1 in run.arrived:
+        return 0.0
+    return run.ended + (run.longest_s + _LOSSY_PATIENCE_S if run.lossy else run.longest_s * 1.5 + _PATIENCE_S)
+
+
+def _way(runs: list[_Run], way: tuple[str, str]) -> Way:
+    mine = [run for run in runs if run.way == way]
+    rates = [dispersion_bps(list(run.arrived.items()), run.train) for run in mine if run.train.measures_rate]
+    return Way(rates[0] if rates else None, sum(run.sent for run in mine), sum(len(run.arrived) for run in mine),
+               sum(run.overflowed for run in mine))  # fmt: skip

@@ -1,0 +1,159 @@
+"""Settings: what a topology or an experiment lets its user choose, declared as class attributes.
+
+A setting is text from the user with its unit, checked and converted once; it is not a global option. Write
+
+    rtt = setting.duration("80ms", "round-trip time of the link")
+
+and `self.rtt` is 80.0 (milliseconds). An unknown name or a wrong value is refused with the nearest names or an example.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import units
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or a value that it cannot take; the message is for the user."""
+
+
+class Setting:
+    """One declared setting. As an attribute of an instance it is its converted value."""
+
+    def __init__(self, default: str, about: str, convert: Callable[[str], Any]) -> None:
+        self.default, self.about, self.convert = default, about, convert
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def value(self, text: str) -> Any:
+        """The converted value. Raises SettingError."""
+        try:
+            return self.convert(text)
+        except ValueError as error:
+            raise SettingError(f"could not set {self.name} to '{text}': {error}") from None
+
+
+class Configurable:
+    """A class with settings. `configure` takes texts by name; what is not given takes its default."""
+
+    texts: dict[str, str]
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """All settings by name, in the order of their declaration, those of base classes first."""
+        found: dict[str, Setting] = {}
+        for base in reversed(cls.__mro__):
+            found.update({name: value for name, value in vars(base).items() if isinstance(value, Setting)})
+        return found
+
+    def configure(self, given: Mapping[str, str]) -> None:
+        """Set every attribute from text. Raises SettingError."""
+        known = self.settings()
+        for name in given:
+            if name not in known:
+                raise SettingError(f"could not set {name}: there is no such setting; {nearest(name, known)}")
+        self.texts = {name: str(given.get(name, setting.default)) for name, setting in known.items()}
+        for name, setting in known.items():
+            setattr(self, name, setting.value(self.texts[name]))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that does not exist: the nearest ones, or all of them."""
+    names = list(known)
+    folded = {n.casefold(): n for n in names}
+    close = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names) or 'none'}"
+
+
+def duration(default: str, about: str) -> Any:
+    """A duration in milliseconds, at least 0."""
+    return Setting(default, about, _at_least(units.milliseconds, 0, "a duration cannot be negative"))
+
+
+def rate(default: str, about: str) -> Any:
+    """A rate in bit/s above 0; `unlimited` is None."""
+    convert = _at_least(units.bits_per_second, 1, "a rate must be above 0")
+    return Setting(default, about, lambda text: None if text == "unlimited" else convert(text))
+
+
+def size(default: str, about: str) -> Any:
+    """A size in bytes, at least 0."""
+    return Setting(default, about, _at_least(units.byte_count, 0, "a size cannot be negative"))
+
+
+def queue(default: str, about: str) -> Any:
+    """A queue in bytes; `bdp` is None: derive it from the path."""
+    convert = _at_least(units.byte_count, 1, "a queue must be above 0")
+    return Setting(default, about, lambda text: None if text == "bdp" else convert(text))
+
+
+def percentage(default: str, about: str) -> Any:
+    """A fraction in [0, 1), written as a percentage."""
+    return Setting(default, about, _probability)
+
+
+def count(default: str, about: str, least: int = 1, most: int = 1000) -> Any:
+    """A whole number from `least` to `most`."""
+    return Setting(default, about, lambda text: _whole(text, least, most))
+
+
+def words(default: str, about: str) -> Any:
+    """A tuple of texts, separated by commas."""
+    return Setting(default, about, lambda text: tuple(w.strip() for w in text.split(",") if w.strip()))
+
+
+def sizes(default: str, about: str) -> Any:
+    """A tuple of sizes in bytes, separated by commas, none repeated."""
+    return Setting(default, about, lambda text: _several(text, units.byte_count))
+
+
+def choice(default: str, about: str, *options: str) -> Any:
+    """One of `options`."""
+    return Setting(default, about, lambda text: _one_of(text, options))
+
+
+def text(default: str, about: str) -> Any:
+    """Any text."""
+    return Setting(default, about, str)
+
+
+def _at_least(convert: Callable[[str], float], least: float, complaint: str) -> Callable[[str], Any]:
+    def checked(text: str) -> float:
+        value = convert(text)
+        if value < least:
+            raise ValueError(complaint)
+        return value
+
+    return checked
+
+
+def _probability(text: str) -> float:
+    value = units.fraction(text)
+    if not 0 <= value < 1:
+        raise ValueError("a probability is at least 0% and below 100%")
+    return value
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.strip().isdecimal() or not least <= int(text) <= most:
+        raise ValueError(f"write a whole number from {least} to {most}")
+    return int(text)
+
+
+def _several(text: str, convert: Callable[[str], int]) -> tuple[int, ...]:
+    values = tuple(convert(part) for part in text.split(","))
+    if min(values) < 0:
+        raise ValueError("a size cannot be negative")
+    if len(set(values)) < len(values):
+        raise ValueError("the same size stands in it twice")
+    return values
+
+
+def _one_of(text: str, options: tuple[str, ...]) -> str:
+    if text not in options:
+        raise ValueError(nearest(text, options))
+    return text
