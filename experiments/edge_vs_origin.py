@@ -105,8 +105,8 @@ class EdgeVsOrigin(Experiment):
         arms = {path: {"metric": "total_ms", "where": {"path": path, "size": self.middle()}}
                 for path in ("direct", "cold", "warm")}  # fmt: skip
         return {"template": f"An object of {self.middle()} takes {{direct}} straight from {origin}, {{cold}} through an "
-                            f"edge in {edge} that must fetch it first, and {{warm}} when the edge has it: that is {{times}} "
-                            "times as fast as from the origin.",
+                            f"edge in {edge} that must fetch it first, and {{warm}} when the edge has it: {{times}} times "
+                            "as fast as from the origin.",
                 "values": {**arms, "times": {"ratio": ["direct", "warm"]}}}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 from experiments.harness.experiment import Arm, Experiment, Row, path_leg
 from experiments.harness.stage import Stage, StageError
 from nodes.origin.generate import sha256
-from results.models.slow_start import transfer_time
+from results.models.slow_start import transfer_time, window_after
 from topologies.emulator import setting
 from topologies.two_hosts import TwoHosts
 from units import show_bytes, show_ms
+
+PUBLISHED = "Grigorik, High Performance Browser Networking, chapter 2: 264 and 96 ms, without serialisation"
 
 
 class NewVsWarmConnection(Experiment):
@@ -26,8 +28,8 @@ class NewVsWarmConnection(Experiment):
 
     def question(self) -> str:
         rtt_ms, _ = self.world.path("client", "server")
-        return (f"How long does {show_bytes(self.size)} take over {show_ms(rtt_ms)}, on a new connection and on a warm one, "
-                f"when the server thinks for {show_ms(self.think)}?")  # fmt: skip
+        return (f"How long does {show_bytes(self.size)} take over {show_ms(rtt_ms)} on a new connection, and on a warm "
+                f"one, when the server thinks for {show_ms(self.think)}?")  # fmt: skip
 
     def captures(self) -> tuple[str, ...]:
         return ("client", "server")
@@ -50,9 +52,10 @@ class NewVsWarmConnection(Experiment):
                 raise StageError(f"could not warm the connection: {warmed['error']}")
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        row = stage.fetch("client", f"http://server/objects/{self.size}B/page", connection="reuse" if arm["state"] == "warm" else "new",
+        warm = arm["state"] == "warm"
+        row = stage.fetch("client", f"http://server/objects/{self.size}B/page", connection="reuse" if warm else "new",
                           sha256=sha256("page", self.size).hex())  # fmt: skip
-        if row["ok"] and row["new_connection"] == (arm["state"] == "warm"):
+        if row["ok"] and row["new_connection"] == warm:
             row["unexpected"] = f"the fetch was to be on a {arm['state']} connection and was not"
         return row
 
@@ -65,23 +68,26 @@ class NewVsWarmConnection(Experiment):
         } and (leg.rtt_ms, leg.rate_bps) == (56.0, 100_000_000)
         found = []
         for state, new in (("new", True), ("warm", False)):
-            predicted = transfer_time(rtt_ms=leg.rtt_ms, rate_bps=leg.rate_bps, size_bytes=self.size, think_ms=self.think,
-                                      new_connection=new, warm_window=10 + self.warming // 1448).total_ms  # fmt: skip
+            predicted = transfer_time(
+                rtt_ms=leg.rtt_ms, rate_bps=leg.rate_bps, size_bytes=self.size, think_ms=self.think,
+                new_connection=new, warm_window=window_after(self.warming),
+            ).total_ms  # fmt: skip
             low, high = published[state] if as_published else (0.97 * predicted, 1.03 * predicted)
             found.append({
                 "name": f"{state} connection", "metric": "total_ms", "statistic": "median", "where": {"state": state},
                 "predicted": round(predicted, 3), "low": low, "high": high,
-                "basis": "Grigorik, High Performance Browser Networking, chapter 2 (264 and 96 ms, without serialisation)"
-                if as_published else "slow-start model with the window that the warming fetch leaves",
+                "basis": PUBLISHED if as_published else "slow-start model with the window that the warming fetch leaves",
                 "tolerance": "the published figure and serialisation" if as_published else "3 %",
             })  # fmt: skip
         return found
 
     def answer(self) -> dict[str, Any]:
         values = {state: {"metric": "total_ms", "where": {"state": state}} for state in ("new", "warm")}
-        return {"template": f"{show_bytes(self.size)} take {{new}} on a new connection and {{warm}} on a warm one: {{times}} "
-                            "times as long.", "values": {**values, "times": {"ratio": ["new", "warm"]}}}  # fmt: skip
+        size = show_bytes(self.size)
+        return {"template": f"{size} take {{new}} on a new connection and {{warm}} on a warm one: {{times}} times as long.",
+                "values": {**values, "times": {"ratio": ["new", "warm"]}}}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "topology"}, {"kind": "ecdf", "metric": "total_ms", "by": "state", "title": "Time to the last byte"},
+        return [{"kind": "topology"},
+                {"kind": "ecdf", "metric": "total_ms", "by": "state", "title": "Time to the last byte"},
                 {"kind": "waterfall", "by": "state"}, {"kind": "predicted"}, {"kind": "links"}]  # fmt: skip

@@ -67,9 +67,9 @@ def distrust(run: Run) -> list[str]:
     measured = [trial for trial in run.trials if trial.measured]
     if manifest.interrupted:
         reasons.append(f"the run was interrupted after {len(measured)} measured trials")
-    for link in run.link_list:
-        if not link["ok"] and not any(str(link["name"]) in reason for reason in manifest.invalid):
-            reasons.append(f"link {link['name']}: {'; '.join(map(str, link['reasons'])) or 'not as specified'}")
+    for link in run.links:
+        if not link.ok and not any(link.name in reason for reason in manifest.invalid):
+            reasons.append(f"link {link.name}: {'; '.join(link.reasons) or 'not as specified'}")
     wrong = [trial for trial in measured if trial.flag("ok") and trial.denies("digest_ok")]
     if wrong:
         reasons.append(f"{len(wrong)} of {len(measured)} transfers delivered other bytes than the origin holds (first: "

@@ -70,6 +70,7 @@ class Manifest:
     template: str
     values: Mapping[str, Quantity]
     figures: tuple[Mapping[str, Any], ...]
+    nodes: tuple[Mapping[str, Any], ...]
     invalid: tuple[str, ...]
     unsupported: tuple[str, ...]
 
@@ -92,6 +93,9 @@ def parse(raw: object) -> Manifest:
     levels = {name: tuple(_text(one, f"levels.{name}") for one in _list(found, f"levels.{name}"))
               for name, found in _mapping(top.get("levels", {}), "levels").items()}  # fmt: skip
     answer = _mapping(top.get("answer", {}), "answer")
+    for name in ("settings", "topology", "code", "machine", "sysctls", "tools", "verdict"):
+        _mapping({} if top.get(name) is None else top[name], name)
+    _mapping((top.get("topology") or {}).get("settings") or {}, "topology.settings")
     repetitions = _whole(top.get("repetitions"), "repetitions")
     return Manifest(
         raw=top,
@@ -112,6 +116,7 @@ def parse(raw: object) -> Manifest:
         template=_text(answer.get("template", ""), "answer.template"),
         values=_quantities(_mapping(answer.get("values", {}), "answer.values")),
         figures=tuple(_mapping(one, "figures") for one in _list(top.get("figures", []), "figures")),
+        nodes=_nodes(top),
         invalid=tuple(_text(one, "invalid") for one in _list(top.get("invalid", []), "invalid")),
         unsupported=tuple(_text(one, "unsupported") for one in _list(top.get("unsupported", []), "unsupported")),
     )  # fmt: skip
@@ -159,6 +164,16 @@ def _quantities(raw: Mapping[str, Any]) -> dict[str, Quantity]:
             plain[name] = Quantity(_text(found.get("metric"), f"{at}.metric"), _where(found.get("where", {}), at),
                                    _statistic(found.get("statistic", "median"), at))  # fmt: skip
     return plain
+
+
+def _nodes(top: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    nodes = _list((top.get("topology") or {}).get("nodes", []), "topology.nodes")
+    for index, one in enumerate(nodes):
+        at = f"topology.nodes[{index}]"
+        _text(_mapping(one, at).get("name"), f"{at}.name")
+        for key in ("latitude", "longitude"):
+            _number(one.get(key), f"{at}.{key}")
+    return tuple(nodes)
 
 
 def _where(raw: object, at: str) -> Where:

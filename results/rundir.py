@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from results import links as wires
 from results import manifest as manifests
 from results import trials as tables
+from results.links import Link
 from results.manifest import Manifest
 from results.trials import Trial
 
@@ -20,11 +22,11 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run, as its files say. `links` is the content of `links.json`."""
+    """One run, as its files say."""
 
     path: Path
     manifest: Manifest
-    links: Mapping[str, Any]
+    links: list[Link]
     trials: list[Trial]
 
     def sample(self, metric: str, where: Mapping[str, str]) -> list[float]:
@@ -49,12 +51,6 @@ class Run:
         tried = dict.fromkeys(trial.values[factor] for trial in self.trials)
         return [level for level in known if level in tried] + sorted(set(tried) - set(known))
 
-    @property
-    def link_list(self) -> list[Mapping[str, Any]]:
-        """The links of `links.json`."""
-        found: list[Mapping[str, Any]] = self.links["links"]
-        return found
-
     def error(self, cause: str) -> RunError:
         """An error about this run."""
         return _error(self.path, cause, "the run is damaged: make it again with `longhaul run`")
@@ -71,8 +67,10 @@ def load(path: Path) -> Run:
     except manifests.ManifestError as error:
         raise _error(path, f"manifest.json: {error}", "read it with the version of longhaul that wrote it, or make the "
                      "run again") from error  # fmt: skip
-    links = _json(path, "links.json")
-    _check_links(path, links)
+    try:
+        links = wires.parse(_json(path, "links.json"))
+    except wires.LinksError as error:
+        raise _error(path, str(error), "the file is damaged: make the run again with `longhaul run`") from error
     try:
         rows = tables.parse(_text(path, "trials.csv"))
     except tables.TrialsError as error:
@@ -97,17 +95,6 @@ def _check_columns(run: Run) -> None:
         for column in (metric, *where):
             if column not in head:
                 raise run.error(f"trials.csv lacks the column {column}, which {user} uses")
-
-
-def _check_links(path: Path, links: object) -> None:
-    found = links.get("links") if isinstance(links, dict) else None
-    if not isinstance(found, list):
-        raise _error(path, "links.json has no list of links", "make the run again with `longhaul run`")
-    for index, link in enumerate(found):
-        needed = ("name", "a", "b", "specified", "ok", "reasons")
-        lacks = [name for name in needed if not isinstance(link, dict) or name not in link]
-        if lacks:
-            raise _error(path, f"links.json: link {index} lacks {', '.join(lacks)}", "make the run again")
 
 
 def _json(path: Path, name: str) -> Any:

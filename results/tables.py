@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from results.figures.links import before, rate_bps, rtt_ms
 from results.judge import ClaimResult, Verdict, band
+from results.links import Link
 from results.rundir import Run
 from results.statistics import estimate
 from results.wording import interval, show, with_interval
@@ -32,8 +32,11 @@ def metric_tables(run: Run, verdict: Verdict) -> list[MetricTable]:
     ]
     metrics = list(dict.fromkeys(used)) or [name for name in ("first_byte_ms", "total_ms") if run.trials]
     factors = list(run.manifest.factors)
-    return [MetricTable(metric, run.manifest.columns.get(metric, ""), factors,
-                        _once([_arm(run, verdict, metric, arm) for arm in run.arms()])) for metric in metrics]  # fmt: skip
+    tables = []
+    for metric in metrics:
+        rows = _grouped([_arm(run, verdict, metric, arm) for arm in run.arms()])
+        tables.append(MetricTable(metric, run.manifest.columns.get(metric, ""), factors, rows))
+    return tables
 
 
 def other_claims(run: Run, verdict: Verdict) -> list[dict[str, str]]:
@@ -52,13 +55,11 @@ def measured_text(result: ClaimResult) -> str:
 def link_rows(run: Run) -> list[dict[str, str]]:
     """Each link: asked for, measured before the run, and what happened on it during the run."""
     return [{
-        "name": str(link["name"]), "backend": str(link.get("backend", "")), "note": str(link.get("note", "")),
-        "rtt": ("≈ " if link.get("estimate") else "") + (show_ms(rtt_ms(link)) if rtt_ms(link) else "none"),
-        "rtt_seen": _rtt_seen(before(link, "rtt_ms")),
-        "rate": _both_ways(rate_bps(link, "a_to_b"), rate_bps(link, "b_to_a"), "no limit"),
-        "rate_seen": _both_ways(_rate_seen(link, "a_to_b"), _rate_seen(link, "b_to_a"), "not measured"),
-        "during": _during(link), "ok": "yes" if link["ok"] else "; ".join(map(str, link["reasons"])) or "no",
-    } for link in run.link_list]  # fmt: skip
+        "name": link.name, "note": link.note, "rtt_seen": _rtt_seen(link),
+        "rtt": ("≈ " if link.estimate else "") + (show_ms(link.rtt_ms) if link.rtt_ms else "none"),
+        "rate": _both_ways(link.rates_bps, "no limit"), "rate_seen": _both_ways(link.seen_rates_bps, "not measured"),
+        "during": _during(link), "ok": "yes" if link.ok else "; ".join(link.reasons) or "no",
+    } for link in run.links]  # fmt: skip
 
 
 def agreement(run: Run) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
     if lost:
         why = sorted({trial.text("reason") or trial.text("error") or "no reason given" for trial in lost})
         said.append(f"{len(lost)} measured fetches do not count: {'; '.join(why[:5])}.")
-    estimated = [str(link["name"]) for link in run.link_list if link.get("estimate")]
+    estimated = [link.name for link in run.links if link.estimate]
     if estimated:
         said.append(f"The round-trip time of {', '.join(estimated)} is estimated from the distance, not published.")
     steal = (raw.get("machine") or {}).get("steal_fraction")
@@ -162,12 +163,15 @@ def _arm(run: Run, verdict: Verdict, metric: str, arm: Mapping[str, str]) -> dic
     return row
 
 
-def _once(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, with the wording of the first factor only where it changes: `first` says whether a row begins a group."""
-    before_it = None
-    for row in rows:
-        row["first"] = len(row["levels"]) < 2 or row["levels"][0] != before_it
-        before_it = row["levels"][0] if row["levels"] else None
+def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each with `span`: how many rows the cell of its first factor covers, 0 where one above covers it."""
+    begins = 0
+    for index, row in enumerate(rows):
+        if len(row["levels"]) > 1 and index and row["levels"][0] == rows[begins]["levels"][0]:
+            rows[begins]["span"] += 1
+            row["span"] = 0
+        else:
+            begins, row["span"] = index, 1
     return rows
 
 
@@ -178,34 +182,28 @@ def _belongs(result: ClaimResult, metric: str, arm: Mapping[str, str]) -> bool:
     )
 
 
-def _rtt_seen(seen: Mapping[str, Any]) -> str:
-    if not seen:
+def _rtt_seen(link: Link) -> str:
+    if link.seen_rtt_ms is None:
         return "not measured"
-    return f"{float(seen['median']):.2f} ms ({float(seen['min']):.2f} to {float(seen['p99']):.2f})"
+    low, median, high = link.seen_rtt_ms
+    return f"{median:.2f} ms ({low:.2f} to {high:.2f})"
 
 
-def _both_ways(one: float | None, other: float | None, none: str) -> str:
-    texts = [none if rate is None else show_bps(rate) for rate in (one, other)]
-    return texts[0] if texts[0] == texts[1] else " / ".join(texts)
+def _both_ways(rates_bps: tuple[float | None, float | None], none: str) -> str:
+    one, other = (none if rate is None else show_bps(rate) for rate in rates_bps)
+    return one if one == other else f"{one} / {other}"
 
 
-def _during(link: Mapping[str, Any]) -> str:
-    ways = [way for way in (link.get("during") or {}).values() if way]
-    if not ways:
+def _during(link: Link) -> str:
+    if link.during is None:
         return "not watched"
-    said = [f"{sum(int(way.get('packets', 0)) for way in ways):,} packets"]
-    for key, word in (("dropped_queue", "dropped by the queue"), ("lost", "lost")):
-        if number := sum(int(way.get(key, 0)) for way in ways):
+    said = [f"{link.during.packets:,} packets"]
+    for number, word in ((link.during.dropped_queue, "dropped by the queue"), (link.during.lost, "lost")):
+        if number:
             said.append(f"{number:,} {word}")
-    late = [float(way["lateness_ms"]["p99"]) for way in ways if way.get("lateness_ms")]
-    return ", ".join(said) + (f"; late by {max(late):.2f} ms (p99)" if late else "")
+    return ", ".join(said) + ("" if link.during.late_ms is None else f"; late by {link.during.late_ms:.2f} ms (p99)")
 
 
 def _settings(name: object, settings: Mapping[str, Any] | None) -> str:
     shown = ", ".join(f"{key} {value}" for key, value in (settings or {}).items() if value not in (None, ""))
     return f"{name or ''}" + (f" ({shown})" if shown else "")
-
-
-def _rate_seen(link: Mapping[str, Any], way: str) -> float | None:
-    rate = before(link, way).get("rate_bps")
-    return None if rate is None else float(rate)

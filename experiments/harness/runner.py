@@ -91,6 +91,7 @@ class Run:
             self.invalid += stage.stop()
             if not stage.lab.links.alive():
                 stage.lab.watch(links)
+                self.invalid += [f"link {row['name']}: {'; '.join(row['reasons'])}" for row in links["links"] if not row["ok"]]
         self._finish(links, interrupted)
         return 130 if interrupted else 0
 
@@ -109,6 +110,7 @@ class Run:
         slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.seed)
         header = trial.columns(list(arms[0]))
         progress = Progress(len(slots))
+        began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
             row = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
                                 self.directory.run_id)  # fmt: skip
@@ -117,6 +119,7 @@ class Run:
             if trouble := stage.trouble():
                 raise StageError(trouble)
             progress.step(" · ".join(slot.arm.values()))
+            self.facts["harness_cpu_fraction"] = round((time.process_time() - cpu) / (time.monotonic() - began), 5)
 
     def _finish(self, links: dict[str, Any], interrupted: bool) -> None:
         steal = machine.steal_fraction(self.ticks, machine.cpu_ticks())

@@ -16,7 +16,8 @@ from results.captures.errors import CaptureError as PcapError
 from results.captures.transfer import agreement, transfer
 
 CLIENT_COLUMNS = (
-    "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms", "request_sent_ms",
+    "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms",
+    "request_sent_ms",
     "first_byte_ms", "total_ms", "size_bytes", "digest_ok", "cache_status", "retransmits", "local_port",
 )  # fmt: skip
 CAPTURE_COLUMNS = (
@@ -68,17 +69,19 @@ def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
     try:
         seen = transfer(outcomes[0].path, port, started_ns)
         row.update(seen.columns())
-        # A segment lost on its way shows as a retransmission only where it was sent from: count at every point.
-        counted = [one.to_client.retransmissions + one.to_server.retransmissions
-                   for outcome in outcomes for one in connections.connections(packets.segments(outcome.path))
-                   if one.client[1] == port]  # fmt: skip
+        found = [(outcome.node, one) for outcome in outcomes
+                 for one in connections.connections(packets.segments(outcome.path))]  # fmt: skip
     except PcapError as error:
         return [str(error)]
-    row["cap_retransmissions"] = max(counted)
+    # A segment lost on its way shows as a retransmission only where it was sent from: count at every point.
+    row["cap_retransmissions"] = max(
+        one.to_client.retransmissions + one.to_server.retransmissions for _, one in found if one.client[1] == port
+    )
     row["disagreement"] = agreement(
         {k: row[k] or None for k in ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")}, seen
     )
-    return []
+    return [f"the capture of {node} lacks {missing} bytes of the connection from port {one.client[1]}"
+            for node, one in found if (missing := one.to_client.missing_bytes + one.to_server.missing_bytes)]  # fmt: skip
 
 
 __all__ = ["CaptureError", "columns", "measure"]

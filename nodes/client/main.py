@@ -16,8 +16,9 @@ from nodes.client.result import Result
 
 DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
-With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method, expect_sha256,
-timeout_s, headers, congestion_control, resolve, http_version, insecure, id) and write one result a line to stdout."""
+With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
+expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, id) and write one result a line
+to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 

@@ -102,6 +102,7 @@ class Store:
                 return False
             if self._fsync:
                 spool.sync()
+                sync_folder((self._objects / spool.name).parent)
             old = self._records.get(record.key)
             self._write(record)
         except OSError:
@@ -179,6 +180,7 @@ class Store:
         path = self._record_path(record.key)
         temporary = path.with_suffix(f".{self._unique}-{next(self._serial)}.tmp")
         try:
+            path.parent.mkdir(exist_ok=True)
             with open(temporary, "wb") as file:
                 file.write(encode(record))
                 file.flush()
@@ -189,11 +191,7 @@ class Store:
             temporary.unlink(missing_ok=True)
             raise
         if self._fsync:
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path.parent)
 
     def _remove_files(self, record: Record) -> None:
         self._record_path(record.key).unlink(missing_ok=True)  # first: a record must never outlive its bytes
@@ -230,6 +228,15 @@ class Store:
             if evicted is None:
                 self.remove(record.key)
             self._evict(evicted or ())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows the names in it. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def list_files(objects: Path) -> tuple[list[Path], dict[str, int]]:

@@ -6,6 +6,7 @@ It does not read responses. A connection belongs to one request at a time; nothi
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 
@@ -133,5 +134,6 @@ class Pool:
         except Failure as error:
             raise UpstreamError(str(error)) from error
         except OSError as error:
-            reason = error.strerror or str(error)
+            known = error.errno is not None and error.errno > 0  # a resolver's own errors are below zero
+            reason = os.strerror(error.errno or 0) if known else (error.strerror or str(error))
             raise UpstreamError(f"the origin {host}:{port} cannot be reached: {reason.lower()}") from error

@@ -12,9 +12,9 @@ from typing import Any
 
 from results.figures.drawing.canvas import INK, MUTED, PANEL, SERIES, SHEET, Canvas, fit, text_width
 from results.figures.drawing.layout import Box, by_distance, by_position
-from results.figures.links import rate_bps, rtt_ms
 from results.figures.registry import NothingToDraw
 from results.judge import Verdict
+from results.links import Link
 from results.rundir import Run
 from units import show_bps, show_ms
 
@@ -55,7 +55,7 @@ class Site:
 
 def draw(run: Run, request: Mapping[str, Any], verdict: Verdict) -> str:
     """SVG. Raises NothingToDraw for a manifest without nodes."""
-    nodes = (run.manifest.raw.get("topology") or {}).get("nodes") or []
+    nodes = run.manifest.nodes
     if not nodes:
         raise NothingToDraw("the manifest names no nodes")
     sites: dict[str, Site] = {}
@@ -64,25 +64,33 @@ def draw(run: Run, request: Mapping[str, Any], verdict: Verdict) -> str:
         name = str(node.get("place") or node["name"])
         sites.setdefault(name, Site(name)).nodes.append(node)
         home[str(node["name"])] = name
-    between: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for link in run.link_list:
-        a, b = home.get(str(link["a"])), home.get(str(link["b"]))
+    between: dict[tuple[str, str], list[Link]] = {}
+    for link in run.links:
+        a, b = home.get(link.a), home.get(link.b)
         if a and b and a != b:
             between.setdefault((min(a, b), max(a, b)), []).append(link)
     boxes = [Box(name, _box_width(site), 36 + LINE * len(site.lines)) for name, site in sites.items()]
     height = _place(boxes, sites, between)
     canvas = Canvas(WIDTH)
-    _links(canvas, {box.key: box for box in boxes}, between)
+    bare = _links(canvas, {box.key: box for box in boxes}, between)
+    if bare:
+        height += 24
+        said = (
+            f"{bare} lines had no room for their times: see the table of links"
+            if bare > 1
+            else ("one line had no room for its time: see the table of links")
+        )
+        canvas.text(2, height - 8, said, size=12, colour=MUTED)
     for box in boxes:
         _site(canvas, box, sites[box.key])
     return canvas.svg(str(request.get("title") or f"The topology of {run.manifest.name}"), height)
 
 
-def label(links: Sequence[Mapping[str, Any]]) -> str:
+def label(links: Sequence[Link]) -> str:
     """`201 ms · 100 Mbit/s`; a range where several links differ; `≈` before an estimated time."""
-    times = sorted({rtt_ms(link) for link in links})
-    rates = sorted({rate for link in links for way in ("a_to_b", "b_to_a") if (rate := rate_bps(link, way))})
-    about = "≈ " if any(link.get("estimate") for link in links) else ""
+    times = sorted({link.rtt_ms for link in links})
+    rates = sorted({rate for link in links for rate in link.rates_bps if rate is not None})
+    about = "≈ " if any(link.estimate for link in links) else ""
     said = about + show_ms(times[0]) + (f" to {show_ms(times[-1])}" if len(times) > 1 else "")
     if rates:
         said += " · " + show_bps(rates[0]) + (f" to {show_bps(rates[-1])}" if len(rates) > 1 else "")
@@ -122,16 +130,16 @@ def _site(canvas: Canvas, box: Box, site: Site) -> None:
         canvas.text(left + 30, y, fit(text, box.width - 40, 12.5), size=12.5, colour=INK, hint=text)
 
 
-def _links(
-    canvas: Canvas, boxes: Mapping[str, Box], between: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-) -> None:
+def _links(canvas: Canvas, boxes: Mapping[str, Box], between: Mapping[tuple[str, str], Sequence[Link]]) -> int:
+    """Draw the lines, the longest round trips first to get a label; returns how many have none."""
     taken: list[tuple[float, float, float, float]] = []
     texts: list[tuple[float, float, str]] = []
-    for (a, b), links in between.items():
+    longest_first = sorted(between.items(), key=lambda pair: -max(link.rtt_ms for link in pair[1]))
+    for (a, b), links in longest_first:
         one, other = boxes[a], boxes[b]
         # A link bends aside a little, like a route on a globe, so that it does not run through boxes in a row.
         bend = ((one.x + other.x) / 2, (one.y + other.y) / 2 - 0.1 * abs(one.x - other.x))
-        dash = "6 4" if any(link.get("estimate") for link in links) else ""
+        dash = "6 4" if any(link.estimate for link in links) else ""
         canvas.curve((one.x, one.y), bend, (other.x, other.y), colour=MUTED, width=2, dash=dash)
         said = label(links)
         half = text_width(said, 12.5) / 2 + 6
@@ -152,3 +160,4 @@ def _links(
         half = text_width(said, 12.5) / 2 + 6
         canvas.box(x - half, y - 11, 2 * half, 22, colour=SHEET, round_px=5)
         canvas.text(x, y + 4.5, said, size=12.5, anchor="middle", bold=True)
+    return len(between) - len(texts)

@@ -10,6 +10,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import PcapWriter
 
 START_NS = 1_790_000_000 * 10**9
+OPTIONS = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
 CLIENT, SERVER = "10.0.0.1", "10.0.1.1"
 
 
@@ -31,11 +32,9 @@ class Dialogue:
         self.client(at_ms, "S", seq=0).server(at_ms + rtt_ms, "SA", seq=0)
         return self.client(at_ms + rtt_ms + 0.05)
 
-    def _add(
-        self, at_ms: float, source: tuple[str, int], to: tuple[str, int], seq: int, flags: str, size: int
-    ) -> Dialogue:
+    def _add(self, at_ms: float, source: tuple[str, int], to: tuple[str, int], seq: int, flags: str, size: int) -> Dialogue:
         packet = (Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=source[0], dst=to[0])
-                  / TCP(sport=source[1], dport=to[1], seq=seq % 2**32, flags=flags) / (b"x" * size))  # fmt: skip
+                  / TCP(sport=source[1], dport=to[1], seq=seq % 2**32, flags=flags, options=OPTIONS) / (b"x" * size))  # fmt: skip
         packet.time = START_NS + round(at_ms * 1e6)
         self.packets.append(packet)
         return self

@@ -14,7 +14,7 @@ from mininet.log import setLogLevel
 from mininet.net import Mininet
 from pyroute2 import IPRoute
 
-from topologies.emulator import sandbox
+from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.links import probe
 from topologies.emulator.links.backend import Backend, choose
@@ -60,21 +60,25 @@ class Lab:
         for link in self.topology.links_info:
             found = verified[link.name]
             rows.append({
-                "name": link.name, "a": link.a, "b": link.b, "backend": "veth" if link.spec.unshaped else self.links.name,
+                "name": link.name, "a": link.a, "b": link.b,
+                "backend": "veth" if link.spec.unshaped else self.links.name,
                 "estimate": link.estimate, "note": link.source,
                 "specified": {"rtt_ms": link.spec.rtt_ms, **link.spec.as_dict()},
                 "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
-                    "reasons": list(found.reasons),
-                    "attempts": found.attempts,
+                "reasons": list(found.reasons), "attempts": found.attempts,
             })  # fmt: skip
         return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
 
     def watch(self, links: dict[str, Any]) -> None:
-        """Add what the backend counted since the start to the content of `links.json`."""
+        """Add what the backend counted since the start to the content of `links.json`, and what that says of trust."""
         counters = self.links.counters()
+        specs = {link.name: link.spec for link in self.topology.links_info}
         for row in links["links"]:
             if row["name"] in counters:
-                row["during"] = {way: count.as_dict() for way, count in counters[row["name"]].items()}
+                found = counters[row["name"]]
+                row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
+                row["reasons"] += watch.distrust(specs[row["name"]], found)
+                row["ok"] = not row["reasons"]
 
     def _name_hosts(self) -> None:
         lines = ["127.0.0.1 localhost"]

@@ -99,9 +99,8 @@ def light_rtt_ms(a: Place, b: Place) -> float:
 def median_stretch(network: str) -> float:
     """Median over the network's pairs of published RTT over light in fibre."""
     by_name = {place.name: place for place in places().values()}
-    return statistics.median(
-        ms / light_rtt_ms(by_name[a], by_name[b]) for (a, b), (ms, _) in ((tuple(p), v) for p, v in _table()[network].items())
-    )  # fmt: skip
+    pairs = _table()[network].items()
+    return statistics.median(ms / light_rtt_ms(*(by_name[name] for name in pair)) for pair, (ms, _) in pairs)
 
 
 def rtt(a: Place, b: Place, network: str) -> Rtt:
@@ -123,5 +122,6 @@ def too_fast(a: Place, b: Place, rtt_ms: float) -> str:
     least = light_rtt_ms(a, b)
     if rtt_ms >= least:
         return ""
-    return (f"{a.name} - {b.name}: {rtt_ms:.4g} ms is below the {least:.4g} ms that light in fibre needs for "
-            f"{great_circle_km(a, b):,.0f} km and back; the link is built, the place names are not to be believed")  # fmt: skip
+    distance = f"{great_circle_km(a, b):,.0f} km"
+    return (f"{a.name} - {b.name}: {rtt_ms:.4g} ms is below the {least:.4g} ms that light in fibre needs for {distance} "
+            "and back; the link is built, but these are not those places")  # fmt: skip

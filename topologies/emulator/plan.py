@@ -52,7 +52,7 @@ class Interface:
 
 @dataclass
 class NodePlan:
-    """Everything a node is given. `routes` are (destination address, next hop, interface); `default` is (next hop, interface)."""
+    """Everything a node is given: `routes` as (destination, next hop, interface), `default` as (next hop, interface)."""
 
     interfaces: list[Interface] = field(default_factory=list)
     routes: list[tuple[str, str, str]] = field(default_factory=list)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -21,7 +22,8 @@ NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
     0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000,
 )  # fmt: skip
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 47, 2
+CAPABILITY_VERSION_3 = 0x20080522
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -122,14 +124,32 @@ def _make_namespaces(uid: int, gid: int) -> None:
             what, then = "a user namespace", "run it with sudo, or allow user namespaces (`longhaul doctor` says how)"
         raise SandboxError(f"could not make {what} for the lab: {error.strerror}; {then}") from None
     if uid != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             try:
                 Path(f"/proc/self/{name}").write_text(text)
             except OSError as error:
                 raise SandboxError(
-                    f"could not become root of a user namespace (/proc/self/{name}): {error.strerror}; "
+                    f"could not get power over a user namespace (/proc/self/{name}): {error.strerror}; "
                     "run it with sudo, or allow user namespaces (`longhaul doctor` says how)"
                 ) from None
+        _keep_powers()
+
+
+def _keep_powers() -> None:
+    """Keep every capability over the new user namespace across exec, as ambient ones (capabilities(7)).
+
+    The user keeps the own user id instead of becoming root of the namespace: tcpdump, nginx, memcached and PostgreSQL
+    change to another user when they find themselves root, and here there is no other.
+    """
+    header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
+    state = ctypes.create_string_buffer(24)
+    _call("capget", header, state)
+    # Two times (effective, permitted, inheritable): capabilities 0 to 31, then 32 to 63.
+    low, permitted, _, high, high_permitted, _ = struct.unpack("6I", state.raw)
+    _call("capset", header, struct.pack("6I", low, permitted, permitted, high, high_permitted, high_permitted))
+    for number in range(64):
+        if (permitted | high_permitted << 32) >> number & 1:
+            _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0)
 
 
 def _make_mounts(keep: tuple[Path, ...]) -> None:
@@ -168,8 +188,8 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _call(name: str, *arguments: int | bytes) -> None:
-    wide = [ctypes.c_ulong(a) if isinstance(a, int) else ctypes.c_char_p(a) for a in arguments]
+def _call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char]) -> None:
+    wide = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments]
     if getattr(_libc, name)(*wide) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

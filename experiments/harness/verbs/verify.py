@@ -42,26 +42,33 @@ def main(given: argparse.Namespace) -> int:
 
 def table(found: dict[str, Any]) -> str:
     """One line per shaped link, plain cables summed up, reasons below."""
-    lines = [f"links by {found['backend']}: {found['how'].get('why', '')}", "",
-             f"{'link':<34} {'RTT specified':>13} {'achieved':>11} {'rate':>12} {'a to b':>13} {'b to a':>13}  queue"]  # fmt: skip
+    lines = [f"links by {found['backend']}: {found['how'].get('why', '')}", "", _line(HEADS)]
     cables = [row for row in found["links"] if row["backend"] == "veth"]
-    for row in found["links"]:
-        if row in cables and row["ok"]:
-            continue
-        asked, got = row["specified"], row["before"]
-        rates = [got[way].get("rate_bps") if got.get(way) else None for way in ("a_to_b", "b_to_a")]
-        shown = ["-" if rate is None else show_bps(rate) for rate in rates]
-        rate = asked["a_to_b"]["rate_bps"]
-        lines.append(f"{row['name'] + (' (estimate)' if row['estimate'] else ''):<34} {show_ms(asked['rtt_ms']):>13} "
-                     f"{show_ms(got['rtt_ms']['median']):>11} {'-' if rate is None else show_bps(rate):>12} {shown[0]:>13} "
-                     f"{shown[1]:>13}  {show_bytes(asked['a_to_b']['queue_bytes'])} ({asked['queue_rule']})")  # fmt: skip
+    lines += [_line(_cells(row)) for row in found["links"] if row not in cables or not row["ok"]]
     if cables:
-        worst = max(row["before"]["rtt_ms"]["median"] for row in cables)
+        worst = max(row["before"]["rtt_ms"]["median"] or 0.0 for row in cables)
         lines.append(f"{len(cables)} plain cables inside sites: RTT at most {show_ms(worst)}")
     wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]]
-    lines += (
-        ["", "every link is within its tolerance (RTT: 0.5 ms or 1 %; rate: 5 %)"]
-        if not wrong
-        else ["", "invalid:", *wrong]
-    )
-    return "\n".join(lines)
+    if wrong:
+        return "\n".join([*lines, "", "invalid:", *wrong])
+    return "\n".join([*lines, "", "every link is within its tolerance (RTT: 0.5 ms or 1 %; rate: 5 %)"])
+
+
+HEADS = ("link", "RTT specified", "achieved", "rate", "a to b", "b to a", " queue")
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    widths = (-28, 13, 11, 12, 13, 13, 0)
+    return " ".join(f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
+                    for cell, width in zip(cells, widths, strict=True))  # fmt: skip
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    asked, got = row["specified"], row["before"]
+    rates = [asked["a_to_b"]["rate_bps"], *((got[way] or {}).get("rate_bps") for way in ("a_to_b", "b_to_a"))]
+    achieved_ms = got["rtt_ms"]["median"]
+    return (
+        row["name"] + (" (estimate)" if row["estimate"] else ""), show_ms(asked["rtt_ms"]),
+        "-" if achieved_ms is None else show_ms(achieved_ms), *("-" if rate is None else show_bps(rate) for rate in rates),
+        f" {show_bytes(asked['a_to_b']['queue_bytes'])} ({asked['queue_rule']})",
+    )  # fmt: skip

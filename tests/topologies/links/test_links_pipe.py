@@ -108,9 +108,9 @@ def test_the_rate_is_never_exceeded_and_the_queue_never_overfull(
     sent = [(due, size) for _, size, due in seen if due is not None]
     for first in range(len(sent)):
         bits = 0
-        for due, size in sent[first + 1 :]:
+        for at, size in sent[first + 1 :]:
             bits += size * 8
-            assert bits * 10**9 <= (due - sent[first][0] + 1) * rate  # whole nanoseconds: one may be missing
+            assert bits * 10**9 <= (at - sent[first][0] + 1) * rate  # whole nanoseconds: one may be missing
     for at, _, due in seen:
         if due is not None:
             # Everything still to be sent: the queue and the frame in service.

@@ -65,7 +65,10 @@ def _way_reasons(name: str, way: Direction, seen: Way) -> list[str]:
     if way.rate_bps is None:
         return found
     if seen.rate_bps is None:
-        return [*found, f"{name}: too few of {seen.sent} frames arrived to know the rate"]
+        return [
+            *found,
+            f"{name}: the rate is unknown: too few of {seen.sent} frames arrived, or this machine held the sender up",
+        ]
     low, high = 1 - RATE_TOLERANCE - jitter_bias(way), 1 + RATE_TOLERANCE + jitter_bias(way)
     if not low <= seen.rate_bps / way.rate_bps <= high:
         found.append(f"{name}: rate {show_bps(seen.rate_bps)} where {show_bps(way.rate_bps)} was specified "

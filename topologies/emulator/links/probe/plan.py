@@ -6,8 +6,9 @@ It sends nothing. A train must be long enough to mean something and short enough
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from ..spec import Direction
 
@@ -21,17 +22,26 @@ TRAIN_S, LONGEST_TRAIN_S, LEAST_FRAMES, JITTERS_PER_TRAIN = 0.02, 0.6, 64, 60
 LOSSES_WANTED, MOST_LOSS_FRAMES, LOSS_FRAMES_PER_S, LONGEST_LOSS_S = 10, 10_000, 20_000, 1.0
 ECHOES, ECHO_SPAN_S = 16, 0.8
 MOST_FRAMES_PER_S = 40_000
+PRIME_NS, QUEUE_SHARE, MOST_QUEUE_SHARE = 2_000_000, 0.6, 0.8
+_UNSHAPED_BURST_NS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Train:
-    """`frames` of `frame_bytes`, one every `gap_ns`; after each `run` of them a pause in which the queue empties."""
+    """`frames` of `frame_bytes`, one every `gap_ns`; after each `run` of them a pause in which the queue empties.
+
+    `frame_ns` is what one takes on the link as specified. A run starts with `prime` frames at once, and never has more
+    than `most_ns` of sending time in the queue.
+    """
 
     frame_bytes: int
     frames: int
     gap_ns: int
     run: int
     pause_ns: int
+    frame_ns: int
+    prime: int
+    most_ns: int
     measures_rate: bool
 
     @property
@@ -40,50 +50,81 @@ class Train:
         return self.frame_bytes * 8e9 / self.gap_ns
 
 
-def trains(way: Direction, mtu: int, buffer_frames: int) -> list[Train]:
+def trains(way: Direction, mtu: int, buffer_bytes: int) -> list[Train]:
     """The trains of one direction: one for the rate if it has one, one of small frames for the loss if it has any.
 
-    `buffer_frames` is what the receiver's socket holds.
+    `buffer_bytes` is what the receiver's socket holds, in the kernel's accounting.
     """
     found = []
     if way.rate_bps is not None:
-        found.append(_rate_train(way, way.rate_bps, mtu, buffer_frames))
+        found.append(_rate_train(way, way.rate_bps, mtu, buffer_bytes))
     if way.loss:
         pace_bps = LOSS_FRAMES_PER_S * SMALLEST_FRAME * 8.0
         if way.rate_bps is not None:
             pace_bps = min(pace_bps, 0.8 * way.rate_bps)
         per_s = pace_bps / 8 / SMALLEST_FRAME
-        count = min(math.ceil(LOSSES_WANTED / way.loss), MOST_LOSS_FRAMES, int(per_s * LONGEST_LOSS_S), buffer_frames)
-        found.append(Train(SMALLEST_FRAME, max(8, count), round(1e9 / per_s), max(8, count), 0, False))
+        count = min(math.ceil(LOSSES_WANTED / way.loss), MOST_LOSS_FRAMES, int(per_s * LONGEST_LOSS_S),
+                    buffer_bytes // _account_bytes(SMALLEST_FRAME))  # fmt: skip
+        gap_ns, frames = round(1e9 / per_s), max(8, count)
+        frame_ns = _frame_ns(SMALLEST_FRAME, way.rate_bps) if way.rate_bps else gap_ns
+        most_ns = _frame_ns(way.queue_bytes // 2, way.rate_bps) if way.rate_bps else _UNSHAPED_BURST_NS
+        found.append(Train(SMALLEST_FRAME, frames, gap_ns, frames, 0, frame_ns, 1, most_ns, False))
     return found
 
 
-def _rate_train(way: Direction, rate_bps: int, mtu: int, buffer_frames: int) -> Train:
+def _account_bytes(frame_bytes: int) -> int:
+    """What the kernel charges a socket buffer for one frame, at most: its memory comes in whole blocks."""
+    return frame_bytes + 1050 if frame_bytes <= 1514 else 2 * frame_bytes + 1024
+
+
+def _frame_ns(size_bytes: int, rate_bps: int) -> int:
+    return round(size_bytes * 8e9 / rate_bps)
+
+
+def _rate_train(way: Direction, rate_bps: int, mtu: int, buffer_bytes: int) -> Train:
     full = mtu + 14
     frame = min(full, max(SMALLEST_FRAME, int(rate_bps * LONGEST_TRAIN_S / 8 / LEAST_FRAMES)))
     wanted_s = min(LONGEST_TRAIN_S, max(TRAIN_S, JITTERS_PER_TRAIN * way.jitter_ms / 1000))
-    frames = min(max(LEAST_FRAMES, math.ceil(rate_bps * wanted_s / 8 / frame)), buffer_frames)
-    # The queue gains (1 - 1/OVERPACE) of a frame with each frame sent; half of it is left for an unsteady sender.
-    run = max(2, int(way.queue_bytes / frame / 2 / (1 - 1 / OVERPACE)))
-    gap_ns = round(frame * 8e9 / rate_bps / OVERPACE)
-    return Train(frame, frames, gap_ns, min(run, frames), round(min(run, frames) * gap_ns * (OVERPACE - 1) * 1.5), True)
+    frames = min(max(LEAST_FRAMES, math.ceil(rate_bps * wanted_s / 8 / frame)),
+                 max(8, buffer_bytes // _account_bytes(frame)))  # fmt: skip
+    frame_ns, queue_frames = _frame_ns(frame, rate_bps), way.queue_bytes / frame
+    prime = max(1, min(int(queue_frames / 4), max(4, PRIME_NS // frame_ns)))
+    # Beyond the prime the queue gains (1 - 1/OVERPACE) of a frame with each frame sent.
+    run = min(frames, max(2, int((queue_frames * QUEUE_SHARE - prime) / (1 - 1 / OVERPACE))))
+    pause_ns = round((prime + run * (OVERPACE - 1)) * frame_ns * 1.5)
+    most_ns = _frame_ns(int(way.queue_bytes * MOST_QUEUE_SHARE), rate_bps)
+    return Train(frame, frames, round(frame_ns / OVERPACE), run, pause_ns, frame_ns, prime, most_ns, True)
 
 
-def dispersion_bps(arrivals: Sequence[tuple[int, int]], train: Train) -> float | None:
+def dispersion_bps(arrivals: Sequence[tuple[int, int]], train: Train, disturbed: Collection[int] = ()) -> float | None:
     """Rate from (sequence number, arrival in ns), by sequence number: a frame lost on the wire has used the rate too.
 
-    Runs are measured each for itself, their bits and times added: what the pauses did does not count. None when
-    nothing was long enough.
+    Runs are measured each for itself, their bits and times added: what the pauses did does not count, nor do runs
+    that were `disturbed`. None when nothing is left.
     """
-    bits = time_ns = 0
+    bits = time_ns = 0.0
     runs: dict[int, list[tuple[int, int]]] = {}
     for sequence, at in arrivals:
         runs.setdefault(sequence // train.run, []).append((sequence, at))
-    for members in runs.values():
-        (first, began), (last, ended) = min(members), max(members)
-        bits += (last - first) * train.frame_bytes * 8
-        time_ns += ended - began
+    for number, members in runs.items():
+        if number in disturbed or len(members) < 2:
+            continue
+        members.sort()
+        frames = members[-1][0] - members[0][0]
+        bits += frames * train.frame_bytes * 8
+        time_ns += frames * _frame_spacing_ns(members)
     return bits * 1e9 / time_ns if time_ns > 0 else None
+
+
+def _frame_spacing_ns(members: Sequence[tuple[int, int]]) -> float:
+    """Median over all pairs a quarter of a run apart (after Theil and Sen).
+
+    A frame released late moves nothing, and one stall of this machine touches a minority of the pairs; a link that is
+    slow or stalls again and again still shows.
+    """
+    apart = max(1, len(members) // 4)
+    return median((later[1] - sooner[1]) / (later[0] - sooner[0])
+                  for sooner, later in zip(members, members[apart:], strict=False))  # fmt: skip
 
 
 def jitter_bias(way: Direction) -> float:

@@ -16,15 +16,13 @@ from heapq import heappop, heappush
 
 from ..netns import socket_in
 from .model import Target, Way
+from .pacer import Pacer
 from .plan import HEADERS, PAYLOAD, Train, dispersion_bps, groups, trains
 from .stamps import prepare, receive
 
 _BUFFER_BYTES = 32 << 20
-_FRAME_ACCOUNT = 4096
-"""What the kernel charges a socket buffer for one frame of up to 1514 bytes, at most; larger ones cost more."""
 _PATIENCE_S, _LOSSY_PATIENCE_S = 0.5, 0.15
-_BURST_NS = 500_000
-"""A sender that was held up for longer than this moves its schedule instead of catching up in one burst."""
+_STAGGER_NS = 20_000
 
 
 @dataclass
@@ -37,7 +35,7 @@ class _Run:
     into: socket.socket
     longest_s: float
     lossy: bool
-    sent: int = 0
+    pacer: Pacer
     ended: float = 0.0
     overflowed: int = 0
     arrived: dict[int, int] = field(default_factory=dict)
@@ -64,44 +62,41 @@ def measure_trains(targets: Sequence[Target], budget_bps: float) -> dict[str, tu
 def _runs(stack: ExitStack, one: Target, way: str, source: tuple[int, str], target: tuple[int, str]) -> list[_Run]:
     direction = getattr(one.spec, way)
     found = []
-    granted = _BUFFER_BYTES
-    for number in range(len(trains(direction, one.spec.mtu, 1))):
+    for number in range(len(trains(direction, one.spec.mtu, _BUFFER_BYTES))):
         into = stack.enter_context(socket_in(target[0], socket.AF_INET, socket.SOCK_DGRAM))
         granted = prepare(into, _BUFFER_BYTES)
         into.bind((target[1], 0))
         out = stack.enter_context(socket_in(source[0], socket.AF_INET, socket.SOCK_DGRAM))
         out.bind((source[1], 0))
         out.connect(into.getsockname())
-        account = _FRAME_ACCOUNT * -(-one.spec.mtu // 1500)
-        train = trains(direction, one.spec.mtu, max(8, granted // account))[number]
+        train = trains(direction, one.spec.mtu, granted)[number]
         longest_s = (direction.delay_ms + direction.jitter_ms) / 1000
         if direction.rate_bps:
             longest_s += train.frames * train.frame_bytes * 8 / direction.rate_bps
-        found.append(_Run((one.name, way), train, out, into, longest_s, direction.loss > 0))
+        found.append(_Run((one.name, way), train, out, into, longest_s, direction.loss > 0, Pacer(train, 0)))
     return found
 
 
 def _send(runs: list[_Run]) -> None:
     """All of a group at once, each frame at its moment."""
     start = time.monotonic_ns()
-    heap = [(number * 20_000, number) for number in range(len(runs))]
+    for number, run in enumerate(runs):
+        run.pacer = Pacer(run.train, start + number * _STAGGER_NS)
+    heap = [(run.pacer.at_ns, number) for number, run in enumerate(runs)]
     frames = [bytearray(run.train.frame_bytes - HEADERS) for run in runs]
     while heap:
         at, number = heappop(heap)
-        while (left := start + at - time.monotonic_ns()) > 0:
+        while (left := at - (now := time.monotonic_ns())) > 0:
             if left > 1_000_000:
                 time.sleep((left - 800_000) / 1e9)
-        run = runs[number]
-        if left < -_BURST_NS:
-            at -= left  # the link has idled meanwhile; a burst would find its queue too short
-        struct.pack_into("!Q", frames[number], 0, run.sent)
+        run, pacer = runs[number], runs[number].pacer
+        struct.pack_into("!Q", frames[number], 0, pacer.count)
         run.out.send(frames[number])
-        run.sent += 1
-        if run.sent < run.train.frames:
-            pause = run.train.pause_ns if run.sent % run.train.run == 0 else 0
-            heappush(heap, (at + run.train.gap_ns + pause, number))
+        pacer.sent(now)
+        if pacer.done:
+            run.ended = now / 1e9
         else:
-            run.ended = time.monotonic()
+            heappush(heap, (pacer.at_ns, number))
 
 
 def _drain(poll: select.epoll, receivers: dict[int, _Run], wait_s: float) -> None:
@@ -121,13 +116,17 @@ def _await(poll: select.epoll, receivers: dict[int, _Run], runs: list[_Run]) -> 
 
 def _deadline(run: _Run) -> float:
     """How long to wait for this run; 0 when it is over. Order is kept, so nothing follows the last frame."""
-    if run.sent - 1 in run.arrived:
+    if run.pacer.count - 1 in run.arrived:
         return 0.0
     return run.ended + (run.longest_s + _LOSSY_PATIENCE_S if run.lossy else run.longest_s * 1.5 + _PATIENCE_S)
 
 
 def _way(runs: list[_Run], way: tuple[str, str]) -> Way:
     mine = [run for run in runs if run.way == way]
-    rates = [dispersion_bps(list(run.arrived.items()), run.train) for run in mine if run.train.measures_rate]
-    return Way(rates[0] if rates else None, sum(run.sent for run in mine), sum(len(run.arrived) for run in mine),
+    rates = [
+        dispersion_bps(list(run.arrived.items()), run.train, run.pacer.disturbed)
+        for run in mine
+        if run.train.measures_rate
+    ]
+    return Way(rates[0] if rates else None, sum(run.pacer.count for run in mine), sum(len(run.arrived) for run in mine),
                sum(run.overflowed for run in mine))  # fmt: skip

@@ -1,0 +1,61 @@
+"""What a benchmark says: rows of figures with their goals, medians of several runs. It measures nothing itself.
+
+Each file in benches/ is one benchmark, found by its presence: `measure(repetitions)` returns its rows.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: the median of `samples`, the most that it may be, and the same of a peer measured in the same run."""
+
+    what: str
+    unit: str
+    samples: tuple[float, ...]
+    at_most: float | None = None
+    peer: str = ""
+    peer_samples: tuple[float, ...] = ()
+
+    @property
+    def median(self) -> float:
+        """Of the samples."""
+        return statistics.median(self.samples)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the peer's, medians; None without a peer."""
+        return self.median / statistics.median(self.peer_samples) if self.peer_samples else None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the median is within the goal."""
+        return self.at_most is None or self.median <= self.at_most
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**asdict(self), "median": self.median, "ratio": self.ratio, "reached": self.reached}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows for a person."""
+    heads = ("what", "median", "min", "max", "goal", "  beside")
+    return "\n".join(_line(cells) for cells in [heads, *map(_cells, rows)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    beside = "" if row.ratio is None else f"  {row.peer}: {statistics.median(row.peer_samples):.3g}, ratio {row.ratio:.2f}"
+    return (row.what, f"{row.median:.3g} {row.unit}", f"{min(row.samples):.3g}", f"{max(row.samples):.3g}",
+            "-" if row.at_most is None else f"{row.at_most:g}", beside + ("" if row.reached else "  NOT REACHED"))  # fmt: skip
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "{:<48} {:>10} {:>8} {:>8} {:>6}{}".format(*cells)
+
+
+Measure = Callable[[int], list[Row]]

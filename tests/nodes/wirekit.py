@@ -1,0 +1,154 @@
+"""Daemons as real processes on loopback, raw dialogues with them, and an origin that follows a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+class Daemon:
+    """One process; `port` is where it listens."""
+
+    def __init__(self, kind: str, *arguments: str, **popen: Any) -> None:
+        command = [sys.executable, "-m", f"nodes.{kind}", *arguments]
+        self.process = subprocess.Popen(
+            command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1])
+        self.ready = json.loads(line)
+        self.port = int(self.ready["listen"].rpartition(":")[2])
+        self.url = f"http://{self.ready['listen']}"
+
+    def get(self, path: str, *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
+        """One request on a connection of its own."""
+        return ask(self.port, method, path, *fields, body=body)
+
+    def stats(self) -> dict[str, Any]:
+        """`GET /-/cache` of an edge."""
+        answer: dict[str, Any] = json.loads(self.get("/-/cache").body)
+        return answer
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; gives the exit status and stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=15)
+        return self.process.returncode, errors
+
+
+class Answer:
+    """A parsed response; `whole` says whether as many bytes came as Content-Length promised."""
+
+    def __init__(self, raw: bytes) -> None:
+        head, _, self.body = raw.partition(b"\r\n\r\n")
+        lines = head.decode("latin-1").split("\r\n")
+        self.raw, self.head = raw, lines[0]
+        self.status = int(lines[0].split(" ")[1]) if raw else 0
+        self.fields: dict[str, str] = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(": ")
+            before = self.fields.get(name.lower())
+            self.fields[name.lower()] = value if before is None else f"{before}, {value}"
+        self.whole = len(self.body) == int(self.fields.get("content-length", "0"))
+
+
+def raw(port: int, data: bytes, *, half_close: bool = False) -> bytes:
+    """Say `data`, hear everything until the server closes or resets."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(data)
+        if half_close:
+            sock.shutdown(socket.SHUT_WR)
+        return hear(sock)
+
+
+def hear(sock: socket.socket) -> bytes:
+    """Everything until the peer closes or resets."""
+    parts: list[bytes] = []
+    while True:
+        try:
+            data = sock.recv(1 << 20)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            return b"".join(parts)
+        parts.append(data)
+
+
+def request(method: str, path: str, *fields: str, body: bytes = b"") -> bytes:
+    """A request that asks the server to close afterwards."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: test", "Connection: close", *fields]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def ask(port: int, method: str, path: str, *fields: str, body: bytes = b"") -> Answer:
+    """One request, one response."""
+    return Answer(raw(port, request(method, path, *fields, body=body)))
+
+
+class ScriptedOrigin:
+    """Hands each request's head to `script(head, connection)`, which sends what it likes; counts them."""
+
+    def __init__(self, script: Callable[[str, socket.socket], bool | None]) -> None:
+        self.script, self.connections = script, 0
+        self.heads: list[str] = []
+        self._lock = threading.Lock()
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        waiting = b""
+        with sock:
+            while True:
+                while b"\r\n\r\n" not in waiting:
+                    try:
+                        data = sock.recv(65536)
+                    except OSError:
+                        return
+                    if not data:
+                        return
+                    waiting += data
+                head, _, waiting = waiting.partition(b"\r\n\r\n")
+                with self._lock:
+                    self.heads.append(head.decode())
+                try:
+                    if self.script(head.decode(), sock) is False:
+                        return
+                except OSError:
+                    return
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._listening.close()
+
+
+def ok(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
+    """A response with Content-Length."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

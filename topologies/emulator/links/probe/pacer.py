@@ -1,0 +1,51 @@
+"""When each frame of a train leaves, and whether the link had something to send all the time.
+
+It sends nothing and reads no clock. A sender that was held up catches up as far as the queue surely holds; if a link a
+little too fast would have run dry meanwhile, that run measures the sender and is set aside.
+"""
+
+from __future__ import annotations
+
+from .plan import Train
+
+FASTEST = 1.10
+"""A link this much too fast must show; beyond that it shows anyway."""
+_MOST_IDLE = 0.04
+
+
+class Pacer:
+    """For one train. `at_ns` is when its next frame leaves; `disturbed` has the numbers of the runs set aside."""
+
+    __slots__ = ("_began", "_busy_until", "_fast_until", "_idle_ns", "_train", "at_ns", "count", "disturbed")
+
+    def __init__(self, train: Train, start_ns: int) -> None:
+        self._train = train
+        self.at_ns, self.count = start_ns, 0
+        self.disturbed: set[int] = set()
+        self._began = self._busy_until = self._fast_until = self._idle_ns = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether all frames have left."""
+        return self.count >= self._train.frames
+
+    def sent(self, now_ns: int) -> None:
+        """A frame has left; `at_ns` is the next one's time afterwards."""
+        train = self._train
+        number, index = divmod(self.count, train.run)
+        if index == 0:
+            self._began = self._busy_until = self._fast_until = now_ns
+            self._idle_ns = 0
+        if now_ns > self._fast_until:
+            self._idle_ns += now_ns - self._fast_until
+            self._fast_until = now_ns
+            if train.prime > 1 and self._idle_ns > _MOST_IDLE * train.run * train.gap_ns:
+                self.disturbed.add(number)
+        self._fast_until += round(train.frame_ns / FASTEST)
+        self._busy_until = max(self._busy_until, now_ns) + train.frame_ns
+        self.count += 1
+        if index + 1 == train.run:
+            self.at_ns = now_ns + train.gap_ns + train.pause_ns
+        else:
+            due = self._began + max(0, index + 1 - train.prime) * train.gap_ns
+            self.at_ns = max(due, self._busy_until + train.frame_ns - train.most_ns)
