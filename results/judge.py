@@ -53,9 +53,7 @@ def judge(run: Run) -> Verdict:
     if outside:
         return Verdict("fails", outside, results)
     if not results:
-        return Verdict(
-            "holds", ["the trials are valid; nothing was predicted, so there was no claim to judge"], results
-        )
+        return Verdict("holds", ["the trials are valid; nothing was predicted, so there was no claim to judge"], results)
     together = f"all {len(results)} claims lie within their bands"
     return Verdict("holds", [together if len(results) > 1 else results[0].words], results)
 
@@ -82,7 +80,9 @@ def distrust(run: Run) -> list[str]:
         if good < manifest.needed:
             spoilt = sorted({trial.text("reason") or trial.text("error") for trial in tried if not trial.counts} - {""})
             arm_name, why = manifest.arm_name(arm) or "the only arm", f" ({'; '.join(spoilt[:3])})" if spoilt else ""
-            reasons.append(f"{arm_name}: {good} valid trials where {manifest.needed} are needed{why}")
+            reasons.append(
+                f"{arm_name}: {good} valid {'trial' if good == 1 else 'trials'} where {manifest.needed} are needed{why}"
+            )
     return reasons
 
 

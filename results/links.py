@@ -99,9 +99,7 @@ def _traffic(raw: object, at: str) -> Traffic | None:
 
 
 def _rates(raw: Mapping[str, Any], at: str) -> tuple[float | None, float | None]:
-    one, other = (
-        _number(_mapping(raw.get(way), f"{at}.{way}").get("rate_bps"), f"{at}.{way}.rate_bps") for way in WAYS
-    )
+    one, other = (_number(_mapping(raw.get(way), f"{at}.{way}").get("rate_bps"), f"{at}.{way}.rate_bps") for way in WAYS)
     return one, other
 
 

@@ -73,9 +73,7 @@ def answer(run: Run) -> str:
 
     A value reads `61.24 ms (61.10 to 61.30 ms)`, a ratio `4.1 (4.0 to 4.2)`.
     """
-    samples = {
-        name: (run.sample(one.metric, one.where), one) for name, one in run.manifest.values.items() if not one.ratio
-    }
+    samples = {name: (run.sample(one.metric, one.where), one) for name, one in run.manifest.values.items() if not one.ratio}
     said: dict[str, str] = {}
     for name, (values, quantity) in samples.items():
         if values:
@@ -96,6 +94,7 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters["together"] = lambda text: re.sub(r"(?<=\d) (?=(?:[kMGT]i?)?(?:ms|s|B|bit/s|%)\b)", "\u00a0", text)
     shown = [{**figure, "svg": Markup(figure["svg"])} for figure in figures]
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for figure in shown:
@@ -103,7 +102,8 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
     page = environment.get_template("report.html.j2").render(
         manifest=run.manifest, verdict=verdict, answer=answer(run), figures=by_kind,
         metrics=tables.metric_tables(run, verdict), others=tables.other_claims(run, verdict),
-        bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=tables.link_rows(run),
+        bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=tables.link_rows(run), cables=tables.cables(run),
+        headings=_HEADINGS, began=tables.began(run),
         agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
         machine=tables.machine(run), command=tables.command(run), counts=tables.counts(run))  # fmt: skip
     return re.sub(r"\n\s*\n+", "\n", page)

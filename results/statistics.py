@@ -95,8 +95,8 @@ def ratio(above: Sequence[float], below: Sequence[float], name: str = "median", 
 
 def _degenerate(values: Sequence[float]) -> str:
     if len(values) < FEWEST_FOR_INTERVAL:
-        return "one sample: no interval" if len(values) == 1 else f"{len(values)} samples: too few for an interval"
-    return "all samples are equal: the interval is the value" if min(values) == max(values) else ""
+        return "one sample: no interval" if len(values) == 1 else f"{len(values)} samples: no interval"
+    return "all samples equal: no interval" if min(values) == max(values) else ""
 
 
 def _vector_function(name: str) -> Callable[[Any, int], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +28,7 @@ class MetricTable:
 
 def metric_tables(run: Run, verdict: Verdict) -> list[MetricTable]:
     """One table for each metric that a claim or the answer uses."""
-    used = [claim.metric for claim in run.manifest.claims] + [
-        one.metric for one in run.manifest.values.values() if one.metric
-    ]
+    used = [claim.metric for claim in run.manifest.claims] + [one.metric for one in run.manifest.values.values() if one.metric]
     metrics = list(dict.fromkeys(used)) or [name for name in ("first_byte_ms", "total_ms") if run.trials]
     factors = list(run.manifest.factors)
     tables = []
@@ -53,13 +52,31 @@ def measured_text(result: ClaimResult) -> str:
 
 
 def link_rows(run: Run) -> list[dict[str, str]]:
-    """Each link: asked for, measured before the run, and what happened on it during the run."""
+    """Each shaped link, and each that is wrong: asked for, measured before the run, and what happened on it during it."""
     return [{
         "name": link.name, "note": link.note, "rtt_seen": _rtt_seen(link),
         "rtt": ("≈ " if link.estimate else "") + (show_ms(link.rtt_ms) if link.rtt_ms else "none"),
         "rate": _both_ways(link.rates_bps, "no limit"), "rate_seen": _both_ways(link.seen_rates_bps, "not measured"),
         "during": _during(link), "ok": "yes" if link.ok else "; ".join(link.reasons) or "no",
-    } for link in run.links]  # fmt: skip
+    } for link in run.links if not _is_cable(link)]  # fmt: skip
+
+
+def cables(run: Run) -> str:
+    """The links without delay or rate that are as they should be, in one sentence; empty when there are none."""
+    found = [link for link in run.links if _is_cable(link)]
+    slowest = max((link.seen_rtt_ms[1] for link in found if link.seen_rtt_ms), default=None)
+    if not found:
+        return ""
+    many = f"{len(found)} links inside places are plain cables" if len(found) > 1 else f"{found[0].name} is a plain cable"
+    return f"{many}, without delay or rate" + (
+        "." if slowest is None else f"; the largest median round trip there is {slowest:.2f} ms."
+    )
+
+
+def began(run: Run) -> str:
+    """When the run began, to the second, as the manifest says it."""
+    said = str(run.manifest.raw.get("started") or "")
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00:00)$", r"\1 \2 UTC", said)
 
 
 def agreement(run: Run) -> dict[str, Any]:
@@ -92,7 +109,8 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
     lost = [trial for trial in run.trials if trial.measured and not trial.counts]
     if lost:
         why = sorted({trial.text("reason") or trial.text("error") or "no reason given" for trial in lost})
-        said.append(f"{len(lost)} measured fetches do not count: {'; '.join(why[:5])}.")
+        many = "1 measured fetch does" if len(lost) == 1 else f"{len(lost)} measured fetches do"
+        said.append(f"{many} not count: {'; '.join(why[:5])}.")
     estimated = [link.name for link in run.links if link.estimate]
     if estimated:
         said.append(f"The round-trip time of {', '.join(estimated)} is estimated from the distance, not published.")
@@ -177,9 +195,7 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _belongs(result: ClaimResult, metric: str, arm: Mapping[str, str]) -> bool:
     claim = result.claim
-    return (
-        claim.metric == metric and claim.statistic == "median" and claim.over is None and dict(claim.where) == dict(arm)
-    )
+    return claim.metric == metric and claim.statistic == "median" and claim.over is None and dict(claim.where) == dict(arm)
 
 
 def _rtt_seen(link: Link) -> str:
@@ -187,6 +203,10 @@ def _rtt_seen(link: Link) -> str:
         return "not measured"
     low, median, high = link.seen_rtt_ms
     return f"{median:.2f} ms ({low:.2f} to {high:.2f})"
+
+
+def _is_cable(link: Link) -> bool:
+    return link.ok and not link.rtt_ms and link.rates_bps == (None, None)
 
 
 def _both_ways(rates_bps: tuple[float | None, float | None], none: str) -> str:

@@ -40,7 +40,7 @@ class OpenConnect(Topology):
     zones = setting.count("1", "availability zones of each edge site and of the origin site", 1, 10)
     edges_per_zone = setting.count("1", "edges in each zone", 1, 50)
     clients_per_place = setting.count("1", "clients at each place", 1, 200)
-    network = setting.text("azure", "whose published round-trip times: aws, azure or ibm")
+    network = setting.choice("azure", "whose published round-trip times: aws, azure or ibm", *places.networks())
     rtt = setting.words("", "round-trip times that replace the table's: Virginia/Mumbai=50ms, ...")
     rate = setting.rate("100mbit", "rate of each direction of every long link")
     queue = setting.queue("bdp", "drop-tail queue of each direction in bytes; bdp: rate x rtt of the link")

@@ -1,13 +1,16 @@
 """What there is: topologies and experiments, found by the presence of their files. It keeps no list.
 
-A file counts when it defines one class of the kind; its name on the command line is the file's, with `-` or `_`.
+A file counts when it defines one class of the kind; its name on the command line is the file's, with `-` or `_`. A path to
+a file that stands elsewhere does as well.
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import pkgutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -66,15 +69,31 @@ def build(kind: type[Experiment], given: Mapping[str, str]) -> Experiment:
 
 
 def _load(package: ModuleType, name: str, base: type[Kind], what: str) -> type[Kind]:
-    known = [found.replace("_", "-") if what == "experiment" else found for found in names(package)]
-    file = name.replace("-", "_")
-    if file not in names(package):
-        raise UsageError(f"could not find {what} '{name}': there is no such file in {package.__name__}/; "
-                         f"{nearest(name, known)}")  # fmt: skip
-    module = importlib.import_module(f"{package.__name__}.{file}")
+    module = _from_path(Path(name), what) if name.endswith(".py") else _from_package(package, name, what)
     found = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, base)
              and one.__module__ == module.__name__]  # fmt: skip
     if len(found) != 1:
-        raise UsageError(f"could not use {package.__name__}/{file}.py: it defines {len(found)} classes of {what}; "
-                         "define exactly one")  # fmt: skip
+        raise UsageError(f"could not use {module.__file__}: it defines {len(found)} classes of {what}; define exactly one")
     return found[0]
+
+
+def _from_package(package: ModuleType, name: str, what: str) -> ModuleType:
+    file = name.replace("-", "_")
+    known = names(package)
+    if file not in known:
+        shown = [one.replace("_", "-") if what == "experiment" else one for one in known]
+        raise UsageError(f"could not find {what} '{name}': there is no such file in {package.__name__}/; {nearest(name, shown)}")
+    return importlib.import_module(f"{package.__name__}.{file}")
+
+
+def _from_path(path: Path, what: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UsageError(f"could not find {what} '{path}': there is no such file; give its path, or a name of `longhaul list`")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (SyntaxError, ImportError, NameError) as error:
+        raise UsageError(f"could not load {path}: {error}; mend the file") from error
+    return module

@@ -13,13 +13,16 @@ from topologies.emulator.topology import Topology
 FORMAT = "longhaul-run/1"
 
 
-def manifest(experiment: Experiment, topology: Topology, run_id: str, seed: int, command: str) -> dict[str, Any]:
-    """The manifest as far as it is known before the run; `ended` is null until the run is over."""
+def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
+    """The manifest as far as it is known before the run; `ended` is null until the run is over.
+
+    Raises LinkError or SettingError for an experiment that its topology cannot serve.
+    """
+    topology = experiment.world
     arms = experiment.arms()
     levels = {factor: list(dict.fromkeys(arm[factor] for arm in arms)) for factor in arms[0]}
     return {
         "format": FORMAT,
-        "run_id": run_id,
         "experiment": {"name": name_of(type(experiment)), "question": experiment.question(),
                        "summary": " ".join((experiment.__doc__ or "").split())},
         "command": command,

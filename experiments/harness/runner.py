@@ -15,12 +15,10 @@ from typing import Any
 from experiments.harness import machine, trial
 from experiments.harness.capture import CaptureError
 from experiments.harness.experiment import COLUMNS, Arm, Experiment
-from experiments.harness.manifest import manifest
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.stage import Stage, StageError
 from topologies.emulator.lab import Lab
-from topologies.emulator.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -53,18 +51,16 @@ class Run:
     """One run. `execute` is what happens inside the sandbox."""
 
     experiment: Experiment
-    topology: Topology
     directory: RunDirectory
     link: str
-    seed: int
-    command: str
+    document: dict[str, Any]
     facts: dict[str, Any]
 
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.ticks, self.invalid = time.monotonic(), machine.cpu_ticks(), list[str]()
-        self.document = manifest(self.experiment, self.topology, self.directory.run_id, self.seed, self.command)
-        self.document.update(machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat())
+        self.topology = self.experiment.world
+        self.document.update(run_id=self.directory.run_id, machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat())
         self.directory.write_json("manifest.json", self.document)
         interrupted = False
         links: dict[str, Any] = {"backend": "", "links": []}
@@ -107,7 +103,7 @@ class Run:
 
     def _trials(self, stage: Stage) -> None:
         arms = self.experiment.arms()
-        slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.seed)
+        slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
         header = trial.columns(list(arms[0]))
         progress = Progress(len(slots))
         began, cpu = time.monotonic(), time.process_time()

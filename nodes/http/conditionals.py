@@ -71,9 +71,7 @@ def _matches(value: str, etag: str | None, *, weak: bool) -> bool:
     if etag is None or (not weak and etag.startswith("W/")):
         return False
     opaque = etag.removeprefix("W/")
-    return any(
-        tag.removeprefix("W/") == opaque and (weak or not tag.startswith("W/")) for tag in _ETAG.findall(value)
-    )
+    return any(tag.removeprefix("W/") == opaque and (weak or not tag.startswith("W/")) for tag in _ETAG.findall(value))
 
 
 def _if_range(value: str, etag: str | None, last_modified: str | None) -> bool:

@@ -25,7 +25,6 @@ MOST_FIELDS = 200
 MOST_PIPELINED = 16
 
 
-
 class ServerConnection(asyncio.Protocol):
     """See the module. Public attributes are for `Reply` and `Server` only."""
 

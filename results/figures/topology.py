@@ -19,6 +19,8 @@ from results.rundir import Run
 from units import show_bps, show_ms
 
 WIDTH, WIDEST_BOX, MOST_LINES, LINE = 920, 230.0, 6, 18
+SHARES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8)
+"""Where along a line a label may stand, the best place first."""
 ROLES = {"origin": SERIES[0], "edge": SERIES[1], "client": SERIES[2], "router": MUTED}
 
 
@@ -70,9 +72,9 @@ def draw(run: Run, request: Mapping[str, Any], verdict: Verdict) -> str:
         if a and b and a != b:
             between.setdefault((min(a, b), max(a, b)), []).append(link)
     boxes = [Box(name, _box_width(site), 36 + LINE * len(site.lines)) for name, site in sites.items()]
-    height = _place(boxes, sites, between)
+    height, bend = _place(boxes, sites, between)
     canvas = Canvas(WIDTH)
-    bare = _links(canvas, {box.key: box for box in boxes}, between)
+    bare = _links(canvas, {box.key: box for box in boxes}, between, bend)
     if bare:
         height += 24
         said = (
@@ -97,17 +99,18 @@ def label(links: Sequence[Link]) -> str:
     return said + (f" ({len(links)} links)" if len(links) > 1 else "")
 
 
-def _place(boxes: list[Box], sites: Mapping[str, Site], between: Mapping[tuple[str, str], Any]) -> float:
+def _place(boxes: list[Box], sites: Mapping[str, Site], between: Mapping[tuple[str, str], Any]) -> tuple[float, float]:
+    """Place the boxes; the height of the sheet, and how much lines bend."""
     positions = {name: site.position for name, site in sites.items()}
     known = {name: found for name, found in positions.items() if found}
     if len(known) == len(sites) and len(set(known.values())) > 1:
-        return by_position(boxes, known, WIDTH)
+        return by_position(boxes, known, WIDTH), 0.1
     neighbours: dict[str, set[str]] = {}
     for a, b in between:
         neighbours.setdefault(a, set()).add(b)
         neighbours.setdefault(b, set()).add(a)
     clients = [name for name, site in sites.items() if "client" in site.roles]
-    return by_distance(boxes, neighbours, clients, WIDTH)
+    return by_distance(boxes, neighbours, clients, WIDTH), 0.0
 
 
 def _box_width(site: Site) -> float:
@@ -130,34 +133,44 @@ def _site(canvas: Canvas, box: Box, site: Site) -> None:
         canvas.text(left + 30, y, fit(text, box.width - 40, 12.5), size=12.5, colour=INK, hint=text)
 
 
-def _links(canvas: Canvas, boxes: Mapping[str, Box], between: Mapping[tuple[str, str], Sequence[Link]]) -> int:
-    """Draw the lines, the longest round trips first to get a label; returns how many have none."""
-    taken: list[tuple[float, float, float, float]] = []
-    texts: list[tuple[float, float, str]] = []
-    longest_first = sorted(between.items(), key=lambda pair: -max(link.rtt_ms for link in pair[1]))
-    for (a, b), links in longest_first:
+def _links(
+    canvas: Canvas, boxes: Mapping[str, Box], between: Mapping[tuple[str, str], Sequence[Link]], bend_share: float
+) -> int:
+    """Draw the lines and their labels; returns how many lines found no room for theirs."""
+    waiting: list[tuple[list[tuple[float, float]], float, str]] = []
+    for (a, b), links in between.items():
         one, other = boxes[a], boxes[b]
         # A link bends aside a little, like a route on a globe, so that it does not run through boxes in a row.
-        bend = ((one.x + other.x) / 2, (one.y + other.y) / 2 - 0.1 * abs(one.x - other.x))
-        dash = "6 4" if any(link.estimate for link in links) else ""
-        canvas.curve((one.x, one.y), bend, (other.x, other.y), colour=MUTED, width=2, dash=dash)
-        said = label(links)
-        half = text_width(said, 12.5) / 2 + 6
-        for share in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
-            x, y = (sum(weight * point[axis] for weight, point in zip(
-                ((1 - share) ** 2, 2 * share * (1 - share), share**2), ((one.x, one.y), bend, (other.x, other.y)),
-                strict=True)) for axis in (0, 1))  # fmt: skip
-            x, y = min(max(x, half), WIDTH - half), max(y, 14.0)
-            spot = (x - half, y - 12, x + half, y + 12)
-            hit = any(box.overlaps(*spot, slack=3) for box in boxes.values())
-            if not hit and not any(
-                s[0] < spot[2] and s[2] > spot[0] and s[1] < spot[3] and s[3] > spot[1] for s in taken
-            ):
-                taken.append(spot)
-                texts.append((x, y, said))
-                break
-    for x, y, said in texts:
-        half = text_width(said, 12.5) / 2 + 6
-        canvas.box(x - half, y - 11, 2 * half, 22, colour=SHEET, round_px=5)
-        canvas.text(x, y + 4.5, said, size=12.5, anchor="middle", bold=True)
-    return len(between) - len(texts)
+        middle_y = (one.y + other.y) / 2
+        aside = max(0.0, min(bend_share * abs(one.x - other.x), 2 * (middle_y - 16)))  # and stays on the sheet
+        curve = ((one.x, one.y), ((one.x + other.x) / 2, middle_y - aside), (other.x, other.y))
+        canvas.curve(*curve, colour=MUTED, width=2, dash="6 4" if any(link.estimate for link in links) else "")
+        half = text_width(label(links), 12.5) / 2 + 6
+        spots = [_point(curve, share, half) for share in SHARES]
+        free = [(x, y) for x, y in spots if not any(box.overlaps(*_around(x, y, half), slack=3) for box in boxes.values())]
+        waiting.append((free, half, label(links)))
+    taken: list[tuple[float, float, float, float]] = []
+    # Who has the fewest places to choose from chooses first.
+    for free, half, said in sorted(waiting, key=lambda one: len(one[0])):
+        spot = next((spot for spot in free if not any(_meet(_around(*spot, half), other) for other in taken)), None)
+        if spot is not None:
+            x, y = spot
+            taken.append(_around(x, y, half))
+            canvas.box(x - half, y - 11, 2 * half, 22, colour=SHEET, round_px=5)
+            canvas.text(x, y + 4.5, said, size=12.5, anchor="middle", bold=True)
+    return len(waiting) - len(taken)
+
+
+def _point(curve: tuple[tuple[float, float], ...], share: float, half: float) -> tuple[float, float]:
+    """The point of a quadratic curve, moved so that a label of `half` the width stays on the sheet."""
+    weights = ((1 - share) ** 2, 2 * share * (1 - share), share**2)
+    x, y = (sum(weight * point[axis] for weight, point in zip(weights, curve, strict=True)) for axis in (0, 1))
+    return min(max(x, half), WIDTH - half), max(y, 14.0)
+
+
+def _around(x: float, y: float, half: float) -> tuple[float, float, float, float]:
+    return x - half, y - 12, x + half, y + 12
+
+
+def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -70,9 +70,7 @@ def _bar(canvas: Canvas, scale: Scale, y: float, spans: list[tuple[str, float]])
     at_ms = 0.0
     for name, length in spans:
         x, end = 6 + scale(at_ms), 6 + scale(at_ms + length)
-        canvas.box(
-            x, y, max(end - x - 1, 0.8), 22, colour=colours[name], round_px=2, hint=f"{name}: {milliseconds(length)}"
-        )
+        canvas.box(x, y, max(end - x - 1, 0.8), 22, colour=colours[name], round_px=2, hint=f"{name}: {milliseconds(length)}")
         said = f"{length:.0f} ms"
         if end - x > text_width(said, 12) + 8:
             canvas.text((x + end) / 2, y + 15.5, said, size=12, anchor="middle", colour="#101418")

@@ -140,7 +140,8 @@ def test_a_table_for_a_person_and_status_1_when_one_fails(origin: Daemon) -> Non
         ({}, "no url"), ({"url": "http://a", "conection": "new"}, "conection"), ([], "object"),
         ({"url": "http://a", "connection": "old"}, "'old'"), ({"url": "http://a", "timeout_s": 0}, "timeout_s"),
         ({"url": "http://a", "timeout_s": True}, "timeout_s"), ({"url": "http://a", "expect_sha256": "ab"}, "64"),
-        ({"url": "http://a", "headers": {"A": "b\r\nC: d"}}, "line break"), ({"url": "http://a", "headers": []}, "headers"),
+        ({"url": "http://a", "headers": {"A": "b\r\nC: d"}}, "line break"),
+        ({"url": "http://a", "headers": []}, "headers"),
         ({"url": "http://a", "http_version": "4"}, "http_version"), ({"url": "http://a", "method": "PUT"}, "PUT"),
     ],
 )  # fmt: skip

@@ -92,6 +92,7 @@ def test_a_log_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 
 def test_sigterm_finishes_what_is_being_served(start: Callable[..., Daemon]) -> None:
     daemon = start("origin")
+    daemon.get("/healthz")  # a connection that was open and is closed
     with socket.create_connection(("127.0.0.1", daemon.port)) as sock:
         sock.sendall(b"GET /objects/300KB/x?rate=4mbit HTTP/1.1\r\nHost: a\r\n\r\n")
         first = sock.recv(1000)

@@ -15,7 +15,7 @@ import pytest
 
 from nodes.http.digest import repr_digest
 from nodes.origin.generate import content, sha256
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, ok
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, hear, ok
 
 Edges = Callable[..., Daemon]
 Scripts = Callable[..., ScriptedOrigin]
@@ -128,6 +128,22 @@ def test_an_unsafe_request_is_never_sent_twice(script: Scripts, edge_for: Edges)
     edge.get("/first")
     assert edge.get("/x", method="POST").status == 502
     assert len(behind.heads) == 2
+
+
+def test_content_that_breaks_on_the_way_in_is_not_passed_as_whole(script: Scripts, edge_for: Edges) -> None:
+    heard: list[bytes] = []
+
+    def listen(head: str, sock: socket.socket) -> bool:
+        sock.settimeout(3)
+        heard.append(hear(sock))
+        return False
+
+    edge = edge_for(script(listen).url)
+    said = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=3) as sock:
+        sock.sendall(said)
+        assert not hear(sock).startswith(b"HTTP/1.1 2")
+    assert not heard or not heard[0].endswith(b"0\r\n\r\n")
 
 
 def test_a_full_disk_passes_through_and_is_counted(origin: Daemon, edge_for: Edges) -> None:

@@ -50,7 +50,9 @@ def test_an_error_names_line_and_key_and_what_is_allowed(text: str, words: list[
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["x", "https://a", "http://", "http://a:b", "http://a:99999", "http://a/path", "http://u@a"])
+@pytest.mark.parametrize(
+    "url", ["x", "https://a", "http://", "http://a:b", "http://a:99999", "http://a/path", "http://u@a"]
+)
 def test_what_is_no_origin_is_refused(url: str) -> None:
     with pytest.raises(RulesError):
         origin(url)

@@ -97,6 +97,7 @@ def test_the_start_drops_and_counts_what_is_not_whole(tmp_path: Path, suffix: st
     else:
         os.truncate(path, 0 if harm == "empty" else path.stat().st_size - 1)
     after = Cache(tmp_path)
+    assert len(after.store) == 1
     assert (after.get("a"), after.get("b")) == (None, b"whole")
     counted = 0 if (suffix, harm) == (".record", "gone") else 1
     assert after.metrics.value("longhaul_cache_bad_objects_total") == counted
@@ -121,7 +122,7 @@ def test_a_clear_reaches_what_is_still_being_written(tmp_path: Path) -> None:
     assert cache.store.clear() == 1
     assert not cache.store.commit(spool, replace(EXAMPLE, key="b", primary="b", body=spool.name))
     assert cache.store.lru.reserved_bytes == 0
-    assert not list(tmp_path.rglob("*.body"))
+    assert not [*tmp_path.rglob("*.body"), *tmp_path.rglob("*.record")]
 
 
 def test_an_object_of_unknown_length_ends_at_the_capacity(tmp_path: Path) -> None:

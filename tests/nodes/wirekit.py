@@ -123,22 +123,12 @@ class ScriptedOrigin:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        waiting = b""
         with sock:
-            while True:
-                while b"\r\n\r\n" not in waiting:
-                    try:
-                        data = sock.recv(65536)
-                    except OSError:
-                        return
-                    if not data:
-                        return
-                    waiting += data
-                head, _, waiting = waiting.partition(b"\r\n\r\n")
+            while (head := _take_head(sock)) is not None:
                 with self._lock:
-                    self.heads.append(head.decode())
+                    self.heads.append(head)
                 try:
-                    if self.script(head.decode(), sock) is False:
+                    if self.script(head, sock) is False:
                         return
                 except OSError:
                     return
@@ -146,6 +136,20 @@ class ScriptedOrigin:
     def close(self) -> None:
         """Accept no more."""
         self._listening.close()
+
+
+def _take_head(sock: socket.socket) -> str | None:
+    """Exactly one request's head; what follows it stays in the socket for the script."""
+    taken = b""
+    while not taken.endswith(b"\r\n\r\n"):
+        try:
+            data = sock.recv(1)
+        except OSError:
+            return None
+        if not data:
+            return None
+        taken += data
+    return taken.removesuffix(b"\r\n\r\n").decode()
 
 
 def ok(body: bytes, *fields: str, status: str = "200 OK") -> bytes:

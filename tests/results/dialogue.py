@@ -33,8 +33,9 @@ class Dialogue:
         return self.client(at_ms + rtt_ms + 0.05)
 
     def _add(self, at_ms: float, source: tuple[str, int], to: tuple[str, int], seq: int, flags: str, size: int) -> Dialogue:
-        packet = (Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=source[0], dst=to[0])
-                  / TCP(sport=source[1], dport=to[1], seq=seq % 2**32, flags=flags, options=OPTIONS) / (b"x" * size))  # fmt: skip
+        tcp = TCP(sport=source[1], dport=to[1], seq=seq % 2**32, flags=flags, options=OPTIONS)
+        ether = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        packet = ether / IP(src=source[0], dst=to[0]) / tcp / (b"x" * size)
         packet.time = START_NS + round(at_ms * 1e6)
         self.packets.append(packet)
         return self

@@ -191,3 +191,15 @@ def test_importing_results_stays_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_plain_cables_are_one_sentence_and_a_wrong_one_a_row(tmp_path: Path) -> None:
+    assert "origin1.az1.virginia is a plain cable, without delay or rate." in _page(tmp_path)
+    (tmp_path / "two").mkdir()
+
+    def wrong(links: dict[str, Any]) -> None:
+        links["links"][2].update(ok=False, reasons=["RTT 3 ms on a cable"])
+
+    page = _page(tmp_path / "two", change_links=wrong)
+    assert "plain cable" not in page
+    assert '<td class="no">RTT 3 ms on a cable</td>' in page

@@ -45,7 +45,7 @@ def test_95_percent_intervals_cover_the_true_median_about_as_often() -> None:
 
 @pytest.mark.parametrize(
     ("values", "note"),
-    [([5.0], "one sample"), ([5.0, 6.0], "2 samples: too few"), ([5.0] * 10, "all samples are equal")],
+    [([5.0], "one sample"), ([5.0, 6.0], "2 samples: no interval"), ([5.0] * 10, "all samples equal")],
 )
 def test_an_interval_that_says_nothing_says_so(values: list[float], note: str) -> None:
     found = estimate(values)

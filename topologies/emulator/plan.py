@@ -70,9 +70,9 @@ def plan(nodes: Sequence[PlannedNode], links: Sequence[PlannedLink]) -> dict[str
     """Plan of every node by name. Raises PlanError."""
     by_name = {node.name: node for node in nodes}
     if len(by_name) < len(nodes):
-        raise PlanError("two nodes have the same name")
+        raise PlanError("could not plan the network: two nodes have the same name; rename one")
     if len(links) > SUPERNET.num_addresses // 4:
-        raise PlanError(f"{len(links)} links need more addresses than {SUPERNET} has")
+        raise PlanError(f"could not plan the network: {len(links)} links need more addresses than {SUPERNET} has; use fewer")
     plans = {node.name: NodePlan() for node in nodes}
     for number, link in enumerate(links):
         first = int(SUPERNET.network_address) + 4 * number
@@ -85,7 +85,7 @@ def plan(nodes: Sequence[PlannedNode], links: Sequence[PlannedLink]) -> dict[str
             )
     lonely = [name for name, node_plan in plans.items() if not node_plan.interfaces]
     if lonely:
-        raise PlanError(f"no link reaches {', '.join(lonely)}")
+        raise PlanError(f"could not plan the network: no link reaches {', '.join(lonely)}; link it or leave it out")
     _add_routes(plans, by_name, links)
     return plans
 
@@ -102,7 +102,7 @@ def _add_routes(plans: dict[str, NodePlan], nodes: dict[str, PlannedNode], links
         reached = first_links({**transit, name: graph[name]}, name)
         unreached = [other for other in plans if other != name and other not in reached]
         if unreached:
-            raise PlanError(f"{name} cannot reach {', '.join(unreached[:5])}")
+            raise PlanError(f"could not plan the network: {name} cannot reach {', '.join(unreached[:5])}; add a link or a router")
         node_plan.first_link = reached
         if len(by_link) == 1 and not nodes[name].router:
             only = node_plan.interfaces[0]
@@ -124,7 +124,7 @@ def _ifname(own: PlannedNode, peer: PlannedNode, taken: Iterable[str]) -> str:
             return wanted
         suffix = f"-{number}"
         wanted = f"to-{peer.label}"[: LONGEST_IFNAME - len(suffix)] + suffix
-    raise PlanError(f"{own.name} has more than 1000 links to nodes called {peer.label}")
+    raise PlanError(f"could not name an interface: {own.name} has over 1000 links to nodes called {peer.label}; rename some")
 
 
 def seed_of(seed: int, link: str) -> int:

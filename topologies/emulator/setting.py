@@ -34,7 +34,8 @@ class Setting:
         try:
             return self.convert(text)
         except ValueError as error:
-            raise SettingError(f"could not set {self.name} to '{text}': {error}") from None
+            said = str(error) if ";" in str(error) else f"{error}; the default is {self.default or 'nothing'}"
+            raise SettingError(f"could not set {self.name} to '{text}': {said}") from None
 
 
 class Configurable:
@@ -140,7 +141,7 @@ def _probability(text: str) -> float:
 
 def _whole(text: str, least: int, most: int) -> int:
     if not text.strip().isdecimal() or not least <= int(text) <= most:
-        raise ValueError(f"write a whole number from {least} to {most}")
+        raise ValueError(f"it is no whole number in range; write a whole number from {least} to {most}")
     return int(text)
 
 
@@ -155,5 +156,5 @@ def _several(text: str, convert: Callable[[str], int]) -> tuple[int, ...]:
 
 def _one_of(text: str, options: tuple[str, ...]) -> str:
     if text not in options:
-        raise ValueError(nearest(text, options))
+        raise ValueError(f"it is none of {', '.join(options)}; {nearest(text, options)}")
     return text

@@ -85,7 +85,7 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         """A link from `a` to `b`. Shortest paths add up `cost`, by default (delay in ms, hops)."""
         name = name or f"{a}-{b}"
         if any(link.name == name for link in self.links_info):
-            raise LinkError(f"there are two links named {name}")
+            raise LinkError(f"could not add link {name}: there is one of that name; give another name=")
         self.links_info.append(
             LinkInfo(name, a, b, spec, cost or (0.0, spec.rtt_ms / 2, 1.0), source, estimate)
         )  # fmt: skip
@@ -97,7 +97,7 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         try:
             return symmetric(rtt_ms, rate_bps, queue_bytes, seed=seed_of(self.seed, name), **more)
         except LinkError as error:
-            raise LinkError(f"link {name}: {error}") from None
+            raise LinkError(f"could not specify link {name}: {error}; change its settings") from None
 
     def _plan(self) -> None:
         routers = {node.name for node in self.nodes_info if node.router}
@@ -118,7 +118,7 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         for node in self.nodes_info:
             if node.role == role:
                 return node
-        raise LinkError(f"this topology has no {role}")
+        raise LinkError(f"could not choose the {role} of this lab: its topology has no {role}; add one by its settings")
 
     def path(self, a: str, b: str) -> tuple[float, int | None]:
         """Specified RTT in ms and lowest rate in bit/s (None: no limit) of the path of packets from `a` to `b`."""

@@ -30,7 +30,7 @@ def main(given: argparse.Namespace) -> int:
         if name not in known:
             raise UsageError(f"could not measure '{name}': there is no such benchmark; {nearest(name, known)}")
     if given.repetitions < 1:
-        raise UsageError(f"could not repeat {given.repetitions} times: write 1 or more")
+        raise UsageError(f"could not repeat {given.repetitions} times: that measures nothing; write 1 or more")
     rows: list[Row] = []
     for name in given.names or known:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ EXAMPLE = "sudo longhaul exec open_connect client1.chennai -- ping -c 3 origin1.
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("topology", metavar="TOPOLOGY")
+    parser.add_argument("topology", metavar="TOPOLOGY", help="a name of `longhaul list`, or a path to a file of yours")
     parser.add_argument("node", metavar="NODE")
     options.settings(parser)
     options.link(parser)

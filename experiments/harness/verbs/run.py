@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.harness import catalogue, machine, options
+from experiments.harness.manifest import manifest, name_of
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.runner import Run
 from experiments.harness.status import BY_OUTCOME, FAILURES, INVALID, UsageError, status_of
@@ -21,7 +22,7 @@ EXAMPLE = "sudo longhaul run edge-vs-origin --set edges=Singapore --repetitions 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("experiment", metavar="EXPERIMENT")
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a name of `longhaul list`, or a path to a file of yours")
     options.settings(parser)
     parser.add_argument("--repetitions", metavar="N", help="measured trials of each arm")
     options.link(parser)
@@ -36,14 +37,14 @@ def main(given: argparse.Namespace) -> int:
     if given.repetitions is not None:
         settings["repetitions"] = given.repetitions
     if given.seed < 0:
-        raise UsageError(f"could not use seed {given.seed}: a seed is not negative")
+        raise UsageError(f"could not use seed {given.seed}: a seed is not negative; write 0 or more")
     experiment = catalogue.build(catalogue.experiment(given.experiment), {"seed": str(given.seed), **settings})
     options.warn(experiment.world)
-    directory = RunDirectory.create(given.experiment.replace("_", "-"), datetime.now(UTC), given.out)
-    command = "longhaul " + shlex.join(["run", *sys.argv[2:]])
+    document = manifest(experiment, given.seed, "longhaul " + shlex.join(["run", *sys.argv[2:]]))
+    directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
     facts = {**machine.facts(), "load_before": machine.load()}
     try:
-        run = Run(experiment, experiment.world, directory, given.link, given.seed, command, facts)
+        run = Run(experiment, directory, given.link, document, facts)
         status = sandbox.run(lambda: _guarded(run), (ROOT, directory.path))
         if status not in (0, 130):
             return status

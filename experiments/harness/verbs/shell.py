@@ -24,7 +24,7 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("topology", metavar="TOPOLOGY")
+    parser.add_argument("topology", metavar="TOPOLOGY", help="a name of `longhaul list`, or a path to a file of yours")
     options.settings(parser)
     options.link(parser)
 

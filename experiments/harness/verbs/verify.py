@@ -18,7 +18,7 @@ EXAMPLE = "sudo longhaul verify two_hosts --set rtt=76ms --set rate=50mbit"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("topology", metavar="TOPOLOGY")
+    parser.add_argument("topology", metavar="TOPOLOGY", help="a name of `longhaul list`, or a path to a file of yours")
     options.settings(parser)
     options.link(parser)
     options.json(parser)

@@ -69,9 +69,7 @@ def bottom_axis(canvas: Canvas, scale: Scale, top: float, bottom: float, label: 
     canvas.text((scale.start + scale.end) / 2, bottom + 34, label, size=size, anchor="middle", colour=MUTED)
 
 
-def legend(
-    canvas: Canvas, x: float, y: float, entries: Sequence[tuple[str, str, str]], *, block: bool = False
-) -> float:
+def legend(canvas: Canvas, x: float, y: float, entries: Sequence[tuple[str, str, str]], *, block: bool = False) -> float:
     """Entries (text, colour, dash) in lines as wide as the sheet, a stroke or (`block`) a square before each; returns
     the y under it."""
     at = x

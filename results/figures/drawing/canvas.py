@@ -24,10 +24,7 @@ _NARROW, _WIDE = frozenset("ijlI.,:;|'!()[] ft-/·"), frozenset("mwMWO@%—…QG
 
 def text_width(text: str, size: float = 13) -> float:
     """Estimated width in px, as DejaVu Sans (a wide face) would set it: rather too much than too little."""
-    return (
-        sum(0.39 if one in _NARROW else 0.93 if one in _WIDE else 0.70 if one.isupper() else 0.625 for one in text)
-        * size
-    )
+    return sum(0.39 if one in _NARROW else 0.93 if one in _WIDE else 0.70 if one.isupper() else 0.625 for one in text) * size
 
 
 def fit(text: str, width: float, size: float = 13) -> str:
@@ -63,9 +60,7 @@ class Canvas:
 
     def line(self, x1: float, y1: float, x2: float, y2: float, *, colour: str = GRID, width: float = 1, dash: str = "",
              ) -> None:  # fmt: skip
-        self._body.append(
-            f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"{_stroke(colour, width, dash)}/>'
-        )
+        self._body.append(f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}"{_stroke(colour, width, dash)}/>')
 
     def path(self, points: Sequence[tuple[float, float]], *, colour: str, width: float = 2, dash: str = "") -> None:
         """An open line through points."""

@@ -32,9 +32,7 @@ def by_position(boxes: Sequence[Box], positions: Mapping[str, tuple[float, float
     Returns the height of the sheet.
     """
     longitudes = sorted({positions[box.key][1] % 360 for box in boxes})
-    gaps = [
-        (after - here) % 360 or 360 for here, after in zip(longitudes, longitudes[1:] + longitudes[:1], strict=True)
-    ]
+    gaps = [(after - here) % 360 or 360 for here, after in zip(longitudes, longitudes[1:] + longitudes[:1], strict=True)]
     cut = longitudes[(gaps.index(max(gaps)) + 1) % len(longitudes)]
     east = {box.key: (positions[box.key][1] - cut) % 360 for box in boxes}
     north = {box.key: positions[box.key][0] for box in boxes}

@@ -100,21 +100,33 @@ def most_backlog(train: Train, delayed: Callable[[int], int]) -> float:
     return most / train.frame_ns * train.frame_bytes
 
 
-def test_a_steady_sender_disturbs_nothing() -> None:
+def test_a_steady_sender_keeps_the_link_busy() -> None:
     pacer = Pacer(hundred(), 0)
     while not pacer.done:
         pacer.sent(pacer.at_ns + 50_000)
-    assert pacer.disturbed == set()
+    assert pacer.dry == []
 
 
-def test_a_run_in_which_the_link_ran_dry_is_set_aside() -> None:
-    pacer, late = Pacer(hundred(run=50), 0), 0
+def test_a_stretch_in_which_the_link_ran_dry_does_not_count() -> None:
+    pacer = Pacer(hundred(), 0)
     while not pacer.done:
-        late = 4_000_000 if pacer.count == 70 else 0
-        pacer.sent(pacer.at_ns + late)
-    assert pacer.disturbed == {1}
-    arrivals = [(n, n * 100_000 + (n > 70) * 4_000_000) for n in range(100)]
-    assert dispersion_bps(arrivals, hundred(run=50), pacer.disturbed) == pytest.approx(100e6)
+        pacer.sent(pacer.at_ns + (9_000_000 if pacer.count in (30, 60) else 0))
+    assert pacer.dry == [30, 60]
+    arrivals = [(n, n * 100_000 + (n >= 30) * 9_000_000 + (n >= 60) * 9_000_000) for n in range(100)]
+    assert dispersion_bps(arrivals, hundred(), pacer.dry) == pytest.approx(100e6)
+    assert dispersion_bps(arrivals, hundred(), range(100)) is None
+
+
+def test_a_link_too_fast_is_not_hidden_by_a_sender_that_is_held_up() -> None:
+    # The sender keeps 1.0 of the specified rate by stalling; the link would do 1.1.
+    pacer, now, free, arrivals = Pacer(hundred(), 0), 0, 0, []
+    while not pacer.done:
+        now = max(now, pacer.at_ns) + (600_000 if pacer.count % 40 == 39 else 0)
+        free = max(free, now) + 90_909
+        arrivals.append((pacer.count, free))
+        pacer.sent(now)
+    rate = dispersion_bps(arrivals, hundred(), pacer.dry)
+    assert rate is None or rate > 105e6
 
 
 @settings(deadline=None)
@@ -137,7 +149,7 @@ def test_a_train_never_overflows_the_queue_of_a_right_link(
 
 def test_a_usual_train_is_twenty_milliseconds_of_full_frames() -> None:
     [train] = trains(SPEC.a_to_b, 1500, BUFFER)
-    assert (train.frame_bytes, train.frames, train.run, train.prime) == (1514, 166, 166, 16)
+    assert (train.frame_bytes, train.frames, train.run, train.prime) == (1514, 166, 166, 41)
 
 
 def test_a_slow_link_gets_small_frames() -> None:

@@ -20,7 +20,7 @@ PASSES_AFTER_FAILURE = 2
 would pass a wrong link some day, so what failed once must then be right twice in a row."""
 
 
-def measure(targets: Sequence[Target], budget_bps: float = 400e6) -> dict[str, Measured]:
+def measure(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, Measured]:
     """Every link once, echoes first, then trains whose rates add up to at most `budget_bps` at any time.
 
     Raises OSError when a namespace or socket cannot be had.
@@ -30,7 +30,7 @@ def measure(targets: Sequence[Target], budget_bps: float = 400e6) -> dict[str, M
     return {one.name: Measured(rtts[one.name], *ways[one.name]) for one in targets}
 
 
-def verify(targets: Sequence[Target], budget_bps: float = 400e6) -> dict[str, Verified]:
+def verify(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, Verified]:
     """Measure and compare; links outside their tolerance are measured again, and the number of attempts is kept."""
     found: dict[str, Verified] = {}
     passes = {one.name: PASSES_AFTER_FAILURE - 1 for one in targets}

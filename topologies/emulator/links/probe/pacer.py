@@ -1,7 +1,7 @@
 """When each frame of a train leaves, and whether the link had something to send all the time.
 
-It sends nothing and reads no clock. A sender that was held up catches up as far as the queue surely holds; if a link a
-little too fast would have run dry meanwhile, that run measures the sender and is set aside.
+It sends nothing and reads no clock. A sender that was held up catches up as far as the queue surely holds; where a
+link a little too fast would have run dry meanwhile is remembered, because there the sender is measured, not the link.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from .plan import Train
 
 FASTEST = 1.10
 """A link this much too fast must show; beyond that it shows anyway."""
-_MOST_IDLE = 0.04
 
 
 class Pacer:
-    """For one train. `at_ns` is when its next frame leaves; `disturbed` has the numbers of the runs set aside."""
+    """For one train. `at_ns` is when its next frame leaves; `dry` lists the frames that may have found the link idle."""
 
-    __slots__ = ("_began", "_busy_until", "_fast_until", "_idle_ns", "_train", "at_ns", "count", "disturbed")
+    __slots__ = ("_began", "_busy_until", "_fast_until", "_train", "at_ns", "count", "dry")
 
     def __init__(self, train: Train, start_ns: int) -> None:
         self._train = train
         self.at_ns, self.count = start_ns, 0
-        self.disturbed: set[int] = set()
-        self._began = self._busy_until = self._fast_until = self._idle_ns = 0
+        self.dry: list[int] = []
+        self._began = self._busy_until = self._fast_until = 0
 
     @property
     def done(self) -> bool:
@@ -32,15 +31,13 @@ class Pacer:
     def sent(self, now_ns: int) -> None:
         """A frame has left; `at_ns` is the next one's time afterwards."""
         train = self._train
-        number, index = divmod(self.count, train.run)
+        index = self.count % train.run
         if index == 0:
             self._began = self._busy_until = self._fast_until = now_ns
-            self._idle_ns = 0
         if now_ns > self._fast_until:
-            self._idle_ns += now_ns - self._fast_until
             self._fast_until = now_ns
-            if train.prime > 1 and self._idle_ns > _MOST_IDLE * train.run * train.gap_ns:
-                self.disturbed.add(number)
+            if train.prime > 1:  # in a shorter queue nothing can be kept waiting, and every frame finds it idle
+                self.dry.append(self.count)
         self._fast_until += round(train.frame_ns / FASTEST)
         self._busy_until = max(self._busy_until, now_ns) + train.frame_ns
         self.count += 1

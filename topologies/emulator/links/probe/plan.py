@@ -6,7 +6,8 @@ It sends nothing. A train must be long enough to mean something and short enough
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -22,7 +23,7 @@ TRAIN_S, LONGEST_TRAIN_S, LEAST_FRAMES, JITTERS_PER_TRAIN = 0.02, 0.6, 64, 60
 LOSSES_WANTED, MOST_LOSS_FRAMES, LOSS_FRAMES_PER_S, LONGEST_LOSS_S = 10, 10_000, 20_000, 1.0
 ECHOES, ECHO_SPAN_S = 16, 0.8
 MOST_FRAMES_PER_S = 40_000
-PRIME_NS, QUEUE_SHARE, MOST_QUEUE_SHARE = 2_000_000, 0.6, 0.8
+PRIME_NS, QUEUE_SHARE, MOST_QUEUE_SHARE = 5_000_000, 0.7, 0.8
 _UNSHAPED_BURST_NS = 1_000_000
 
 
@@ -88,43 +89,46 @@ def _rate_train(way: Direction, rate_bps: int, mtu: int, buffer_bytes: int) -> T
     frames = min(max(LEAST_FRAMES, math.ceil(rate_bps * wanted_s / 8 / frame)),
                  max(8, buffer_bytes // _account_bytes(frame)))  # fmt: skip
     frame_ns, queue_frames = _frame_ns(frame, rate_bps), way.queue_bytes / frame
-    prime = max(1, min(int(queue_frames / 4), max(4, PRIME_NS // frame_ns)))
+    # What waits in the queue from the start keeps the link busy while this sender is held up.
+    prime = max(1, min(int(queue_frames / 2), max(4, PRIME_NS // frame_ns)))
     # Beyond the prime the queue gains (1 - 1/OVERPACE) of a frame with each frame sent.
-    run = min(frames, max(2, int((queue_frames * QUEUE_SHARE - prime) / (1 - 1 / OVERPACE))))
+    run = min(frames, max(2, prime + int((queue_frames * QUEUE_SHARE - prime) / (1 - 1 / OVERPACE))))
     pause_ns = round((prime + run * (OVERPACE - 1)) * frame_ns * 1.5)
     most_ns = _frame_ns(int(way.queue_bytes * MOST_QUEUE_SHARE), rate_bps)
     return Train(frame, frames, round(frame_ns / OVERPACE), run, pause_ns, frame_ns, prime, most_ns, True)
 
 
-def dispersion_bps(arrivals: Sequence[tuple[int, int]], train: Train, disturbed: Collection[int] = ()) -> float | None:
+def dispersion_bps(arrivals: Sequence[tuple[int, int]], train: Train, dry: Sequence[int] = ()) -> float | None:
     """Rate from (sequence number, arrival in ns), by sequence number: a frame lost on the wire has used the rate too.
 
-    Runs are measured each for itself, their bits and times added: what the pauses did does not count, nor do runs
-    that were `disturbed`. None when nothing is left.
+    Runs are measured each for itself, their bits and times added: what the pauses did does not count, nor does any
+    stretch in which a frame of `dry` (ascending sequence numbers) found the link idle. None when too little is left.
     """
     bits = time_ns = 0.0
     runs: dict[int, list[tuple[int, int]]] = {}
     for sequence, at in arrivals:
         runs.setdefault(sequence // train.run, []).append((sequence, at))
-    for number, members in runs.items():
-        if number in disturbed or len(members) < 2:
-            continue
+    for members in runs.values():
         members.sort()
-        frames = members[-1][0] - members[0][0]
-        bits += frames * train.frame_bytes * 8
-        time_ns += frames * _frame_spacing_ns(members)
+        spacing_ns = _frame_spacing_ns(members, dry)
+        if spacing_ns is not None:
+            frames = members[-1][0] - members[0][0]
+            bits += frames * train.frame_bytes * 8
+            time_ns += frames * spacing_ns
     return bits * 1e9 / time_ns if time_ns > 0 else None
 
 
-def _frame_spacing_ns(members: Sequence[tuple[int, int]]) -> float:
-    """Median over all pairs a quarter of a run apart (after Theil and Sen).
+def _frame_spacing_ns(members: Sequence[tuple[int, int]], dry: Sequence[int]) -> float | None:
+    """Median over all pairs a quarter of a run apart (after Theil and Sen) between which the link was kept busy.
 
     A frame released late moves nothing, and one stall of this machine touches a minority of the pairs; a link that is
     slow or stalls again and again still shows.
     """
     apart = max(1, len(members) // 4)
-    return median((later[1] - sooner[1]) / (later[0] - sooner[0])
-                  for sooner, later in zip(members, members[apart:], strict=False))  # fmt: skip
+    spacings = [(later[1] - sooner[1]) / (later[0] - sooner[0])
+                for sooner, later in zip(members, members[apart:], strict=False)
+                if bisect_right(dry, sooner[0]) == bisect_right(dry, later[0])]  # fmt: skip
+    return median(spacings) if spacings and len(spacings) >= len(members) // 10 else None
 
 
 def jitter_bias(way: Direction) -> float:

@@ -53,8 +53,12 @@ def measure_trains(targets: Sequence[Target], budget_bps: float) -> dict[str, tu
         for fd in receivers:
             poll.register(fd, select.EPOLLIN)
         for members in groups([(run.way, run.train) for run in runs], budget_bps):
-            _send([runs[index] for index in members])
-            _drain(poll, receivers, 0)
+            group = [runs[index] for index in members]
+            over = time.monotonic() + max(run.train.frames * run.train.frame_ns for run in group) / 1e9
+            _send(group)
+            # The frames leave the queues at the links' rates: the next group waits, or the sum would exceed the budget.
+            while (left := over - time.monotonic()) > 0:
+                _drain(poll, receivers, min(left, 0.002))
         _await(poll, receivers, runs)
         return {one.name: (_way(runs, (one.name, "a_to_b")), _way(runs, (one.name, "b_to_a"))) for one in targets}
 
@@ -124,9 +128,7 @@ def _deadline(run: _Run) -> float:
 def _way(runs: list[_Run], way: tuple[str, str]) -> Way:
     mine = [run for run in runs if run.way == way]
     rates = [
-        dispersion_bps(list(run.arrived.items()), run.train, run.pacer.disturbed)
-        for run in mine
-        if run.train.measures_rate
+        dispersion_bps(list(run.arrived.items()), run.train, run.pacer.dry) for run in mine if run.train.measures_rate
     ]
     return Way(rates[0] if rates else None, sum(run.pacer.count for run in mine), sum(len(run.arrived) for run in mine),
                sum(run.overflowed for run in mine))  # fmt: skip

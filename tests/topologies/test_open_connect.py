@@ -1,0 +1,89 @@
+"""The world: published round-trip times, names, routes between regions, and warnings."""
+
+import pytest
+
+from topologies.emulator import places
+from topologies.open_connect import OpenConnect
+
+
+def rtt(world, a, b):
+    return world.path(a, b)[0]
+
+
+def test_the_default_world_is_virginia_mumbai_chennai():
+    world = OpenConnect()
+    names = [node.name for node in world.nodes_info if node.role != "router"]
+    assert names == ["origin1.az1.virginia", "edge1.az1.mumbai", "client1.chennai"]
+    assert rtt(world, "client1.chennai", "edge1.az1.mumbai") == 30
+    assert rtt(world, "edge1.az1.mumbai", "origin1.az1.virginia") == 201
+
+
+def test_a_published_pair_is_never_detoured_unless_asked():
+    # Virginia - Mumbai - Chennai is 231 ms in the table
+    assert rtt(OpenConnect(), "client1.chennai", "origin1.az1.virginia") == 235
+    assert rtt(OpenConnect(routes="shortest"), "client1.chennai", "origin1.az1.virginia") == 231
+
+
+def test_zones_edges_and_clients_multiply():
+    world = OpenConnect(edges="Mumbai,Singapore", zones="2", edges_per_zone="3", clients_per_place="2")
+    edges = [node.name for node in world.nodes_info if node.role == "edge"]
+    assert len(edges) == 12
+    assert "edge3.az2.singapore" in edges
+    assert [n.name for n in world.nodes_info if n.role == "client"] == ["client1.chennai", "client2.chennai"]
+    assert world.plans["edge1.az2.mumbai"].interfaces[0].name == "eth0"
+
+
+def test_a_place_may_hold_both_edges_and_clients():
+    world = OpenConnect(edges="Mumbai", clients="Mumbai")
+    assert rtt(world, "client1.mumbai", "edge1.az1.mumbai") == 0
+
+
+def test_routers_call_their_interfaces_for_what_they_face():
+    names = {i.name for i in OpenConnect().plans["router.mumbai"].interfaces}
+    assert names == {"to-virginia", "to-chennai", "to-az1-mumbai"}
+
+
+@pytest.mark.parametrize("spelling", ["sao paulo", "Sao-Paulo", " SAO  PAULO "])
+def test_places_are_found_however_they_are_written(spelling):
+    assert places.find(spelling).slug == "sao-paulo"
+
+
+def test_a_pair_that_the_table_lacks_is_an_estimate_and_says_so():
+    world = OpenConnect(clients="Madrid")
+    link = next(link for link in world.links_info if link.name == "virginia-madrid")
+    assert link.estimate
+    assert "estimate" in link.source
+    a, b = places.find("Virginia"), places.find("Madrid")
+    assert link.spec.rtt_ms == pytest.approx(places.light_rtt_ms(a, b) * places.median_stretch("azure"), abs=0.06)
+    assert not next(link for link in world.links_info if link.name == "virginia-mumbai").estimate
+
+
+def test_networks_differ_and_are_chosen():
+    assert rtt(OpenConnect(network="aws", clients="Singapore"), "edge1.az1.mumbai", "origin1.az1.virginia") == 181.932
+
+
+def test_an_rtt_below_light_in_fibre_is_warned_of_with_both_figures():
+    world = OpenConnect(rtt="Virginia/Mumbai=50ms")
+    assert rtt(world, "edge1.az1.mumbai", "origin1.az1.virginia") == 50
+    (warning,) = world.warnings
+    assert "50 ms" in warning
+    assert "131.3 ms" in warning
+    assert not OpenConnect().warnings
+
+
+def test_no_published_rtt_is_below_light_in_fibre():
+    for network in places.networks():
+        table = places._table()[network]
+        by_name = {place.name: place for place in places.places().values()}
+        assert not [pair for pair, (ms, _) in table.items() if places.too_fast(*(by_name[n] for n in pair), ms)]
+    assert places.median_stretch("azure") == pytest.approx(1.77, abs=0.005), "as the data's README states"
+
+
+def test_queues_follow_the_bandwidth_delay_product():
+    link = next(link for link in OpenConnect(rate="50mbit").links_info if link.name == "virginia-mumbai")
+    assert link.spec.a_to_b.queue_bytes == 50_000_000 / 8 * 0.201
+    assert "50 Mbit/s x 201 ms" in link.spec.queue_rule
+
+
+def test_socket_buffers_hold_four_products_of_the_two_longest_links():
+    assert OpenConnect(rate="1gbit").buffer_bytes == round(4 * 1e9 / 8 * (0.235 + 0.201))
