@@ -63,6 +63,8 @@ def distrust(run: Run) -> list[str]:
     manifest = run.manifest
     reasons = list(manifest.invalid)
     measured = [trial for trial in run.trials if trial.measured]
+    if manifest.raw.get("started") and not manifest.raw.get("ended"):
+        reasons.append("the run was cut off before it ended")
     if manifest.interrupted:
         reasons.append(f"the run was interrupted after {len(measured)} measured trials")
     for link in run.links:

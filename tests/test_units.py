@@ -12,7 +12,9 @@ def test_durations_become_milliseconds(text, ms):
     assert units.milliseconds(text) == pytest.approx(ms)
 
 
-@pytest.mark.parametrize(("text", "bps"), [("100mbit", 10**8), ("1.2Mbit/s", 1_200_000), ("10gbit", 10**10), ("56kbit", 56_000)])
+@pytest.mark.parametrize(
+    ("text", "bps"), [("100mbit", 10**8), ("1.2Mbit/s", 1_200_000), ("10gbit", 10**10), ("56kbit", 56_000)]
+)
 def test_rates_are_bits_in_powers_of_1000(text, bps):
     assert units.bits_per_second(text) == bps
 

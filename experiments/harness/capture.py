@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -111,6 +112,8 @@ class Captures:
         self._running: list[_Tcpdump] = []
 
     def __enter__(self) -> Captures:
+        if self.nodes and not shutil.which("tcpdump"):
+            raise CaptureError("could not capture: tcpdump was not found; run: sudo ./provision.sh")
         for node in self.nodes:
             self._running.append(_Tcpdump(self.lab, node, self.folder / f"trial-{self.trial:04}.{node}.pcap"))
         for tcpdump in self._running:

@@ -82,7 +82,9 @@ def _from_package(package: ModuleType, name: str, what: str) -> ModuleType:
     known = names(package)
     if file not in known:
         shown = [one.replace("_", "-") if what == "experiment" else one for one in known]
-        raise UsageError(f"could not find {what} '{name}': there is no such file in {package.__name__}/; {nearest(name, shown)}")
+        raise UsageError(
+            f"could not find {what} '{name}': there is no such file in {package.__name__}/; {nearest(name, shown)}"
+        )
     return importlib.import_module(f"{package.__name__}.{file}")
 
 

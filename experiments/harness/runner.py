@@ -60,7 +60,9 @@ class Run:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.ticks, self.invalid = time.monotonic(), machine.cpu_ticks(), list[str]()
         self.topology = self.experiment.world
-        self.document.update(run_id=self.directory.run_id, machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat())
+        self.document.update(
+            run_id=self.directory.run_id, machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat()
+        )
         self.directory.write_json("manifest.json", self.document)
         interrupted = False
         links: dict[str, Any] = {"backend": "", "links": []}

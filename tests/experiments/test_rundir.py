@@ -28,7 +28,7 @@ def test_its_name_is_the_time_in_utc_and_an_id(tmp_path, monkeypatch):
 
 
 def test_a_folder_with_something_in_it_is_refused(directory):
-    with pytest.raises(RunDirectoryError, match="not empty.*another --out"):
+    with pytest.raises(RunDirectoryError, match=r"not empty.*another --out"):
         RunDirectory.create("edge-vs-origin", NOW, directory.path)
 
 

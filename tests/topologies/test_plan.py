@@ -1,5 +1,7 @@
 """The plan: addresses, names and routes, worked out before anything is built."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from topologies.emulator.routes import first_links
 
 def chain(*names):
     nodes = [PlannedNode(name, name.startswith("r"), name) for name in names]
-    return nodes, [PlannedLink(a, b, (1.0,)) for a, b in zip(names, names[1:], strict=False)]
+    return nodes, [PlannedLink(a, b, (1.0,)) for a, b in pairwise(names)]
 
 
 @st.composite

@@ -13,8 +13,8 @@ from typing import Any
 
 from mininet.link import Intf
 from mininet.node import Node
-from pyroute2 import IPRoute
 
+from topologies.emulator.installed import IPRoute
 from topologies.emulator.links.netns import entered
 from topologies.emulator.plan import NodePlan
 

@@ -6,18 +6,19 @@ It runs no experiment and no daemon; it gives the nodes in which they run. Only 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
-from pyroute2 import IPRoute
 
 from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
+from topologies.emulator.installed import IPRoute
 from topologies.emulator.links import probe
-from topologies.emulator.links.backend import Backend, choose
+from topologies.emulator.links.backend import Backend, UnsupportedError, choose
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.topology import Topology
 
@@ -26,6 +27,9 @@ class Lab:
     """A running lab. Make it inside a sandbox only; the constructor returns when every node is up and routed."""
 
     def __init__(self, topology: Topology, link: str = "auto") -> None:
+        missing = [tool for tool in ("mnexec", "ifconfig", "bash", "env") if not shutil.which(tool)]
+        if missing:  # Mininet itself would end the process here
+            raise UnsupportedError(f"could not build a lab: {', '.join(missing)} not found; run: sudo ./provision.sh")
         self.topology = topology
         self.links: Backend = choose(link)
         LonghaulLink.current = self.links

@@ -102,7 +102,7 @@ def _add_routes(plans: dict[str, NodePlan], nodes: dict[str, PlannedNode], links
         reached = first_links({**transit, name: graph[name]}, name)
         unreached = [other for other in plans if other != name and other not in reached]
         if unreached:
-            raise PlanError(f"could not plan the network: {name} cannot reach {', '.join(unreached[:5])}; add a link or a router")
+            raise PlanError(f"could not plan the network: {name} cannot reach {', '.join(unreached[:5])}; add a link")
         node_plan.first_link = reached
         if len(by_link) == 1 and not nodes[name].router:
             only = node_plan.interfaces[0]

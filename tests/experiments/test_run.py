@@ -1,0 +1,262 @@
+"""Runs from end to end: real daemons, real captures, a verdict; and what becomes of a run when something breaks."""
+
+import csv
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from results.captures.connections import connections
+from results.captures.packets import segments
+from tests.labkit import LONGHAUL, ROOT, descendants, longhaul, wait_until
+
+pytestmark = pytest.mark.lab
+
+SHORT = ("--set", "sizes=16KiB", "--repetitions", "2", "--set", "warmup=0")
+
+
+def rows(run):
+    return list(csv.DictReader((run / "trials.csv").open(newline="")))
+
+
+def manifest(run):
+    return json.loads((run / "manifest.json").read_text())
+
+
+def start(out, *arguments):
+    process = subprocess.Popen([LONGHAUL, "run", *arguments, "--out", str(out)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    assert wait_until(lambda: (out / "trials.csv").exists() or process.poll() is not None, 30)
+    return process
+
+
+def below(process, words):
+    """The pid of a process under `process` whose command line holds all of `words`."""
+    for pid in descendants(process.pid):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if all(word in line for word in words):
+            return pid
+    raise AssertionError(f"no process of the run is {words}")
+
+
+@pytest.fixture(scope="module")
+def main_job(tmp_path_factory):
+    """The main job, small, as everybody reads it below."""
+    out = tmp_path_factory.mktemp("main") / "run"
+    done = longhaul("run", "edge-vs-origin", *SHORT, "--json", "--out", out)
+    return out, done
+
+
+def test_the_main_job_holds_and_says_so(main_job):
+    out, done = main_job
+    said = json.loads(done.stdout)
+    assert (said["outcome"], done.returncode) == ("holds", 0), done.stdout + done.stderr
+    assert "Mumbai" in said["answer"]
+    assert Path(said["report"]) == out / "report.html"
+
+
+def test_each_path_is_what_it_claims_to_be(main_job):
+    for row in rows(main_job[0]):
+        assert (row["valid"], row["ok"], row["digest_ok"], row["connection"]) == ("1", "1", "1", "new"), row
+        wanted = {"direct": "", "cold": "fwd=uri-miss", "warm": "hit"}[row["path"]]
+        assert wanted in row["cache_status"]
+        assert bool(row["cache_status"]) == (row["path"] != "direct")
+
+
+def test_a_warm_edge_asks_the_origin_nothing_and_a_cold_one_uses_its_open_connection(main_job):
+    out, _ = main_job
+    for row in rows(out):
+        at_origin = connections(segments(out / "captures" / f"trial-{int(row['trial']):04}.origin1.az1.virginia.pcapng"))
+        data = [one for one in at_origin if one.exchanges]
+        if row["path"] == "warm":
+            assert not data
+        elif row["path"] == "cold":
+            (one,) = data
+            assert one.syn_ns is None, "the connection to the origin was to be open already"
+        else:
+            (one,) = data
+            assert one.syn_ns is not None
+
+
+def test_client_and_capture_agree(main_job):
+    for row in rows(main_job[0]):
+        assert row["disagreement"] == ""
+        assert float(row["cap_connect_ms"]) == pytest.approx(float(row["connect_ms"]), abs=3)
+
+
+def test_captures_open_in_wireshark_and_say_where_they_are_from(main_job):
+    out, _ = main_job
+    capture = next((out / "captures").glob("trial-0001.client1.chennai.pcapng"))
+    assert capture.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    text = capture.read_bytes()
+    assert manifest(out)["run_id"].encode() in text
+    assert b"eth0" in text
+
+
+def test_the_run_directory_is_whole(main_job):
+    out, _ = main_job
+    found = manifest(out)
+    assert found["ended"]
+    assert found["verdict"]["outcome"] == "holds"
+    assert found["sysctls"]["net.ipv4.tcp_no_metrics_save"] == "1"
+    assert found["machine"]["kernel"] == os.uname().release
+    assert not (out / "scratch").exists(), "caches are no result"
+    links = {row["name"]: row for row in json.loads((out / "links.json").read_text())["links"]}
+    assert links["virginia-mumbai"]["during"]["a_to_b"]["packets"] > 0
+    logs = {path.name for path in (out / "logs").glob("*.jsonl")}
+    assert logs == {"origin1.az1.virginia.jsonl", "edge1.az1.mumbai.jsonl"}
+
+
+def test_the_report_can_be_made_again_from_the_files_alone(main_job, tmp_path):
+    out, done = main_job
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", out, copy], check=True)
+    for made in (copy / "report.html", *(copy / "figures").glob("*")):
+        made.unlink()
+    again = json.loads(longhaul("report", copy, "--json", check=0).stdout)
+    assert again["answer"] == json.loads(done.stdout)["answer"]
+    assert (copy / "report.html").read_text() == (out / "report.html").read_text().replace(str(out), str(copy))
+
+
+def test_the_verdict_comes_from_the_files_and_not_from_what_was_said_before(main_job, tmp_path):
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", main_job[0], copy], check=True)
+    table = rows(copy)
+    for row in table:
+        row["first_byte_ms"] = str(2 * float(row["first_byte_ms"]))
+    with (copy / "trials.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, table[0].keys())
+        writer.writeheader()
+        writer.writerows(table)
+    assert longhaul("report", copy).returncode == 1
+
+
+def test_the_published_connection_times_come_out(tmp_path):
+    longhaul("run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / "run", check=0)
+    new, warm = ([float(r["total_ms"]) for r in rows(tmp_path / "run") if r["state"] == state and r["warmup"] == "0"]
+                 for state in ("new", "warm"))  # fmt: skip
+    assert 264 <= statistics.median(new) <= 272
+    assert 96 <= statistics.median(warm) <= 106
+
+
+def test_a_claim_that_does_not_hold_fails_with_status_1(tmp_path):
+    block = next(block for block in readme_blocks() if "SmallOverFast" in block)
+    (tmp_path / "wrong.py").write_text(block.replace("total_ms for size", "total_ms / 2 for size"))
+    done = longhaul("run", tmp_path / "wrong.py", "--repetitions", "2", "--set", "rtt=10ms", "--out", tmp_path / "run")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "verdict: fails" in done.stdout
+
+
+def readme_blocks():
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_examples_of_the_readme_work_as_they_stand(tmp_path, which):
+    block = readme_blocks()[which]
+    assert len(block.splitlines()) <= 40
+    if which == 0:
+        (tmp_path / "branch.py").write_text(block)
+        longhaul("verify", tmp_path / "branch.py", "--set", "rtt=76ms", check=0)
+    else:
+        (tmp_path / "small_over_fast.py").write_text(block)
+        done = longhaul("run", tmp_path / "small_over_fast.py", "--set", "rate=10mbit", "--repetitions", "3",
+                        "--out", tmp_path / "run", check=0)  # fmt: skip
+        assert manifest(tmp_path / "run")["experiment"]["name"] == "small-over-fast"
+        assert "verdict: holds" in done.stdout
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection")
+    assert wait_until(lambda: len(rows(out)) >= 3, 20)
+    os.killpg(process.pid, signal.SIGINT)
+    said, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "what is done is kept" in errors
+    assert "interrupted after" in said
+    assert manifest(out)["interrupted"]
+    assert len(rows(out)) >= 3
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(("victim", "words"), [
+    (["nodes.origin"], "nodes.origin on server ended with status -9"),
+    (["relay.loop"], "relay"),
+    (["nodes.client"], "nodes.client on client"),
+])  # fmt: skip
+def test_a_part_that_dies_makes_the_run_invalid_and_is_named(tmp_path, victim, words):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection")
+    os.kill(below(process, victim), signal.SIGKILL)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, said + errors
+    assert "verdict: invalid" in said
+    assert words in said
+    assert "Traceback" not in said + errors
+
+
+def test_a_full_disk_is_one_line_and_nothing_looks_whole(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    script = f"mount -t tmpfs -o size=400k none {tmp_path} && exec {LONGHAUL} run edge-vs-origin --out {tmp_path}/run"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.search(r"longhaul: could not write .*: No space left on device; free space", done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("hide", "words"), [
+    ("mount -t tmpfs none /dev/net", "could not open /dev/net/tun: No such file"),
+    ("chmod 000 /proc/self/cwd; PATH=/nowhere", "mnexec"),
+])  # fmt: skip
+def test_what_the_machine_lacks_is_unsupported_and_says_what_to_do(tmp_path, hide, words):
+    if os.geteuid() != 0:
+        pytest.skip("only root can hide a device")
+    hide = hide.rpartition("; ")[2]
+    done = subprocess.run(["unshare", "-m", "/bin/sh", "-c", f"{hide}; export PATH; exec {ROOT}/.venv/bin/python -P -m "
+                           "experiments.harness verify two_hosts --link relay"], capture_output=True, text=True,
+                          timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 127, done.stdout + done.stderr
+    assert words in done.stderr
+    assert re.match(r"longhaul: could not .*; ", done.stderr), done.stderr
+
+
+def test_an_ordinary_user_runs_it_too(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("the other tests run as an ordinary user already")
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    # An open /dev/net/tun, for this test alone.
+    script = (f"mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec setpriv --reuid 65534 --regid 65534 "
+              f"--clear-groups {LONGHAUL} run new-vs-warm-connection --repetitions 3 --out {home}/run")  # fmt: skip
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.stat().st_uid for path in (home / "run").rglob("*")} == {65534}
+
+
+@pytest.mark.slow
+def test_four_labs_at_once_measure_what_one_measures(tmp_path):
+    def medians(out):
+        return {state: statistics.median(float(r["total_ms"]) for r in rows(out) if r["state"] == state and r["warmup"] == "0")
+                for state in ("new", "warm")}  # fmt: skip
+
+    longhaul("run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / "alone", check=0)
+    alone = medians(tmp_path / "alone")
+    together = [subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / str(n)],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for n in range(4)]  # fmt: skip
+    assert [process.wait(120) for process in together] == [0] * 4
+    for n in range(4):
+        for state, ms in medians(tmp_path / str(n)).items():
+            assert ms == pytest.approx(alone[state], rel=0.05)

@@ -1,0 +1,90 @@
+"""What tests of labs share: a function run inside a sandbox, and a look at the machine from outside."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from topologies.emulator import sandbox
+
+ROOT = Path(__file__).parents[1]
+LONGHAUL = str(ROOT / "longhaul")
+
+
+def in_sandbox(work):
+    """What `work()` returns, as JSON, from inside a new sandbox."""
+    reading, writing = os.pipe()
+
+    def lab():
+        os.write(writing, json.dumps(work()).encode())
+        return 0
+
+    status = sandbox.run(lab)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    assert status == 0, f"the sandbox ended with status {status}"
+    return json.loads(text)
+
+
+def longhaul(*arguments, check=None, **more):
+    """Run the command; its status, output and errors."""
+    done = subprocess.run([LONGHAUL, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, **more)
+    if check is not None:
+        assert done.returncode == check, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def machine():
+    """What a lab could leave behind: interfaces, mounts, network namespaces and sysctls of the machine itself."""
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
+    return {
+        "interfaces": sorted(line.split(":")[1].strip() for line in links.splitlines()),
+        "routes": routes,
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "sysctls": {name: Path(f"/proc/sys/{name}").read_text() for name in
+                    ("net/ipv4/ip_forward", "fs/file-max", "net/core/netdev_max_backlog", "net/ipv4/tcp_rmem",
+                     "net/ipv4/neigh/default/gc_thresh3", "net/ipv6/conf/all/disable_ipv6")},
+        "hosts": Path("/etc/hosts").read_text(),
+    }  # fmt: skip
+
+
+def descendants(pid):
+    """Every process below `pid`, by the kernel's own table."""
+    children = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, todo = [], [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def namespaces(pids):
+    """The network namespaces of these processes, as the kernel numbers them."""
+    found = set()
+    for pid in pids:
+        try:
+            found.add(os.readlink(f"/proc/{pid}/ns/net"))
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, within_s=5.0):
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return bool(condition())
