@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from experiments.harness.rundir import explained
 from results.captures import pcapng
 from results.captures.errors import CaptureError as PcapError
 from topologies.emulator.lab import Lab
@@ -139,11 +140,12 @@ class Captures:
         path = tcpdump.raw.with_suffix(".pcapng")
         problem = ""
         try:
-            held = pcapng.convert_file(
-                tcpdump.raw, path, comment=f"longhaul run {self.run_id}, trial {self.trial}",
-                interface=tcpdump.interface, interface_comment=tcpdump.node,
-                received=found.get("received by filter"), dropped=found.get("dropped by kernel"),
-            )  # fmt: skip
+            with explained(path):
+                held = pcapng.convert_file(
+                    tcpdump.raw, path, comment=f"longhaul run {self.run_id}, trial {self.trial}",
+                    interface=tcpdump.interface, interface_comment=tcpdump.node,
+                    received=found.get("received by filter"), dropped=found.get("dropped by kernel"),
+                )  # fmt: skip
         except PcapError as error:
             held, problem = 0, str(error)
         tcpdump.raw.unlink()

@@ -12,7 +12,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class RunDirectory:
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         path = out or RUNS / experiment / run_id
         found = cls(path.resolve(), run_id)
-        with _explained(path):
+        with explained(path):
             path.mkdir(parents=True, exist_ok=out is not None)
             if any(path.iterdir()):
                 raise RunDirectoryError(f"could not use {path} as a run directory: it is not empty; runs are never "
@@ -49,7 +50,7 @@ class RunDirectory:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write one JSON file whole or not at all."""
-        with _explained(self.path / name):
+        with explained(self.path / name):
             partial = self.path / f".{name}.partial"
             partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             partial.replace(self.path / name)
@@ -61,7 +62,7 @@ class RunDirectory:
 
     def add_row(self, columns: Sequence[str], row: Mapping[str, Any]) -> None:
         """Append one row to trials.csv; the first one writes the header."""
-        with _explained(self.path / "trials.csv"):
+        with explained(self.path / "trials.csv"):
             if not self._header:
                 self._header = list(columns)
                 self._append(dict(zip(columns, columns, strict=True)))
@@ -87,15 +88,12 @@ class RunDirectory:
             os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
-class _explained:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if isinstance(error, OSError):
-            raise RunDirectoryError(
-                f"could not write {self.path}: {error.strerror}; free space, or give another place with --out"
-            ) from None
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """An OSError of the body becomes a RunDirectoryError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunDirectoryError(
+            f"could not write {path}: {error.strerror}; free space, or give another place with --out"
+        ) from None

@@ -19,6 +19,7 @@ from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.stage import Stage, StageError
 from topologies.emulator.lab import Lab
+from topologies.emulator.links.backend import BackendError
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Run:
         except KeyboardInterrupt:
             interrupted = True
             progress.say("interrupted: what is done is kept")
-        except (StageError, CaptureError) as error:
+        except (StageError, CaptureError, BackendError) as error:
             self.invalid.append(str(error))
         if stage is not None:
             self.invalid += stage.stop()
@@ -108,6 +109,7 @@ class Run:
         slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
         header = trial.columns(list(arms[0]))
         progress = Progress(len(slots))
+        stage.lab.links.watch(False)
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
             row = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",

@@ -10,7 +10,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from topologies.emulator.links.netns import entered
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 12.0
+LOOK_EVERY_S = 0.25
 
 
 class StageError(Exception):
@@ -51,11 +53,16 @@ class Daemon:
             )
         self.url = f"http://{event['listen']}" if "listen" in event else ""
 
-    def read(self, within_s: float, attempt: str) -> dict[str, Any]:
-        """One line of JSON from it. Raises StageError when none comes in time or it ended."""
+    def read(self, within_s: float, attempt: str, trouble: Callable[[], str] = lambda: "") -> dict[str, Any]:
+        """One line of JSON from it. Raises StageError when none comes in time, when it ended, or when `trouble` says
+        that something else did, without which none can come."""
         assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], within_s)[0]:
-            raise StageError(f"could not {attempt}: {self.module} on {self.node} said nothing for {within_s:g} s")
+        deadline = time.monotonic() + within_s
+        while not select.select([self.process.stdout], [], [], LOOK_EVERY_S)[0]:
+            if time.monotonic() > deadline:
+                raise StageError(f"could not {attempt}: {self.module} on {self.node} said nothing for {within_s:g} s")
+            if problem := trouble():
+                raise StageError(f"could not {attempt}: {problem}")
         line = self.process.stdout.readline()
         if not line:
             raise StageError(f"could not {attempt}: {self.dead() or 'it closed its output'}")
@@ -132,7 +139,7 @@ class Stage:
             client.process.stdin.flush()
         except BrokenPipeError:
             raise StageError(f"could not fetch {url}: {client.dead() or 'the client closed its input'}") from None
-        return client.read(within_s + 10, f"fetch {url}")
+        return client.read(within_s + 10, f"fetch {url}", self.trouble)
 
     def control(self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
         """One control call from inside a node, not measured. Raises StageError for a failure or a status over 399."""

@@ -37,7 +37,10 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     start: neither can be cured by another trial."""
     experiment.prepare(stage, arm, trial)
     with Captures(stage.lab, experiment.captures(), folder, trial, run_id) as captures:
+        # Only the trial itself: what starting and stopping tcpdump does to the machine touches no measurement.
+        stage.lab.links.watch(True)
         fetched = experiment.measure(stage, arm, trial)
+        stage.lab.links.watch(False)
     row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
     reasons = [outcome.problem for outcome in captures.outcomes if outcome.problem]
     if not fetched["ok"]:

@@ -40,7 +40,7 @@ def main(given: argparse.Namespace) -> int:
         raise UsageError(f"could not use seed {given.seed}: a seed is not negative; write 0 or more")
     experiment = catalogue.build(catalogue.experiment(given.experiment), {"seed": str(given.seed), **settings})
     options.warn(experiment.world)
-    document = manifest(experiment, given.seed, "longhaul " + shlex.join(["run", *sys.argv[2:]]))
+    document = manifest(experiment, given.seed, _command(sys.argv[2:]))
     directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
     facts = {**machine.facts(), "load_before": machine.load()}
     try:
@@ -51,6 +51,13 @@ def main(given: argparse.Namespace) -> int:
         return _conclude(directory, given.json, status)
     finally:
         directory.give_to_caller()
+
+
+def _command(argv: list[str]) -> str:
+    """The command as another would give it: where this run was put is no part of it."""
+    words = iter(argv)
+    kept = [word for word in words if not (word == "--out" and next(words, "")) and not word.startswith("--out=")]
+    return "longhaul " + shlex.join(["run", *kept])
 
 
 def _guarded(run: Run) -> int:

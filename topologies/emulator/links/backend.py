@@ -75,6 +75,9 @@ class Backend(Protocol):
     def counters(self) -> Counters:
         """Of all shaped links, now. Raises BackendError when the backend no longer works."""
 
+    def watch(self, on: bool) -> None:
+        """Whether lateness counts from here on; at first it does. All other counters run always."""
+
     def alive(self) -> str:
         """Empty, or why the backend no longer works."""
 

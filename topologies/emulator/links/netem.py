@@ -106,6 +106,9 @@ class NetemBackend:
                        "b_to_a": _counted(found, spec.b_to_a, f"y{n}", f"a{n}")}
                 for name, (n, spec) in self._links.items()}  # fmt: skip
 
+    def watch(self, on: bool) -> None:
+        """See `Backend.watch`: netem does not tell its lateness."""
+
     def alive(self) -> str:
         """The kernel does not stop working while the namespace is held."""
         return "" if self._space >= 0 else "the links were closed"

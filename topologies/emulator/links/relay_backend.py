@@ -78,6 +78,10 @@ class RelayBackend:
         """See `Backend.counters`."""
         return {name: self._of_link(*link) for name, link in self._links.items()}
 
+    def watch(self, on: bool) -> None:
+        """See `Backend.watch`."""
+        self._ask({"watch": on})
+
     def alive(self) -> str:
         """Empty, or why the relay ended, in its own words."""
         if self._closed:

@@ -25,6 +25,7 @@ class Relay:
     """Serves the control socket until it closes.
 
     Messages are JSON datagrams: `{"add": {...}}` with two TAP descriptors attached, `{"stats": N}` for one link,
+    `{"watch": true|false}` for whether lateness counts,
     `{"stop": true}`. Each gets one answer, `{"ok": ...}` or `{"error": "..."}`.
     """
 
@@ -98,6 +99,10 @@ class Relay:
             self._answer({"ok": len(self._links) - 1})
         elif "stats" in request:
             self._answer({"ok": [port.report() for port in self._links[request["stats"]]]})
+        elif "watch" in request:
+            for port in self._ports.values():
+                port.watch(bool(request["watch"]))
+            self._answer({"ok": True})
         elif "stop" in request:
             self._running = False
             self._answer({"ok": True})

@@ -21,12 +21,12 @@ class Port:
     """The direction that starts at the TAP `source` and ends at the TAP `target` (file descriptors)."""
 
     __slots__ = ("_behind_since", "_size", "delivered", "failed", "failures", "gone", "held", "intake_wait_max_ns",
-                 "lateness", "pipe", "source", "target")  # fmt: skip
+                 "kept", "lateness", "pipe", "source", "target")  # fmt: skip
 
     def __init__(self, source: int, target: int, mtu: int, pipe: Pipe):
         self.source, self.target, self.pipe = source, target, pipe
         self.held: deque[tuple[int, bytes]] = deque()
-        self.lateness = Histogram()
+        self.kept = self.lateness = Histogram()
         self.delivered = self.failed = self.intake_wait_max_ns = 0
         self.failures: dict[str, int] = {}
         self.gone = ""
@@ -76,9 +76,13 @@ class Port:
                 self.failures[name] = self.failures.get(name, 0) + 1
         return held[0][0] if held else 0
 
+    def watch(self, on: bool) -> None:
+        """Whether lateness counts from here on; while it does not, it goes where nobody looks."""
+        self.lateness = self.kept if on else Histogram()
+
     def report(self) -> dict[str, object]:
         """All counters, for the parent."""
-        pipe, late = self.pipe, self.lateness
+        pipe, late = self.pipe, self.kept
         return {
             "packets": pipe.packets, "bytes": pipe.bytes, "delivered": self.delivered,
             "dropped_queue": pipe.dropped_queue, "lost": pipe.lost, "failed": self.failed,
