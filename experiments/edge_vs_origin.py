@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.harness.experiment import Arm, Experiment, Row, path_leg, within
+from experiments.harness.experiment import Arm, Experiment, Row, path_leg, predicted, within
 from experiments.harness.stage import Stage
 from nodes.origin.generate import sha256
-from results.models.slow_start import through_cold_edge, transfer_time
+from results.models.slow_start import through_cold_edge
 from topologies.emulator import setting
 from topologies.open_connect import OpenConnect
 from units import show_bytes
@@ -83,14 +83,12 @@ class EdgeVsOrigin(Experiment):
     def claims(self) -> list[dict[str, Any]]:
         """First byte and last byte of every arm within 5 % + 2 ms of the slow-start model."""
         client, edge, origin = self.nodes()
-        near, far = path_leg(self.world, client, edge), path_leg(self.world, client, origin)
-        kept = path_leg(self.world, edge, origin, new_connection=False)
+        near, kept = path_leg(self.world, client, edge), path_leg(self.world, edge, origin, new_connection=False)
         found = []
         for arm in self.arms():
             size = self.target(arm, 0)[2]
-            direct = near if arm["path"] == "warm" else far
             timing = (through_cold_edge(client=near, origin=kept, size_bytes=size) if arm["path"] == "cold" else
-                      transfer_time(rtt_ms=direct.rtt_ms, rate_bps=direct.rate_bps, size_bytes=size))  # fmt: skip
+                      predicted(self.world, client, edge if arm["path"] == "warm" else origin, size))  # fmt: skip
             for words, metric, value in (("first byte", "first_byte_ms", timing.first_byte_ms),
                                          ("last byte", "total_ms", timing.total_ms)):  # fmt: skip
                 found.append(within(f"{words}, {arm['path']}, {arm['size']}", metric, arm, value, 0.05, 2.0, BASIS))

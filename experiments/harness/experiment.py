@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from experiments.harness.stage import Stage
-from results.models.slow_start import Leg
+from results.models.slow_start import Leg, Timing, transfer_time
 from topologies.emulator import setting
 from topologies.emulator.topology import Topology
 
@@ -90,6 +90,12 @@ def path_leg(world: Topology, a: str, b: str, new_connection: bool = True) -> Le
     """A TCP connection between two nodes as the topology specifies its path, for the slow-start model."""
     rtt_ms, rate_bps = world.path(a, b)
     return Leg(rtt_ms, rate_bps, new_connection)
+
+
+def predicted(world: Topology, a: str, b: str, size_bytes: int) -> Timing:
+    """What the slow-start model says of one fetch by `a` from `b` on a new connection."""
+    rtt_ms, rate_bps = world.path(a, b)
+    return transfer_time(rtt_ms=rtt_ms, rate_bps=rate_bps, size_bytes=size_bytes)
 
 
 def within(

@@ -109,7 +109,6 @@ class Run:
         slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
         header = trial.columns(list(arms[0]))
         progress = Progress(len(slots))
-        stage.lab.links.watch(False)
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
             row = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",

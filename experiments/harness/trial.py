@@ -36,13 +36,12 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     """One row of trials.csv without its head. Raises StageError when a daemon died, CaptureError when tcpdump did not
     start: neither can be cured by another trial."""
     experiment.prepare(stage, arm, trial)
-    with Captures(stage.lab, experiment.captures(), folder, trial, run_id) as captures:
-        # Only the trial itself: what starting and stopping tcpdump does to the machine touches no measurement.
-        stage.lab.links.watch(True)
+    captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
+    # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
+    with captures, stage.lab.watched() as late:
         fetched = experiment.measure(stage, arm, trial)
-        stage.lab.links.watch(False)
     row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
-    reasons = [outcome.problem for outcome in captures.outcomes if outcome.problem]
+    reasons = late + [outcome.problem for outcome in captures.outcomes if outcome.problem]
     if not fetched["ok"]:
         reasons.append(f"the fetch failed: {fetched['error']}")
     elif fetched.get("unexpected"):

@@ -149,7 +149,7 @@ def test_the_published_connection_times_come_out(tmp_path):
 
 def test_a_claim_that_does_not_hold_fails_with_status_1(tmp_path):
     block = next(block for block in readme_blocks() if "SmallOverFast" in block)
-    (tmp_path / "wrong.py").write_text(block.replace("size_bytes=size)", "size_bytes=size // 100)"))
+    (tmp_path / "wrong.py").write_text(block.replace('"server", size)', '"server", size // 100)'))
     done = longhaul("run", tmp_path / "wrong.py", "--repetitions", "2", "--set", "rtt=10ms", "--out", tmp_path / "run")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "verdict: fails" in done.stdout
@@ -255,8 +255,9 @@ def test_four_labs_at_once_measure_what_one_measures(tmp_path):
     longhaul("run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / "alone", check=0)
     alone = medians(tmp_path / "alone")
     together = [subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / str(n)],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for n in range(4)]  # fmt: skip
-    assert [process.wait(120) for process in together] == [0] * 4
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in range(4)]  # fmt: skip
+    said = [process.communicate(timeout=120)[0] for process in together]
+    assert [process.returncode for process in together] == [0] * 4, "\n".join(said)
     for n in range(4):
         for state, ms in medians(tmp_path / str(n)).items():
             assert ms == pytest.approx(alone[state], rel=0.05)

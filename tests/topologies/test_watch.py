@@ -20,9 +20,12 @@ def test_queue_drops_and_specified_loss_are_no_reason_for_distrust():
 
 
 def test_lateness_over_a_millisecond_or_a_hundredth_of_the_rtt_is_one():
-    late = counters(lateness_p99_ns=1_500_000)
-    assert "late" in watch.distrust(symmetric(80, 10**8), late)[0]
-    assert watch.distrust(symmetric(200, 10**8), late) == [], "1 % of 200 ms is 2 ms"
+    late = {"a_to_b": 1_500_000, "b_to_a": 100_000}
+    (reason,) = watch.too_late(symmetric(80, 10**8), late)
+    assert "a_to_b" in reason
+    assert "1.5 ms late" in reason
+    assert watch.too_late(symmetric(200, 10**8), late) == [], "1 % of 200 ms is 2 ms"
+    assert watch.too_late(symmetric(80, 10**8), {"a_to_b": None}) == [], "nothing passed"
 
 
 def test_packets_that_the_machine_lost_are_one():

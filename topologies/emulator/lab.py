@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,17 @@ class Lab:
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
                 row["reasons"] += watch.distrust(specs[row["name"]], found)
                 row["ok"] = not row["reasons"]
+
+    @contextmanager
+    def watched(self) -> Iterator[list[str]]:
+        """A stretch of time whose punctuality is judged; after the body, the list says on which links it was not kept."""
+        late: list[str] = []
+        self.links.watch(True)
+        yield late
+        found = self.links.watch(False)
+        specs = {link.name: link.spec for link in self.topology.links_info}
+        for name, p99_ns in found.items():
+            late += [f"link {name}: {reason}" for reason in watch.too_late(specs[name], p99_ns)]
 
     def _name_hosts(self) -> None:
         lines = ["127.0.0.1 localhost"]

@@ -18,18 +18,25 @@ def most_lateness_ms(spec: LinkSpec) -> float:
 
 
 def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters]) -> list[str]:
-    """Why the link was not as specified while packets ran over it; empty when it was."""
+    """Why the link was not as specified while packets ran over it, lateness aside; empty when it was."""
     reasons = []
     for way, count in counters.items():
-        late_ms = None if count.lateness_p99_ns is None else count.lateness_p99_ns / 1e6
-        if late_ms is not None and late_ms > most_lateness_ms(spec):
-            reasons.append(f"{way}: one packet in a hundred was over {late_ms:.3g} ms late where {most_lateness_ms(spec):.3g} "
-                           "ms is allowed: the machine was too busy")  # fmt: skip
         if count.overrun:
             reasons.append(f"{way}: {count.overrun} packets were lost before the link could take them")
         if count.failed:
             reasons.append(f"{way}: {count.failed} packets were refused by the receiving interface")
     return reasons
+
+
+def too_late(spec: LinkSpec, p99_ns: Mapping[str, int | None]) -> list[str]:
+    """Why a stretch of time does not count: the 99th percentile of lateness per way; empty when the link was punctual."""
+    most_ms = most_lateness_ms(spec)
+    return [
+        f"{way}: one packet in a hundred was {ns / 1e6:.3g} ms late or more where {most_ms:.3g} ms is allowed: the machine "
+        "was too busy"
+        for way, ns in p99_ns.items()
+        if ns is not None and ns / 1e6 > most_ms
+    ]
 
 
 def lateness_ms(count: DirectionCounters) -> dict[str, Any]:

@@ -75,8 +75,12 @@ class Backend(Protocol):
     def counters(self) -> Counters:
         """Of all shaped links, now. Raises BackendError when the backend no longer works."""
 
-    def watch(self, on: bool) -> None:
-        """Whether lateness counts from here on; at first it does. All other counters run always."""
+    def watch(self, on: bool) -> dict[str, dict[str, int | None]]:
+        """Begin or end a stretch whose lateness counts, for example one trial.
+
+        At its end: link -> way -> 99th percentile of the stretch in nanoseconds, None where nothing passed or the
+        backend cannot know. Without any stretch the lateness of `counters` is of the whole time, else of all stretches.
+        """
 
     def alive(self) -> str:
         """Empty, or why the backend no longer works."""

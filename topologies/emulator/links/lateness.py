@@ -29,6 +29,12 @@ class Histogram:
         if value_ns > self.max_ns:  # noqa: PLR1730  (max() is a call, for every frame)
             self.max_ns = value_ns
 
+    def merge(self, other: Histogram) -> None:
+        """Add all that another one has counted."""
+        self._counts = [a + b for a, b in zip(self._counts, other._counts, strict=True)]
+        self.count += other.count
+        self.max_ns = max(self.max_ns, other.max_ns)
+
     def percentile_ns(self, percent: float) -> int | None:
         """Smallest bucket edge that `percent` of the values do not exceed; None without values."""
         if not self.count:

@@ -106,8 +106,9 @@ class NetemBackend:
                        "b_to_a": _counted(found, spec.b_to_a, f"y{n}", f"a{n}")}
                 for name, (n, spec) in self._links.items()}  # fmt: skip
 
-    def watch(self, on: bool) -> None:
+    def watch(self, on: bool) -> dict[str, dict[str, int | None]]:
         """See `Backend.watch`: netem does not tell its lateness."""
+        return {}
 
     def alive(self) -> str:
         """The kernel does not stop working while the namespace is held."""

@@ -78,9 +78,10 @@ class RelayBackend:
         """See `Backend.counters`."""
         return {name: self._of_link(*link) for name, link in self._links.items()}
 
-    def watch(self, on: bool) -> None:
+    def watch(self, on: bool) -> dict[str, dict[str, int | None]]:
         """See `Backend.watch`."""
-        self._ask({"watch": on})
+        found = self._ask({"watch": on})
+        return {name: dict(zip(("a_to_b", "b_to_a"), found[index], strict=True)) for name, (index, _, _) in self._links.items()}
 
     def alive(self) -> str:
         """Empty, or why the relay ended, in its own words."""

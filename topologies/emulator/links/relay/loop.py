@@ -25,7 +25,7 @@ class Relay:
     """Serves the control socket until it closes.
 
     Messages are JSON datagrams: `{"add": {...}}` with two TAP descriptors attached, `{"stats": N}` for one link,
-    `{"watch": true|false}` for whether lateness counts,
+    `{"watch": true|false}` to begin and end a stretch,
     `{"stop": true}`. Each gets one answer, `{"ok": ...}` or `{"error": "..."}`.
     """
 
@@ -100,9 +100,8 @@ class Relay:
         elif "stats" in request:
             self._answer({"ok": [port.report() for port in self._links[request["stats"]]]})
         elif "watch" in request:
-            for port in self._ports.values():
-                port.watch(bool(request["watch"]))
-            self._answer({"ok": True})
+            on = bool(request["watch"])
+            self._answer({"ok": [[port.watch(on) for port in pair] for pair in self._links]})
         elif "stop" in request:
             self._running = False
             self._answer({"ok": True})

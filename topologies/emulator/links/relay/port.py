@@ -76,9 +76,19 @@ class Port:
                 self.failures[name] = self.failures.get(name, 0) + 1
         return held[0][0] if held else 0
 
-    def watch(self, on: bool) -> None:
-        """Whether lateness counts from here on; while it does not, it goes where nobody looks."""
-        self.lateness = self.kept if on else Histogram()
+    def watch(self, on: bool) -> int | None:
+        """Begin or end a stretch whose lateness counts; at its end, the 99th percentile of it.
+
+        From the first stretch on, `kept` is the sum of all stretches; before, it is all there was.
+        """
+        if on:
+            self.kept = Histogram() if self.lateness is self.kept else self.kept
+            self.lateness = Histogram()
+            return None
+        ended, self.lateness = self.lateness, Histogram()
+        if ended is not self.kept:
+            self.kept.merge(ended)
+        return ended.percentile_ns(99)
 
     def report(self) -> dict[str, object]:
         """All counters, for the parent."""
