@@ -15,7 +15,8 @@ from typing import BinaryIO
 from results.captures.errors import CaptureError
 from results.captures.framing import CLASSIC_MAGICS, truncated
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
+"""A write of a megabyte keeps a processor for milliseconds on a kernel that is not preemptible: links would be late."""
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 _COMMENT, _IF_NAME, _IF_RESOLUTION, _APPLICATION, _RECEIVED, _DROPPED = 1, 2, 9, 4, 4, 5
 _TEXT_LIMIT = 65_535

@@ -7,7 +7,7 @@ import string
 import sys
 
 from mininet.cli import CLI
-from mininet.log import setLogLevel
+from mininet.log import lg, setLogLevel
 
 from experiments.harness import options
 from topologies.emulator.lab import Lab
@@ -34,6 +34,7 @@ def main(given: argparse.Namespace) -> int:
 
     def use(lab: Lab) -> int:
         setLogLevel("output")  # what commands print, without Mininet's notes on itself
+        lg.ch.setStream(sys.stdout)
         if sys.stdin.isatty():
             print(f"nodes: {' '.join(lab.net.keys())}\nhelp: commands; NODE COMMAND: run it there; exit: leave")
         Shell(lab.net)
