@@ -1,17 +1,8 @@
-"""Options that several verbs share. It parses them; it does not act on them."""
+"""Options that several verbs share. It adds them to a parser; it does not act on them, and it imports no lab."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
-from experiments.harness import catalogue
-from experiments.harness.status import FAILURES, INVALID, status_of
-from topologies.emulator import sandbox
-from topologies.emulator.lab import Lab
-from topologies.emulator.topology import Topology
 
 
 def settings(parser: argparse.ArgumentParser) -> None:
@@ -29,45 +20,3 @@ def link(parser: argparse.ArgumentParser) -> None:
 def json(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-
-
-def topology(arguments: argparse.Namespace) -> Topology:
-    """The topology that `TOPOLOGY --set ...` names, its warnings printed. Raises UsageError and its kin."""
-    found = catalogue.topology(arguments.topology)(**catalogue.parse_settings(arguments.settings))
-    warn(found)
-    return found
-
-
-def warn(world: Topology) -> None:
-    """Say what is odd about a topology."""
-    for warning in world.warnings:
-        print(f"longhaul: warning: {warning}", file=sys.stderr)
-
-
-def proven(world: Topology, wanted_link: str) -> tuple[Lab, list[str]]:
-    """A running lab with its links verified, and what is wrong with them. Only inside a sandbox."""
-    lab = Lab(world, wanted_link)
-    rows = lab.verify()["links"]
-    return lab, [f"link {row['name']}: {reason}" for row in rows for reason in row["reasons"]]
-
-
-def inside(world: Topology, wanted_link: str, use: Callable[[Lab], int]) -> int:
-    """Build the topology in a sandbox, refuse it with status 3 when its links are not as specified, else use it."""
-
-    def lab() -> int:
-        try:
-            running, wrong = proven(world, wanted_link)
-            if wrong:
-                print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
-                return INVALID
-            return use(running)
-        except FAILURES as error:
-            complain(error)
-            return status_of(error)
-
-    return sandbox.run(lab, (Path(__file__).resolve().parents[2],))
-
-
-def complain(error: BaseException) -> None:
-    """The one line in which the user learns of an error."""
-    print(f"longhaul: {error}", file=sys.stderr)

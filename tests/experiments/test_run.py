@@ -7,6 +7,7 @@ import re
 import signal
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,14 @@ def test_the_report_can_be_made_again_from_the_files_alone(main_job, tmp_path):
     again = json.loads(longhaul("report", copy, "--json", check=0).stdout)
     assert again["answer"] == json.loads(done.stdout)["answer"]
     assert (copy / "report.html").read_text() == (out / "report.html").read_text().replace(str(out), str(copy))
+
+
+def test_a_report_needs_no_mininet(main_job):
+    script = ("import sys; sys.modules.update(dict.fromkeys(['mininet', 'mininet.net', 'mininet.topo', 'pyroute2']))\n"
+              "from experiments.harness.cli import main; sys.exit(main(['report', sys.argv[1]]))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script, str(main_job[0])], capture_output=True, text=True, check=False,
+                          cwd="/", env={"PYTHONPATH": str(ROOT), "PATH": ""})  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_verdict_comes_from_the_files_and_not_from_what_was_said_before(main_job, tmp_path):

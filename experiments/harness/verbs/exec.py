@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from experiments.harness import options
+from experiments.harness import labs, options
 from experiments.harness.rundir import ROOT
 from experiments.harness.status import UsageError
 from topologies.emulator.lab import Lab, environment
@@ -33,7 +33,7 @@ def passes_on(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[argpars
 
 def main(given: argparse.Namespace, command: list[str]) -> int:
     """The command's exit status; 128 + N when signal N ended it."""
-    world = options.topology(given)
+    world = labs.topology(given)
     names = [node.name for node in world.nodes_info]
     if given.node not in names:
         raise UsageError(f"could not run in node '{given.node}': {given.topology} has no such node; "
@@ -54,4 +54,4 @@ def main(given: argparse.Namespace, command: list[str]) -> int:
         sys.stdout.flush()
         return status if status >= 0 else 128 - status
 
-    return options.inside(world, given.link, use)
+    return labs.inside(world, given.link, use)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.harness import catalogue, machine, options
+from experiments.harness import catalogue, labs, machine, options
 from experiments.harness.manifest import manifest, name_of
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.runner import Run
@@ -39,7 +39,7 @@ def main(given: argparse.Namespace) -> int:
     if given.seed < 0:
         raise UsageError(f"could not use seed {given.seed}: a seed is not negative; write 0 or more")
     experiment = catalogue.build(catalogue.experiment(given.experiment), {"seed": str(given.seed), **settings})
-    options.warn(experiment.world)
+    labs.warn(experiment.world)
     document = manifest(experiment, given.seed, _command(sys.argv[2:]))
     directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
     facts = {**machine.facts(), "load_before": machine.load()}

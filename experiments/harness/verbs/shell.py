@@ -9,7 +9,7 @@ import sys
 from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
 
-from experiments.harness import options
+from experiments.harness import labs, options
 from topologies.emulator.lab import Lab
 
 EXAMPLE = "echo 'client ping -c 3 server' | sudo longhaul shell two_hosts"
@@ -40,4 +40,4 @@ def main(given: argparse.Namespace) -> int:
         Shell(lab.net)
         return 0
 
-    return options.inside(options.topology(given), given.link, use)
+    return labs.inside(labs.topology(given), given.link, use)

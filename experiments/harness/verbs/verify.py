@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from experiments.harness import options
+from experiments.harness import labs, options
 from experiments.harness.rundir import ROOT
 from experiments.harness.status import FAILURES, HOLDS, INVALID, status_of
 from topologies.emulator import sandbox
@@ -26,13 +26,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(given: argparse.Namespace) -> int:
     """0 when every link is within its tolerance, 3 when one is not."""
-    world = options.topology(given)
+    world = labs.topology(given)
 
     def lab() -> int:
         try:
             found = Lab(world, given.link).verify()
         except FAILURES as error:
-            options.complain(error)
+            labs.complain(error)
             return status_of(error)
         print(json.dumps(found) if given.json else table(found))
         return HOLDS if all(row["ok"] for row in found["links"]) else INVALID
