@@ -31,7 +31,7 @@ class OpenConnect(Topology):
     Double lines are emulated; single lines are plain cables. Every pair of regions has a link of its own with its
     published RTT, and packets between two regions take it even where a detour would be shorter (Virginia - Mumbai -
     Chennai is 231 ms in the table, Virginia - Chennai 235): the table is of paths, not of cables. `routes=shortest`
-    takes the detour.
+    takes the detour; `detour` sends the packets of some clients to the origin through a region, by policy.
     """
 
     origin = setting.text("Virginia", "place of the origin site")
@@ -46,6 +46,7 @@ class OpenConnect(Topology):
     queue = setting.queue("bdp", "drop-tail queue of each direction in bytes; bdp: rate x rtt of the link")
     loss = setting.percentage("0%", "independent loss of each direction of every long link")
     jitter = setting.duration("0ms", "half width of a uniform jitter of each direction; order is kept")
+    detour = setting.words("", "clients that reach the origin through another region: Chennai/Mumbai, ... (one way)")
     routes = setting.choice("direct", "direct: the pair's own link; shortest: least delay", "direct", "shortest")
 
     def build(self) -> None:
@@ -65,6 +66,8 @@ class OpenConnect(Topology):
         replaced = self._replacements(regions)
         for a, b in combinations(regions, 2):
             self._long_link(a, b, replaced.get(frozenset((a, b))))
+        for text in self.detour:
+            self._detour(text, clients)
 
     def _site(self, place: places.Place, role: str, servers: int) -> None:
         for zone in (f"az{number}.{place.slug}" for number in range(1, self.zones + 1)):
@@ -83,6 +86,17 @@ class OpenConnect(Topology):
         long_hops = 1.0 if self.routes == "direct" else 0.0
         self.link(f"router.{a.slug}", f"router.{b.slug}", spec, name=name, source=source,
                   estimate=known.estimate and given_ms is None, cost=(long_hops, rtt_ms / 2, 1.0))  # fmt: skip
+
+    def _detour(self, text: str, clients: list[places.Place]) -> None:
+        ends = self._find(text.split("/"))
+        if len(ends) != 2 or ends[0] not in clients:
+            raise setting.SettingError(f"could not set detour to '{text}': it is not CLIENTS/REGION; write two places of this "
+                                       "topology, the first one with clients, for example Chennai/Mumbai")  # fmt: skip
+        here, there = ends
+        origins = [node.name for node in self.nodes_info if node.role == "origin"]
+        for client in [node.name for node in self.nodes_info if node.role == "client" and node.place == here]:
+            for origin in origins:
+                self.policy(f"router.{here.slug}", client, origin, f"router.{there.slug}")
 
     def _find(self, names: list[str] | tuple[str, ...]) -> list[places.Place]:
         try:

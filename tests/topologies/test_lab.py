@@ -49,6 +49,12 @@ def test_packets_take_the_published_time_on_the_published_path():
     assert 235 <= median <= 235 + 2.35
 
 
+def test_policy_rules_send_packets_where_the_topology_asks():
+    out = longhaul("exec", "open_connect", "--set", "detour=Chennai/Mumbai", "client1.chennai", "--", "ping", "-c", "5", "-i",
+                   "0.2", "-q", "origin1.az1.virginia", check=0).stdout  # fmt: skip
+    assert float(out.rpartition("=")[2].split("/")[1]) == pytest.approx(233, abs=1.5), "15 + 100.5 there, 117.5 back"
+
+
 def test_the_shell_is_mininets_and_reads_a_script():
     done = subprocess.run([LONGHAUL, "shell", "open_connect"], input="client1.chennai ping -c 1 edge1.az1.mumbai\nnodes\n",
                           capture_output=True, text=True, timeout=60, check=True)  # fmt: skip

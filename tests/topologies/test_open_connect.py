@@ -24,6 +24,22 @@ def test_a_published_pair_is_never_detoured_unless_asked():
     assert rtt(OpenConnect(routes="shortest"), "client1.chennai", "origin1.az1.virginia") == 231
 
 
+def test_a_detour_is_a_policy_and_one_way():
+    world = OpenConnect(detour="Chennai/Mumbai")
+    there, back = 30 / 2 + 201 / 2, 235 / 2
+    assert rtt(world, "client1.chennai", "origin1.az1.virginia") == there + back
+    ((source, target, via, name),) = world.plans["router.chennai"].policies
+    assert (source, target) == (world.plans["client1.chennai"].address, world.plans["origin1.az1.virginia"].address)
+    assert name == "to-mumbai"
+    assert via in {i.address for i in world.plans["router.mumbai"].interfaces}
+
+
+@pytest.mark.parametrize("text", ["Mumbai/Chennai", "Chennai", "Chennai/Tokyo", "Chennai/Virginia/Mumbai"])
+def test_a_detour_must_be_one_that_exists(text):
+    with pytest.raises(ValueError, match="could not"):
+        OpenConnect(detour=text)
+
+
 def test_zones_edges_and_clients_multiply():
     world = OpenConnect(edges="Mumbai,Singapore", zones="2", edges_per_zone="3", clients_per_place="2")
     edges = [node.name for node in world.nodes_info if node.role == "edge"]

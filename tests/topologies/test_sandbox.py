@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.harness.status import status_of
 from tests.labkit import LONGHAUL, ROOT, descendants, in_sandbox, longhaul, machine, namespaces, wait_until
 from topologies.emulator import sandbox
 
@@ -39,6 +40,21 @@ def test_an_exception_in_the_lab_does_not_unwind_into_the_caller(capfd):
     assert sandbox.run(lab) == 70
     assert os.getpid() == before
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("uid", "words"), [
+    (1000, r"could not make a user namespace for the lab: Operation not permitted; run it with sudo"),
+    (0, r"could not make namespaces for the lab: Operation not permitted; run it on a machine"),
+])  # fmt: skip
+def test_forbidden_namespaces_are_said_with_what_to_do(monkeypatch, uid, words):
+    def refuse(name, *_arguments):
+        raise OSError(1, "Operation not permitted", name)
+
+    monkeypatch.setattr(sandbox, "_call", refuse)
+    monkeypatch.setattr(sandbox.os, "geteuid", lambda: uid)
+    with pytest.raises(sandbox.SandboxError, match=words) as caught:
+        sandbox.run(lambda: 0)
+    assert status_of(caught.value) == 127
 
 
 def test_orphans_are_reaped_and_end_with_the_lab():

@@ -21,6 +21,9 @@ from topologies.emulator.plan import NodePlan
 CONGESTION_CONTROL = "cubic"
 """What Linux ships with; a machine's own default (bbr, say) must not leak into a study that does not name one."""
 
+FIRST_POLICY_TABLE = 1000
+"""Routing tables, and priorities of their rules, that policies use, one each."""
+
 
 class NodeError(Exception):
     """A node that could not be set up as planned; the message says what was tried and why it failed."""
@@ -58,6 +61,9 @@ class LabNode(Node):  # type: ignore[misc]
                     kernel.neigh("replace", dst=interface.peer_address, lladdr=interface.peer_mac, ifindex=number,
                                  state="permanent")  # fmt: skip
                 self.set_routes(kernel, numbers, {"cc_algo": CONGESTION_CONTROL})
+                for table, (source, target, via, name) in enumerate(self.plan.policies, FIRST_POLICY_TABLE):
+                    kernel.route("add", dst="default", gateway=via, oif=numbers[name], table=table)
+                    kernel.rule("add", src=source, src_len=32, dst=target, dst_len=32, table=table, priority=table)
             except Exception as error:  # pyroute2 raises its own kinds and KeyError: all mean the plan does not stand
                 raise NodeError(f"could not give {self.name} its addresses and routes: {error}") from error
         for interface in self.plan.interfaces:

@@ -39,6 +39,16 @@ class PlannedLink:
 
 
 @dataclass(frozen=True)
+class PlannedPolicy:
+    """At `router`, packets from `source` to `destination` go to the neighbour `via`, whatever the shortest path is."""
+
+    router: str
+    source: str
+    destination: str
+    via: str
+
+
+@dataclass(frozen=True)
 class Interface:
     """One interface with its address in a /30 of its own, and its only neighbour's, so that no ARP crosses an ocean."""
 
@@ -57,6 +67,8 @@ class NodePlan:
     interfaces: list[Interface] = field(default_factory=list)
     routes: list[tuple[str, str, str]] = field(default_factory=list)
     default: tuple[str, str] | None = None
+    policies: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """(source address, destination address, next hop, interface): rules that come before the routes."""
     first_link: dict[str, int] = field(default_factory=dict)
     """Every other node -> number of the link by which it is reached."""
 
@@ -66,7 +78,9 @@ class NodePlan:
         return self.interfaces[0].address
 
 
-def plan(nodes: Sequence[PlannedNode], links: Sequence[PlannedLink]) -> dict[str, NodePlan]:
+def plan(
+    nodes: Sequence[PlannedNode], links: Sequence[PlannedLink], policies: Sequence[PlannedPolicy] = ()
+) -> dict[str, NodePlan]:
     """Plan of every node by name. Raises PlanError."""
     by_name = {node.name: node for node in nodes}
     if len(by_name) < len(nodes):
@@ -87,7 +101,21 @@ def plan(nodes: Sequence[PlannedNode], links: Sequence[PlannedLink]) -> dict[str
     if lonely:
         raise PlanError(f"could not plan the network: no link reaches {', '.join(lonely)}; link it or leave it out")
     _add_routes(plans, by_name, links)
+    for policy in policies:
+        _add_policy(plans, links, policy)
     return plans
+
+
+def _add_policy(plans: dict[str, NodePlan], links: Sequence[PlannedLink], policy: PlannedPolicy) -> None:
+    for name in (policy.router, policy.source, policy.destination, policy.via):
+        if name not in plans:
+            raise PlanError(f"could not plan a policy at {policy.router}: there is no node {name}; name one of the topology")
+    for interface in plans[policy.router].interfaces:
+        if policy.via in (links[interface.link].a, links[interface.link].b):
+            ends = plans[policy.source].address, plans[policy.destination].address
+            plans[policy.router].policies.append((*ends, interface.peer_address, interface.name))
+            return
+    raise PlanError(f"could not plan a policy at {policy.router}: no link leads from it to {policy.via}; name a neighbour")
 
 
 def _add_routes(plans: dict[str, NodePlan], nodes: dict[str, PlannedNode], links: Sequence[PlannedLink]) -> None:

@@ -13,10 +13,10 @@ from mininet.topo import Topo
 
 import __main__
 from topologies.emulator.hosts import LabNode
-from topologies.emulator.links.spec import LinkError, LinkSpec, symmetric
+from topologies.emulator.links.spec import Direction, LinkError, LinkSpec, symmetric
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.places import Place
-from topologies.emulator.plan import NodePlan, PlannedLink, PlannedNode, plan, seed_of
+from topologies.emulator.plan import NodePlan, PlannedLink, PlannedNode, PlannedPolicy, plan, seed_of
 from topologies.emulator.routes import Cost
 from topologies.emulator.setting import Configurable, count
 
@@ -56,6 +56,7 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
     def __init__(self, **given: Any) -> None:
         self.nodes_info: list[NodeInfo] = []
         self.links_info: list[LinkInfo] = []
+        self.policies: list[PlannedPolicy] = []
         self.warnings: list[str] = []
         self.configure({name: str(value) for name, value in given.items()})
         super().__init__()
@@ -90,6 +91,10 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
             LinkInfo(name, a, b, spec, cost or (0.0, spec.rtt_ms / 2, 1.0), source, estimate)
         )  # fmt: skip
 
+    def policy(self, router: str, source: str, destination: str, via: str) -> None:
+        """A rule: at `router`, packets from `source` to `destination` go to its neighbour `via`. One way only."""
+        self.policies.append(PlannedPolicy(router, source, destination, via))
+
     def shaped(
         self, name: str, rtt_ms: float, rate_bps: int | None, queue_bytes: int | None = None, **more: Any
     ) -> LinkSpec:
@@ -103,7 +108,8 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         routers = {node.name for node in self.nodes_info if node.router}
         labels = {node.name: _label(node) for node in self.nodes_info}
         nodes = [PlannedNode(node.name, node.router, labels[node.name]) for node in self.nodes_info]
-        self.plans: dict[str, NodePlan] = plan(nodes, [PlannedLink(x.a, x.b, x.cost) for x in self.links_info])
+        self.plans: dict[str, NodePlan] = plan(nodes, [PlannedLink(x.a, x.b, x.cost) for x in self.links_info],
+                                               self.policies)  # fmt: skip
         for node in self.nodes_info:
             self.addHost(node.name, cls=LabNode, plan=self.plans[node.name], forward=node.name in routers,
                          buffer_bytes=self.buffer_bytes, ip=f"{self.plans[node.name].address}/30")  # fmt: skip
@@ -121,15 +127,22 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         raise LinkError(f"could not choose the {role} of this lab: its topology has no {role}; add one by its settings")
 
     def path(self, a: str, b: str) -> tuple[float, int | None]:
-        """Specified RTT in ms and lowest rate in bit/s (None: no limit) of the path of packets from `a` to `b`."""
-        rtt_ms, rates, at = 0.0, list[int](), a
+        """Specified RTT in ms, and lowest rate in bit/s (None: no limit) from `b` to `a`, of the paths that packets take."""
+        there, back = self._way(a, b), self._way(b, a)
+        return sum(way.delay_ms for way in (*there, *back)), min((w.rate_bps for w in back if w.rate_bps), default=None)
+
+    def _way(self, a: str, b: str) -> list[Direction]:
+        policies = {(rule.router, rule.source, rule.destination): rule.via for rule in self.policies}
+        found, at = list[Direction](), a
         while at != b:
-            link = self.links_info[self.plans[at].first_link[b]]
-            way = link.spec.a_to_b if at == link.a else link.spec.b_to_a
-            rtt_ms += link.spec.rtt_ms
-            rates += [] if way.rate_bps is None else [way.rate_bps]
+            numbers = [i.link for i in self.plans[at].interfaces
+                       if policies.get((at, a, b)) in (self.links_info[i.link].a, self.links_info[i.link].b)]  # fmt: skip
+            link = self.links_info[(numbers or [self.plans[at].first_link[b]])[0]]
+            found.append(link.spec.a_to_b if at == link.a else link.spec.b_to_a)
             at = link.b if at == link.a else link.a
-        return rtt_ms, min(rates, default=None)
+            if len(found) > len(self.links_info):
+                raise LinkError(f"could not find the path from {a} to {b}: policies send it round in circles; change them")
+        return found
 
     @property
     def buffer_bytes(self) -> int:
