@@ -19,6 +19,7 @@ from experiments.harness import machine
 from experiments.harness.rundir import RUNS
 from topologies.emulator import sandbox
 from topologies.emulator.links import backend
+from topologies.emulator.links.choice import choose
 from units import show_bytes
 
 TOOLS = {"mnexec": "mininet", "ip": "iproute2", "tc": "iproute2", "ping": "iputils-ping", "tcpdump": "tcpdump",
@@ -75,7 +76,7 @@ def userns_remedy() -> str:
 
 def links() -> Finding:
     """What emulates the links here. Tried in a sandbox, as a lab would; the relay needs /dev/net/tun besides."""
-    found = _in_sandbox(lambda: _describe(backend.choose("auto")))
+    found = _in_sandbox(lambda: _describe(choose("auto")))
     if not found.startswith("relay"):
         return Finding("links", "cannot" if found.startswith("could not") else "can", found)
     try:

@@ -50,7 +50,7 @@ def test_the_help_lists_every_verb(capsys):
     (["run", "edge-vs-origin", "--set", "edges="], "has no edge"),
     (["run", "edge-vs-origin", "--set", "sizes=16"], "has no unit"),
     (["run", "edge-vs-origin", "--repetitions", "0"], "whole number from 1"),
-    (["run", "edge-vs-origin", "--seed", "-1"], "not negative"),
+    (["run", "edge-vs-origin", "--seed", "-1"], "whole number from 0"),
     (["exec", "two_hosts", "clint", "--", "true"], "did you mean client"),
     (["exec", "two_hosts", "client"], "no command is given"),
     (["node", "orign"], "did you mean origin"),

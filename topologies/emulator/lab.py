@@ -19,7 +19,8 @@ from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.installed import IPRoute
 from topologies.emulator.links import probe
-from topologies.emulator.links.backend import Backend, UnsupportedError, choose
+from topologies.emulator.links.backend import Backend, UnsupportedError
+from topologies.emulator.links.choice import choose
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.topology import Topology
 
@@ -32,7 +33,7 @@ class Lab:
         if missing:  # Mininet itself would end the process here
             raise UnsupportedError(f"could not build a lab: {', '.join(missing)} not found; run: sudo ./provision.sh")
         self.topology = topology
-        self.links: Backend = choose(link)
+        self.links: Backend = choose(link, seed_demanded=topology.seed_demanded)
         LonghaulLink.current = self.links
         with IPRoute() as kernel:
             kernel.link("set", index=1, state="up")

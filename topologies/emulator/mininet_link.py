@@ -1,6 +1,6 @@
 """The Mininet link of a lab: it hands both ends to a link backend, which makes the interfaces in place.
 
-It shapes nothing itself.
+It shapes nothing itself. A link that asks for nothing is a plain cable and needs no backend.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from mininet.link import Link
 
 from topologies.emulator.hosts import LabInterface
-from topologies.emulator.links.backend import Backend, End, choose
+from topologies.emulator.links import veth
+from topologies.emulator.links.backend import Backend, End
+from topologies.emulator.links.choice import choose
 from topologies.emulator.links.spec import LinkSpec
 
 
@@ -25,7 +27,10 @@ class LonghaulLink(Link):  # type: ignore[misc]  # mininet has no types
     ) -> None:  # fmt: skip
         self.spec, self.link_name = spec, link_name
         a, b = End(node1.pid, intfName1, addr1), End(node2.pid, intfName2, addr2)
-        self.backend().connect(link_name, a, b, spec)
+        if spec.unshaped:
+            veth.lay(a, b, spec.mtu)
+        else:
+            self.backend().connect(link_name, a, b, spec)
         self.fast = True
         self.intf1 = LabInterface(intfName1, node1, port1, link=self, mac=addr1, moveIntfFn=self._ignore)
         self.intf2 = LabInterface(intfName2, node2, port2, link=self, mac=addr2, moveIntfFn=self._ignore)

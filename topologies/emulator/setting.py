@@ -42,6 +42,8 @@ class Configurable:
     """A class with settings. `configure` takes texts by name; what is not given takes its default."""
 
     texts: dict[str, str]
+    given: frozenset[str]
+    """Names of the settings that were not left to their defaults."""
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
@@ -57,6 +59,7 @@ class Configurable:
         for name in given:
             if name not in known:
                 raise SettingError(f"could not set {name}: there is no such setting; {nearest(name, known)}")
+        self.given = frozenset(given)
         self.texts = {name: str(given.get(name, setting.default)) for name, setting in known.items()}
         for name, setting in known.items():
             setattr(self, name, setting.value(self.texts[name]))

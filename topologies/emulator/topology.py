@@ -145,6 +145,12 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         return found
 
     @property
+    def seed_demanded(self) -> bool:
+        """Whether the user gave a seed and a link has something random in it: the same seed must then mean the same fate."""
+        ways = [way for link in self.links_info for way in (link.spec.a_to_b, link.spec.b_to_a)]
+        return "seed" in self.given and any(way.loss or way.jitter_ms for way in ways)
+
+    @property
     def buffer_bytes(self) -> int:
         """Ceiling of the socket buffers: four times the bandwidth-delay product of the longest pair of links.
 

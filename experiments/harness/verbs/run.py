@@ -14,7 +14,7 @@ from experiments.harness import catalogue, labs, machine, options
 from experiments.harness.manifest import manifest, name_of
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.runner import Run
-from experiments.harness.status import BY_OUTCOME, FAILURES, INVALID, UsageError, status_of
+from experiments.harness.status import BY_OUTCOME, FAILURES, INVALID, status_of
 from topologies.emulator import sandbox
 
 EXAMPLE = "sudo longhaul run edge-vs-origin --set edges=Singapore --repetitions 20"
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repetitions", metavar="N", help="measured trials of each arm")
     options.link(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (default: results/runs/EXPERIMENT/...)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the order of trials and of the links (default 1)")
+    parser.add_argument("--seed", metavar="N", help="seed of the order of trials and of the links (default 1)")
     options.json(parser)
 
 
@@ -36,11 +36,11 @@ def main(given: argparse.Namespace) -> int:
     settings = catalogue.parse_settings(given.settings)
     if given.repetitions is not None:
         settings["repetitions"] = given.repetitions
-    if given.seed < 0:
-        raise UsageError(f"could not use seed {given.seed}: a seed is not negative; write 0 or more")
-    experiment = catalogue.build(catalogue.experiment(given.experiment), {"seed": str(given.seed), **settings})
+    if given.seed is not None:
+        settings["seed"] = given.seed
+    experiment = catalogue.build(catalogue.experiment(given.experiment), settings)
     labs.warn(experiment.world)
-    document = manifest(experiment, given.seed, _command(sys.argv[2:]))
+    document = manifest(experiment, experiment.world.seed, _command(sys.argv[2:]))
     directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
     facts = {**machine.facts(), "load_before": machine.load()}
     try:

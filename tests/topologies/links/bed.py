@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from topologies.emulator.links import veth
 from topologies.emulator.links.backend import Backend, End
 from topologies.emulator.links.probe import Target
 from topologies.emulator.links.spec import LinkSpec
@@ -22,7 +23,10 @@ def within(pid: int, *words: str) -> str:
 def join(backend: Backend, number: int, a: int, b: int, built: LinkSpec, said: LinkSpec | None = None) -> Target:
     """Connect two namespaces with `built`, give addresses and neighbours, and describe the link as `said`."""
     ends = ends_of(number, a, b)
-    backend.connect(f"link{number}", *ends, built)
+    if built.unshaped:
+        veth.lay(*ends, built.mtu)
+    else:
+        backend.connect(f"link{number}", *ends, built)
     for side, (end, other) in enumerate(zip(ends, reversed(ends), strict=True), 1):
         within(end.pid, "ip", "addr", "add", f"10.0.{number}.{side}/24", "dev", end.ifname)
         within(end.pid, "ip", "neigh", "replace", f"10.0.{number}.{3 - side}", "dev", end.ifname, "lladdr", other.mac)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topologies.emulator.links import backend, netem, tc_plan
+from topologies.emulator.links import backend, choice, netem, tc_plan
 from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
 
 PATH = symmetric(76, 100_000_000)
@@ -97,24 +97,24 @@ def test_auto_takes_netem_where_it_can_do_what_was_asked(
     monkeypatch.setattr(netem, "ability", lambda: netem.Ability(reason, seed, "tc"))
     monkeypatch.setattr("topologies.emulator.links.netem.NetemBackend", type("netem", (_Made,), {}))
     monkeypatch.setattr("topologies.emulator.links.relay_backend.RelayBackend", type("relay", (_Made,), {}))
-    assert type(backend.choose(wanted, seed_demanded=demanded)).__name__ == backend_name
+    assert type(choice.choose(wanted, seed_demanded=demanded)).__name__ == backend_name
 
 
 def test_netem_that_is_not_there_is_an_error_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netem, "ability", lambda: netem.Ability("this kernel has no netem", False, "tc"))
     with pytest.raises(backend.UnsupportedError, match="could not use the netem links: this kernel has no netem; use"):
-        backend.choose("netem")
+        choice.choose("netem")
 
 
 def test_a_seed_that_netem_cannot_take_is_an_error_when_both_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netem, "ability", lambda: netem.Ability("", False, "tc"))
     with pytest.raises(backend.UnsupportedError, match="seed"):
-        backend.choose("netem", seed_demanded=True)
+        choice.choose("netem", seed_demanded=True)
 
 
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(ValueError, match="none of auto, netem, relay"):
-        backend.choose("ovs")
+        choice.choose("ovs")
 
 
 def test_a_link_spec_is_plain_data() -> None:

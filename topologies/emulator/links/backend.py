@@ -1,6 +1,7 @@
-"""What every link backend offers, and the choice between them.
+"""What every link backend offers.
 
-It is not a backend: `relay_backend.py` and `netem.py` are, and `veth.py` lays the unshaped cables for both.
+It is not a backend: `relay_backend.py` and `netem.py` are, and `choice.py` chooses. Unshaped links need none: `veth.py` lays
+them as plain cables.
 """
 
 from __future__ import annotations
@@ -90,26 +91,3 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Take everything down; a second call does nothing."""
-
-
-def choose(wanted: str = "auto", *, seed_demanded: bool = False) -> Backend:
-    """The backend for `auto`, `netem` or `relay`; its `describe()["why"]` says why. Raises UnsupportedError.
-
-    `seed_demanded` says that the user asked for repeatable loss and jitter: kernels before 6.6 have no netem seed, so
-    `auto` then takes the relay and `netem` is refused.
-    """
-    from . import netem, relay_backend
-
-    if wanted not in ("auto", "netem", "relay"):
-        raise ValueError(f"link backend '{wanted}' is none of auto, netem, relay")
-    if wanted == "relay":
-        return relay_backend.RelayBackend(why="asked for")
-    ability = netem.ability()
-    reason = ability.reason
-    if not reason and seed_demanded and not ability.seed:
-        reason = "a seed was asked for, and this kernel's netem or this tc takes none (both need version 6.6 or newer)"
-    if not reason:
-        return netem.NetemBackend(ability, why="asked for" if wanted == "netem" else "this kernel has netem")
-    if wanted == "netem":
-        raise UnsupportedError(f"could not use the netem links: {reason}; use --link relay (or auto)")
-    return relay_backend.RelayBackend(why=f"netem is not usable here: {reason}")

@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from . import netlink, netns, offloads, tc_plan, veth
+from . import netlink, netns, offloads, tc_plan
 from .backend import BackendError, Counters, DirectionCounters, End, UnsupportedError
 from .spec import Direction, LinkSpec
 
@@ -69,7 +69,6 @@ class NetemBackend:
     def __init__(self, found: Ability, why: str = "asked for") -> None:
         self._found, self._why = found, why
         self._links: dict[str, tuple[int, LinkSpec]] = {}
-        self._cables: set[str] = set()
         try:
             self._space = netns.fresh()
         except OSError as error:
@@ -77,12 +76,8 @@ class NetemBackend:
 
     def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
         """See `Backend.connect`."""
-        if name in self._links or name in self._cables:
+        if name in self._links:
             raise ValueError(f"link '{name}' exists already")
-        if spec.unshaped:
-            veth.lay(a, b, spec.mtu)
-            self._cables.add(name)
-            return
         number = len(self._links)
         try:
             with netns.entered_fd(self._space):

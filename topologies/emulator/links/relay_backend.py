@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import netlink, tap, veth
+from . import netlink, tap
 from .backend import BackendError, Counters, DirectionCounters, End
 from .netns import entered
 from .spec import Direction, LinkSpec
@@ -34,7 +34,6 @@ class RelayBackend:
     def __init__(self, why: str = "asked for") -> None:
         self._why = why
         self._links: dict[str, tuple[int, End, End]] = {}
-        self._cables: set[str] = set()
         self._closed = False
         self._errors: BinaryIO = os.fdopen(os.memfd_create("relay-stderr"), "w+b")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -54,13 +53,9 @@ class RelayBackend:
             raise
 
     def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
-        """See `Backend.connect`. An unshaped link becomes a plain cable, outside the relay."""
-        if name in self._links or name in self._cables:
+        """See `Backend.connect`."""
+        if name in self._links:
             raise ValueError(f"link '{name}' exists already")
-        if spec.unshaped:
-            veth.lay(a, b, spec.mtu)
-            self._cables.add(name)
-            return
         fds: list[int] = []
         try:
             for end in (a, b):
