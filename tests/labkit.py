@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -28,9 +29,22 @@ def in_sandbox(work):
     return json.loads(text)
 
 
+INVALID = 3
+ATTEMPTS = 3
+
+
 def longhaul(*arguments, check=None, **more):
-    """Run the command; its status, output and errors."""
-    done = subprocess.run([LONGHAUL, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, **more)
+    """Run the command; its status, output and errors. With `check`, its status must be that.
+
+    Invalid (3) where something else is due means that the machine was disturbed, which is no finding about the code: it is
+    tried again. Three times in a row is a finding.
+    """
+    for attempt in range(ATTEMPTS):
+        done = subprocess.run([LONGHAUL, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, **more)
+        if done.returncode != INVALID or check in (None, INVALID) or attempt == ATTEMPTS - 1:
+            break
+        if "--out" in arguments:
+            shutil.rmtree(arguments[arguments.index("--out") + 1])
     if check is not None:
         assert done.returncode == check, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

@@ -14,7 +14,7 @@ import pytest
 
 from results.captures.connections import connections
 from results.captures.packets import segments
-from tests.labkit import LONGHAUL, ROOT, descendants, longhaul, wait_until
+from tests.labkit import ATTEMPTS, INVALID, LONGHAUL, ROOT, descendants, longhaul, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -52,7 +52,7 @@ def below(process, words):
 def main_job(tmp_path_factory):
     """The main job, small, as everybody reads it below."""
     out = tmp_path_factory.mktemp("main") / "run"
-    done = longhaul("run", "edge-vs-origin", *SHORT, "--json", "--out", out)
+    done = longhaul("run", "edge-vs-origin", *SHORT, "--json", "--out", out, check=0)
     return out, done
 
 
@@ -159,8 +159,7 @@ def test_the_published_connection_times_come_out(tmp_path):
 def test_a_claim_that_does_not_hold_fails_with_status_1(tmp_path):
     block = next(block for block in readme_blocks() if "SmallOverFast" in block)
     (tmp_path / "wrong.py").write_text(block.replace('"server", size)', '"server", size // 100)'))
-    done = longhaul("run", tmp_path / "wrong.py", "--repetitions", "2", "--set", "rtt=10ms", "--out", tmp_path / "run")
-    assert done.returncode == 1, done.stdout + done.stderr
+    done = longhaul("run", tmp_path / "wrong.py", "--repetitions", "2", "--set", "rtt=10ms", "--out", tmp_path / "run", check=1)
     assert "verdict: fails" in done.stdout
 
 
@@ -249,10 +248,14 @@ def test_an_ordinary_user_runs_it_too(tmp_path):
         folder.chmod(0o755)
     # An open /dev/net/tun, for this test alone.
     script = (f"mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec setpriv --reuid 65534 --regid 65534 "
-              f"--clear-groups {LONGHAUL} run new-vs-warm-connection --repetitions 3 --out {home}/run")  # fmt: skip
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+              f"--clear-groups {LONGHAUL} run new-vs-warm-connection --repetitions 3 --out {home}/the-run")  # fmt: skip
+    for attempt in range(ATTEMPTS):  # without real-time priority the relay is late more often
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script + str(attempt)], capture_output=True,
+                              text=True, timeout=120, check=False)  # fmt: skip
+        if done.returncode != INVALID:
+            break
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {path.stat().st_uid for path in (home / "run").rglob("*")} == {65534}
+    assert {path.stat().st_uid for path in home.rglob("*")} == {65534}
 
 
 @pytest.mark.slow
@@ -263,10 +266,15 @@ def test_four_labs_at_once_measure_what_one_measures(tmp_path):
 
     longhaul("run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / "alone", check=0)
     alone = medians(tmp_path / "alone")
-    together = [subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--repetitions", "5", "--out", tmp_path / str(n)],
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in range(4)]  # fmt: skip
-    said = [process.communicate(timeout=120)[0] for process in together]
-    assert [process.returncode for process in together] == [0] * 4, "\n".join(said)
-    for n in range(4):
-        for state, ms in medians(tmp_path / str(n)).items():
-            assert ms == pytest.approx(alone[state], rel=0.05)
+    for attempt in range(ATTEMPTS):
+        outs = [tmp_path / f"{attempt}-{n}" for n in range(4)]
+        together = [subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--repetitions", "5", "--out", out],
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for out in outs]  # fmt: skip
+        said = [process.communicate(timeout=120)[0] for process in together]
+        for out in outs:
+            for state, ms in medians(out).items():
+                assert ms == pytest.approx(alone[state], rel=0.05), "whatever the verdict"
+        if [process.returncode for process in together] == [0] * 4:
+            break
+    else:
+        pytest.fail("not once were all four valid:\n" + "\n".join(said))
