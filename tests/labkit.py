@@ -40,7 +40,8 @@ def longhaul(*arguments, check=None, **more):
     tried again. Three times in a row is a finding.
     """
     for attempt in range(ATTEMPTS):
-        done = subprocess.run([LONGHAUL, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, **more)
+        command = [LONGHAUL, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **more)
         if done.returncode != INVALID or check in (None, INVALID) or attempt == ATTEMPTS - 1:
             break
         if "--out" in arguments:
