@@ -1,6 +1,6 @@
 #!/bin/sh
 # The one list of system packages: `longhaul`, the Vagrantfile and CI all install from here.
-# It installs and nothing else: no service is enabled, no setting of the machine is changed.
+# It installs and nothing else: none of these packages brings a service, and no setting of the machine is changed.
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 set -eu
@@ -34,7 +34,6 @@ command -v apt-get >/dev/null || fail "this system has no apt-get" "install thes
 echo "longhaul: installing system packages:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network and the apt sources, then run it again"
-# A package that brings a service may not start it: the machine stays as it was.
 # shellcheck disable=SC2086  # the list is meant to be split
 apt-get install -y --no-install-recommends $missing >"$log" 2>&1 || fail "apt-get install failed" "read the lines above, mend apt, then run it again"
 rm -f "$log"

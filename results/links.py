@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from units import show_ms
+
 WAYS = ("a_to_b", "b_to_a")
 
 
@@ -40,6 +42,8 @@ class Link:
     estimate: bool
     rtt_ms: float
     rates_bps: tuple[float | None, float | None]
+    losses: tuple[float, float]
+    jitters_ms: tuple[float, float]
     seen_rtt_ms: tuple[float, float, float] | None
     seen_rates_bps: tuple[float | None, float | None]
     during: Traffic | None
@@ -75,12 +79,23 @@ def _link(raw: object, at: str) -> Link:
         estimate=found.get("estimate") is True,
         rtt_ms=_number(specified.get("rtt_ms"), f"{at}.specified.rtt_ms") or 0.0,
         rates_bps=_rates(specified, f"{at}.specified"),
+        losses=_both(specified, "loss", f"{at}.specified"),
+        jitters_ms=_both(specified, "jitter_ms", f"{at}.specified"),
         seen_rtt_ms=(seen[0], seen[1], seen[2]) if seen and None not in seen else None,  # type: ignore[arg-type]
         seen_rates_bps=_rates(before, f"{at}.before"),
         during=_traffic(found.get("during"), f"{at}.during"),
         ok=found["ok"] is True,
         reasons=tuple(map(str, found["reasons"])),
     )
+
+
+def impairments(link: Link) -> tuple[str, ...]:
+    """What a link does to packets besides delay and rate, in words; empty for most links."""
+    losses = [f"{100 * loss:.4g} %" for loss in link.losses]
+    jitters = [f"±{show_ms(ms)}" for ms in link.jitters_ms]
+    return tuple(f"{name} " + (one if one == other else f"{one} / {other}")
+                 for name, (one, other), values in (("loss", losses, link.losses), ("jitter", jitters, link.jitters_ms))
+                 if any(values))  # fmt: skip
 
 
 def _traffic(raw: object, at: str) -> Traffic | None:
@@ -100,6 +115,11 @@ def _traffic(raw: object, at: str) -> Traffic | None:
 
 def _rates(raw: Mapping[str, Any], at: str) -> tuple[float | None, float | None]:
     one, other = (_number(_mapping(raw.get(way), f"{at}.{way}").get("rate_bps"), f"{at}.{way}.rate_bps") for way in WAYS)
+    return one, other
+
+
+def _both(raw: Mapping[str, Any], key: str, at: str) -> tuple[float, float]:
+    one, other = (_number(_mapping(raw.get(way), f"{at}.{way}").get(key), f"{at}.{way}.{key}") or 0.0 for way in WAYS)
     return one, other
 
 

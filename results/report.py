@@ -101,7 +101,8 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
         by_kind.setdefault(figure["kind"], []).append(figure)
     page = environment.get_template("report.html.j2").render(
         manifest=run.manifest, verdict=verdict, answer=answer(run), figures=by_kind,
-        metrics=tables.metric_tables(run, verdict), others=tables.other_claims(run, verdict),
+        statistics=tables.statistics_named(run), metrics=tables.metric_tables(run, verdict),
+        others=tables.other_claims(run, verdict),
         bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=tables.link_rows(run), cables=tables.cables(run),
         headings=_HEADINGS, began=tables.began(run),
         agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),

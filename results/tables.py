@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.judge import ClaimResult, Verdict, band
-from results.links import Link
+from results.links import Link, impairments
 from results.rundir import Run
 from results.statistics import estimate
 from results.wording import interval, show, with_interval
@@ -38,6 +38,16 @@ def metric_tables(run: Run, verdict: Verdict) -> list[MetricTable]:
     return tables
 
 
+def statistics_named(run: Run) -> str:
+    """Which statistic the answer speaks of: `Medians`, or each quantity with its own."""
+    plain = {name: one.statistic for name, one in run.manifest.values.items() if not one.ratio}
+    kinds = sorted(set(plain.values()))
+    if len(kinds) > 1:
+        return "; ".join(f"{name}: {statistic}" for name, statistic in plain.items())
+    words = {"median": "Medians", "mean": "Means", "min": "Least values", "max": "Greatest values"}
+    return words.get(kinds[0], f"{kinds[0].upper()} (percentiles)") if kinds else "Medians"
+
+
 def other_claims(run: Run, verdict: Verdict) -> list[dict[str, str]]:
     """Claims that fit no row of an arm: other statistics, ratios, several arms together."""
     arms = run.arms()
@@ -56,7 +66,8 @@ def link_rows(run: Run) -> list[dict[str, str]]:
     return [{
         "name": link.name, "note": link.note, "rtt_seen": _rtt_seen(link),
         "rtt": ("≈ " if link.estimate else "") + (show_ms(link.rtt_ms) if link.rtt_ms else "none"),
-        "rate": _both_ways(link.rates_bps, "no limit"), "rate_seen": _both_ways(link.seen_rates_bps, "not measured"),
+        "rate": ", ".join((_both_ways(link.rates_bps, "no limit"), *impairments(link))),
+        "rate_seen": _both_ways(link.seen_rates_bps, "not measured"),
         "during": _during(link), "ok": "yes" if link.ok else "; ".join(link.reasons) or "no",
     } for link in run.links if not _is_cable(link)]  # fmt: skip
 

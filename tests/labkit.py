@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -103,3 +104,23 @@ def wait_until(condition, within_s=5.0):
             return True
         time.sleep(0.01)
     return bool(condition())
+
+
+MN = """
+import subprocess, sys
+sys.path.insert(0, {root!r})
+from topologies.emulator import sandbox
+sys.exit(sandbox.run(lambda: subprocess.call({command!r}, cwd={root!r})))
+"""
+
+
+def stock_mininet_pings(file, topo):
+    """Whether stock `mn` builds the topology of a file and pings all of it without loss.
+
+    In a sandbox of ours, because `mn` cleans up after itself by killing every process of its kind.
+    """
+    command = ["mn", "--custom", str(file), "--topo", topo, "--link", "longhaul", "--controller", "none", "--test", "pingall"]
+    script = MN.format(root=str(ROOT), command=command)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return "Results: 0% dropped" in done.stdout + done.stderr

@@ -5,7 +5,6 @@ import sys
 if "__file__" not in globals():  # stock `mn --custom` runs this file bare, from the project's folder
     sys.path.insert(0, "")
 
-import units
 from topologies.emulator import setting
 from topologies.emulator.topology import Topology, for_mininet
 
@@ -22,7 +21,7 @@ class Dumbbell(Topology):
     """
 
     pairs = setting.count("2", "senders, and receivers", 1, 200)
-    rtts = setting.words("80ms", "round-trip time per sender, separated by commas; the last one serves the rest")
+    rtts = setting.durations("80ms", "round-trip time per sender, separated by commas; the last one serves the rest")
     rate = setting.rate("100mbit", "rate of the bottleneck")
     queue = setting.queue("bdp", "drop-tail queue of the bottleneck in bytes; bdp: rate x longest rtt")
     loss = setting.percentage("0%", "independent loss of the bottleneck")
@@ -30,8 +29,7 @@ class Dumbbell(Topology):
 
     def build(self) -> None:
         """Sender i is joined to receiver i only by name: any may talk to any."""
-        rtts = [units.milliseconds(text) for text in self.rtts][: self.pairs]
-        rtts += rtts[-1:] * (self.pairs - len(rtts))
+        rtts = [*self.rtts, *self.rtts[-1:] * self.pairs][: self.pairs]
         self.router("left")
         self.router("right")
         self.link("left", "right", self.shaped("left-right", 0, self.rate, self.queue, loss=self.loss,

@@ -53,7 +53,7 @@ class OpenConnect(Topology):
         """Sites first, then a long link between each two regions."""
         origin, edges, clients = self._find([self.origin])[0], self._find(self.edges), self._find(self.clients)
         if not clients:
-            raise setting.SettingError("could not set clients to nothing: an experiment needs at least one place")
+            raise setting.SettingError("could not set clients to nothing: an experiment needs at least one place; name one")
         regions = list(dict.fromkeys([origin, *edges, *clients]))
         for place in regions:
             self.router(f"router.{place.slug}", place)

@@ -20,7 +20,7 @@ class TwoHosts(Topology):
     queue = setting.queue("bdp", "drop-tail queue of each direction in bytes; bdp: rate x rtt")
     loss = setting.percentage("0%", "independent loss of each direction")
     jitter = setting.duration("0ms", "half width of a uniform jitter of each direction; order is kept")
-    mtu = setting.count("1500", "largest IP packet in bytes", 1, 100_000)
+    mtu = setting.size("1500B", "largest IP packet")
 
     def build(self) -> None:
         """One link."""

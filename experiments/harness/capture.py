@@ -29,6 +29,7 @@ BUFFER_KIB = 2048
 """Room for 8,000 packets that wait to be read. The kernel clears it at every start; 16 MiB made other labs' links late."""
 READY_WITHIN_S = 5.0
 DRAIN_WITHIN_S = 2.0
+STOP_WITHIN_S = 5.0
 
 _LAST_WORDS = re.compile(r"(\d+) packets? (captured|received by filter|dropped by kernel|dropped by interface)")
 
@@ -75,7 +76,7 @@ class _Tcpdump:
         with raw.open("wb") as file:
             # To standard output: AppArmor's profile of tcpdump lets it write to few paths. As root: it would change to
             # a user that a user namespace does not have.
-            self.process: subprocess.Popen[bytes] = lab.node(node).popen(
+            self.process: subprocess.Popen[bytes] = lab.node(node).start(
                 ["tcpdump", "-i", self.interface, "-n", "-s", str(SNAP_BYTES), "-B", str(BUFFER_KIB), "-U", "-Z", "root",
                  "--immediate-mode", "--time-stamp-precision=nano", "-w", "-"],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE,
@@ -94,11 +95,15 @@ class _Tcpdump:
                 raise CaptureError(f"could not start tcpdump on {self.node}: {why}; run `longhaul doctor`")
 
     def stop(self) -> str:
+        """Its last words; empty when it did not answer and had to be killed, which `problem_of` takes for what it is."""
         self.process.send_signal(signal.SIGINT)
-        stderr = self._stderr()
-        self.said += stderr.read()
-        self.process.wait()
-        return self.said.decode(errors="replace")
+        try:
+            _, said = self.process.communicate(timeout=STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            return ""
+        return (self.said + said).decode(errors="replace")
 
     def _stderr(self) -> IO[bytes]:
         assert self.process.stderr is not None

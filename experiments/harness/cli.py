@@ -12,9 +12,10 @@ import os
 import pkgutil
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 from experiments.harness import verbs
-from experiments.harness.status import FAILURES, USAGE, status_of
+from experiments.harness.status import FAILURES, USAGE, UsageError, status_of
 from topologies.emulator.setting import nearest
 
 ABOUT = "A laboratory for content delivery over long distances: emulated links that prove themselves, real daemons, " \
@@ -46,8 +47,16 @@ def main(argv: list[str]) -> int:
         return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors read as all errors here do."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line, status 2."""
+        raise UsageError(f"could not {self.prog.split()[-1]}: {message}; see `{self.prog} --help`")
+
+
 def _run(module: ModuleType, verb: str, argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"longhaul {verb}", description=module.__doc__, epilog=f"example:\n  {module.EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip

@@ -5,9 +5,12 @@ It is pure: it turns an experiment and a topology into the document that results
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 from experiments.harness.experiment import COLUMNS, Experiment
+from experiments.harness.trial import columns as trial_columns
+from topologies.emulator.setting import SettingError, nearest
 from topologies.emulator.topology import Topology
 
 FORMAT = "longhaul-run/1"
@@ -19,7 +22,10 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
     Raises LinkError or SettingError for an experiment that its topology cannot serve.
     """
     topology = experiment.world
-    arms = experiment.arms()
+    arms, claims = experiment.arms(), experiment.claims()
+    if not claims:
+        raise SettingError("could not use this experiment: it claims nothing, so nothing could contradict it; give it claims")
+    _check(experiment, claims, experiment.answer(), list(arms[0]))
     levels = {factor: list(dict.fromkeys(arm[factor] for arm in arms)) for factor in arms[0]}
     return {
         "format": FORMAT,
@@ -36,13 +42,28 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "factors": list(arms[0]),
         "levels": levels,
         "labels": experiment.labels(),
-        "claims": experiment.claims(),
+        "claims": claims,
         "answer": experiment.answer(),
         "figures": [dict(figure) for figure in experiment.figures()],
         "interrupted": False,
         "invalid": [],
         "ended": None,
     }  # fmt: skip
+
+
+def _check(experiment: Experiment, claims: list[dict[str, Any]], answer: dict[str, Any], factors: list[str]) -> None:
+    """Refuse before the first trial what would only be noticed after the last."""
+    world, columns = experiment.world, trial_columns(factors)
+    for node in experiment.captures():
+        if node not in world.plans:
+            raise SettingError(f"could not capture at {node}: the topology has no such node; {nearest(node, world.plans)}")
+    values = answer.get("values", {})
+    for metric in [claim["metric"] for claim in claims] + [value["metric"] for value in values.values() if "metric" in value]:
+        if metric not in columns:
+            raise SettingError(f"could not use the metric {metric}: trials.csv has no such column; {nearest(metric, columns)}")
+    for _, name, _, _ in string.Formatter().parse(answer.get("template", "")):
+        if name is not None and name not in values:
+            raise SettingError(f"could not fill {{{name}}} in the answer: it has no such value; {nearest(name, values)}")
 
 
 def name_of(experiment: type[Experiment]) -> str:

@@ -5,6 +5,7 @@ It measures nothing.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Progress:
         self.total, self.stream, self.clock = total, stream, clock
         self.done = 0
         self.began = self.said = clock()
-        self.terminal = stream.isatty()
+        self.terminal = stream is not None and stream.isatty()
 
     def step(self, what: str) -> None:
         """One more trial is done."""
@@ -30,14 +31,18 @@ class Progress:
             f"trial {self.done} of {self.total}, {time_left((now - self.began) / self.done * (self.total - self.done))}"
         )
         if self.terminal:
-            print(f"\r\033[K{line}  ({what})", end="" if self.done < self.total else "\n", file=self.stream, flush=True)
+            self._print(f"\r\033[K{line}  ({what})", "" if self.done < self.total else "\n")
         elif self.done == self.total or now - self.said >= PLAIN_EVERY_S:
             self.said = now
-            print(line, file=self.stream, flush=True)
+            self._print(line, "\n")
 
     def say(self, line: str) -> None:
         """A line of its own."""
-        print(("\r\033[K" if self.terminal else "") + line, file=self.stream, flush=True)
+        self._print(("\r\033[K" if self.terminal else "") + line, "\n")
+
+    def _print(self, text: str, end: str) -> None:
+        with contextlib.suppress(OSError):  # a reader that went away, or a full disk, may not cost the measurement
+            print(text, end=end, file=self.stream, flush=True)
 
 
 def time_left(seconds: float) -> str:

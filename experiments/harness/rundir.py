@@ -7,6 +7,7 @@ written at once are renamed into place, and rows of trials.csv are whole lines.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -26,6 +27,10 @@ class RunDirectoryError(Exception):
     """A run directory that cannot be made or written; the message says why and what to do."""
 
 
+class OutError(RunDirectoryError):
+    """A place that cannot become a run directory; nothing has been measured yet."""
+
+
 class RunDirectory:
     """The files of one run. Every write that fails raises RunDirectoryError."""
 
@@ -39,13 +44,15 @@ class RunDirectory:
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         path = out or RUNS / experiment / run_id
         found = cls(path.resolve(), run_id)
-        with explained(path):
+        try:
             path.mkdir(parents=True, exist_ok=out is not None)
             if any(path.iterdir()):
-                raise RunDirectoryError(f"could not use {path} as a run directory: it is not empty; runs are never "
-                                        "overwritten, so give another --out")  # fmt: skip
+                raise OutError(f"could not use {path} as a run directory: it is not empty; runs are never overwritten, so "
+                               "give another --out")  # fmt: skip
             for name in ("captures", "logs", "figures", "scratch"):
                 (path / name).mkdir()
+        except OSError as error:
+            raise OutError(f"could not make {path}: {error.strerror}; give another place with --out") from None
         return found
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -81,7 +88,7 @@ class RunDirectory:
     def give_to_caller(self) -> None:
         """Make it the property of the user who called through sudo, the folders above it included."""
         uid, gid = os.environ.get("SUDO_UID"), os.environ.get("SUDO_GID")
-        if os.geteuid() != 0 or not uid or not gid:
+        if os.geteuid() != 0 or not uid or not gid or not self.path.exists():
             return
         above = [p for p in (self.path.parent, self.path.parent.parent) if p.is_relative_to(RUNS)]
         for path in [*above, self.path, *self.path.rglob("*")]:
@@ -94,6 +101,6 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunDirectoryError(
-            f"could not write {path}: {error.strerror}; free space, or give another place with --out"
-        ) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what_to_do = "free space, or give another place with --out" if full else "give another place with --out"
+        raise RunDirectoryError(f"could not write {path}: {error.strerror}; {what_to_do}") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,12 @@ from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.stage import Stage, StageError
 from topologies.emulator.lab import Lab
-from topologies.emulator.links.backend import BackendError
+from topologies.emulator.links.backend import BackendError, UnsupportedError
+from topologies.emulator.links.netns import NamespaceError
+from topologies.emulator.plan import NodeError
+
+TROUBLE = (StageError, CaptureError, BackendError, NamespaceError, NodeError)
+"""What may break in a lab while it runs: the run is then invalid, and everything that was measured is kept."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,17 @@ def schedule(arms: Sequence[Arm], repetitions: int, warmup: int, seed: int) -> l
     return slots
 
 
+def wrong_links(rows: Sequence[Mapping[str, Any]], when: str) -> list[str]:
+    """Reasons of the links that are not as specified, from rows of links.json."""
+    return [f"link {row['name']}{when}: {'; '.join(row['reasons'])}" for row in rows if not row["ok"]]
+
+
+def changed_settings(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What somebody changed in the nodes between the first trial and the last."""
+    return [f"{name} was changed during the run: {before.get(name, 'absent')} became {after.get(name, 'absent')}"
+            for name in sorted({*before, *after}) if before.get(name) != after.get(name)]  # fmt: skip
+
+
 @dataclass
 class Run:
     """One run. `execute` is what happens inside the sandbox."""
@@ -60,39 +76,60 @@ class Run:
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.ticks, self.invalid = time.monotonic(), machine.cpu_ticks(), list[str]()
+        self.lab: Lab | None = None
+        self.stage: Stage | None = None
+        self.progress = Progress(0)
         self.topology = self.experiment.world
         self.document.update(
             run_id=self.directory.run_id, machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat()
         )
         self.directory.write_json("manifest.json", self.document)
+        self.links: dict[str, Any] = {"backend": "", "links": []}
         interrupted = False
-        links: dict[str, Any] = {"backend": "", "links": []}
-        stage: Stage | None = None
-        progress = Progress(0)
         try:
-            progress.say(f"building {self.topology.__class__.__name__} ({len(self.topology.nodes_info)} nodes)")
-            lab = Lab(self.topology, self.link)
-            links = lab.verify()
-            self._take(lab, links)
-            bad = [f"link {row['name']}: {'; '.join(row['reasons'])}" for row in links["links"] if not row["ok"]]
-            self.invalid += bad
-            if not bad:
-                progress.say(f"links verified: {len(links['links'])}, by {links['backend']}")
-                stage = Stage(lab, self.directory.path / "logs", self.directory.path / "scratch")
-                self.experiment.start(stage)
-                self._trials(stage)
+            self._measure()
         except KeyboardInterrupt:
             interrupted = True
-            progress.say("interrupted: what is done is kept")
-        except (StageError, CaptureError, BackendError) as error:
+            self.progress.say("interrupted: what is done is kept")
+        except UnsupportedError as error:
+            self.document["unsupported"] = [str(error)]
+        except TROUBLE as error:
             self.invalid.append(str(error))
-        if stage is not None:
-            self.invalid += stage.stop()
-            if not stage.lab.links.alive():
-                stage.lab.watch(links)
-                self.invalid += [f"link {row['name']}: {'; '.join(row['reasons'])}" for row in links["links"] if not row["ok"]]
-        self._finish(links, interrupted)
+        try:
+            self._close()
+        except TROUBLE as error:
+            self.invalid.append(str(error))
+        self._finish(interrupted)
         return 130 if interrupted else 0
+
+    def _measure(self) -> None:
+        self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
+        self.lab = Lab(self.topology, self.link)
+        self.links = self.lab.verify()
+        self._take(self.lab, self.links)
+        self.invalid += wrong_links(self.links["links"], "")
+        if self.invalid:
+            return
+        self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
+        self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch")
+        self.experiment.start(self.stage)
+        settings = self.lab.settings()
+        self._trials(self.stage)
+        self.invalid += changed_settings(settings, self.lab.settings())
+
+    def _close(self) -> None:
+        """End the daemons, and ask the links what they were like; whatever fails here is a reason for distrust."""
+        if self.stage is None or self.lab is None:
+            return
+        self.invalid += self.stage.stop()
+        if trouble := self.lab.links.alive():
+            self.invalid += [] if any(trouble in reason for reason in self.invalid) else [trouble]
+            return
+        self.lab.watch(self.links)
+        after = self.lab.verify()["links"]
+        for row, now in zip(self.links["links"], after, strict=True):
+            row["after"] = now["before"]
+        self.invalid += wrong_links(self.links["links"], "") + wrong_links(after, " (after the trials)")
 
     def _take(self, lab: Lab, links: dict[str, Any]) -> None:
         from topologies.emulator.links.netns import entered
@@ -120,7 +157,7 @@ class Run:
             progress.step(" · ".join(slot.arm.values()))
             self.facts["harness_cpu_fraction"] = round((time.process_time() - cpu) / (time.monotonic() - began), 5)
 
-    def _finish(self, links: dict[str, Any], interrupted: bool) -> None:
+    def _finish(self, interrupted: bool) -> None:
         steal = machine.steal_fraction(self.ticks, machine.cpu_ticks())
         if steal > machine.MOST_STEAL:
             self.invalid.append(f"the hypervisor took {steal:.1%} of the CPU time during the run, over "
@@ -129,7 +166,7 @@ class Run:
         if not (self.directory.path / "trials.csv").exists():
             arms = self.experiment.arms()
             (self.directory.path / "trials.csv").write_text(",".join(trial.columns(list(arms[0]))) + "\n")
-        self.directory.write_json("links.json", links)
+        self.directory.write_json("links.json", self.links)
         self.document["machine"] = {**self.facts, "load_after": machine.load(), "steal_fraction": round(steal, 5)}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
                              duration_s=round(time.monotonic() - self.began, 3), columns=COLUMNS)  # fmt: skip

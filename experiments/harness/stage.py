@@ -38,7 +38,7 @@ class Daemon:
         self.errors = logs / f"{node}.stderr"
         command = [sys.executable, "-P", "-m", module, *arguments]
         with self.errors.open("ab") as stderr:
-            self.process: subprocess.Popen[str] = lab.node(node).popen(
+            self.process: subprocess.Popen[str] = lab.node(node).start(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1,
                 env=environment(ROOT), cwd="/",
             )  # fmt: skip
@@ -86,7 +86,7 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return f"{self.module} on {self.node} did not stop within {STOP_WITHIN_S:g} s of SIGTERM"
-        return "" if self.process.returncode == 0 else self.dead()
+        return "" if self.process.returncode in (0, -signal.SIGTERM) else self.dead()
 
 
 class Stage:

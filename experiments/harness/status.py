@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from experiments.harness.rundir import RunDirectoryError
+from experiments.harness.rundir import OutError, RunDirectoryError
 from results.captures.errors import CaptureError
 from results.rundir import RunError
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.netns import NamespaceError
 from topologies.emulator.links.spec import LinkError
-from topologies.emulator.plan import PlanError
+from topologies.emulator.plan import NodeError, PlanError
 from topologies.emulator.sandbox import SandboxError
 from topologies.emulator.setting import SettingError
 
@@ -23,7 +23,7 @@ class UsageError(ValueError):
 
 FAILURES = (
     UsageError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
-    UnsupportedError, BackendError, NamespaceError,
+    UnsupportedError, BackendError, NamespaceError, NodeError,
 )  # fmt: skip
 
 
@@ -31,6 +31,8 @@ def status_of(error: BaseException) -> int:
     """The exit status for an error that reached the user."""
     if isinstance(error, SandboxError | UnsupportedError):
         return UNSUPPORTED
-    if isinstance(error, BackendError | NamespaceError | RunDirectoryError):
+    if isinstance(error, OutError):
+        return USAGE
+    if isinstance(error, BackendError | NamespaceError | NodeError | RunDirectoryError):
         return INVALID
     return USAGE

@@ -5,8 +5,10 @@ It says whether it counts, not what it means.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from experiments.harness.capture import CaptureError, Captures, Outcome
 from experiments.harness.experiment import Arm, Experiment
@@ -14,6 +16,8 @@ from experiments.harness.stage import Stage
 from results.captures import connections, packets
 from results.captures.errors import CaptureError as PcapError
 from results.captures.transfer import agreement, transfer
+from topologies.emulator import watch
+from topologies.emulator.topology import Topology
 
 CLIENT_COLUMNS = (
     "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms",
@@ -37,18 +41,36 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     start: neither can be cured by another trial."""
     experiment.prepare(stage, arm, trial)
     captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
+    began, clocks = time.monotonic(), time.time() - time.monotonic()
     # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
     with captures, stage.lab.watched() as late:
         fetched = experiment.measure(stage, arm, trial)
+    step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
     row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
-    reasons = late + [outcome.problem for outcome in captures.outcomes if outcome.problem]
+    reasons = [*late, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
     if not fetched["ok"]:
         reasons.append(f"the fetch failed: {fetched['error']}")
     elif fetched.get("unexpected"):
         reasons.append(str(fetched["unexpected"]))
     elif captures.outcomes:
         reasons += _from_captures(row, captures.outcomes)
+        if experiment.idle_paths and row["cap_connect_ms"] != "":
+            reasons += _handshake(stage.lab.topology, captures.outcomes[0].node, row)
     return {**row, "valid": int(not reasons), "reason": "; ".join(reasons)}
+
+
+def clock_step(moved_s: float, duration_s: float) -> str:
+    """Why the clock of a trial is not to be trusted: the time of day moved against the steady clock. Captures carry the
+    one, links and client the other. Empty when it kept within 0.5 ms and 0.1 % (NTP slews by 0.05 % at most)."""
+    if abs(moved_s) <= 0.0005 + 0.001 * duration_s:
+        return ""
+    return f"the time of day was set during the trial, by {moved_s * 1e3:+.3g} ms"
+
+
+def _handshake(world: Topology, client: str, row: dict[str, Any]) -> list[str]:
+    server = urlsplit(str(row["url"])).hostname or ""
+    due = world.handshake(client, server) if server in world.plans else None
+    return list(filter(None, [watch.handshake(*due, float(row["cap_connect_ms"]))])) if due else []
 
 
 def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def main(argv: list[str]) -> int:
 
 def _work() -> int:
     """One order, one result, until stdin ends. An order that cannot be read is answered too, with its reason."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The signal itself ends it: a handler would wait for libcurl, and there is nothing to finish.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     fetcher = Fetcher()
     for line in iter(sys.stdin.readline, ""):
         if not line.strip():

@@ -28,6 +28,17 @@ class Stream:
         self.out_of_order = 0
         self.payload_bytes = 0
 
+    def begin(self, seq: int) -> None:
+        """The first payload byte will have this number: a segment that arrives before it then leaves a hole."""
+        if self._highest is None:
+            start = seq % _WRAP + _WRAP
+            self._highest, self._spans = start, [[start, start]]
+
+    @property
+    def front(self) -> int | None:
+        """End of what is there without a hole; None while nothing is known of the stream."""
+        return self._spans[0][1] if self._spans else None
+
     def take(self, seq: int, length: int) -> int:
         """Number of new bytes in a segment of `length` > 0 payload bytes; counts it."""
         start = self._unwrap(seq)
@@ -82,11 +93,14 @@ class Exchange:
     """One request and its response on a connection. Times in ns since 1970, None for what was not seen.
 
     A request begins with the first new client byte after the connection opened or after response bytes were seen; so
-    pipelined requests count as one. Counts cover everything from the request on until the next one.
+    pipelined requests count as one. `first_byte_ns` is when the response's own first byte was there (`awaited` is its
+    place in the stream): a later segment that overtakes a lost one does not count for it. Counts cover everything from
+    the request on until the next one.
     """
 
     request_ns: int
     request_bytes: int = 0
+    awaited: int | None = None
     first_byte_ns: int | None = None
     last_byte_ns: int | None = None
     response_bytes: int = 0
@@ -126,6 +140,7 @@ class Connection:
                 self.syn_ns, self.initial_seq = segment.time_ns, segment.seq
             elif not from_client and self.syn_ack_ns is None:
                 self.syn_ack_ns = segment.time_ns
+                self.to_client.begin(segment.seq + 1)
         self.fin = self.fin or bool(segment.flags & FIN)
         self.rst = self.rst or bool(segment.flags & RST)
         if segment.payload_bytes > 0:
@@ -136,7 +151,7 @@ class Connection:
     def _request(self, segment: Segment) -> None:
         new = self.to_server.take(segment.seq, segment.payload_bytes)
         if new and (not self.exchanges or self.exchanges[-1].first_byte_ns is not None):
-            self.exchanges.append(Exchange(segment.time_ns))
+            self.exchanges.append(Exchange(segment.time_ns, awaited=self.to_client.front))
         if self.exchanges:
             self.exchanges[-1].request_bytes += new
             self.exchanges[-1].retransmissions_to_server += not new
@@ -152,7 +167,8 @@ class Connection:
             exchange.retransmissions_to_client += 1
             return
         exchange.response_bytes += new
-        if exchange.first_byte_ns is None:
+        front = self.to_client.front
+        if exchange.first_byte_ns is None and (exchange.awaited is None or (front or 0) > exchange.awaited):
             exchange.first_byte_ns = segment.time_ns
         exchange.last_byte_ns = segment.time_ns
 

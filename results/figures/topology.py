@@ -14,7 +14,7 @@ from results.figures.drawing.canvas import INK, MUTED, PANEL, SERIES, SHEET, Can
 from results.figures.drawing.layout import Box, by_distance, by_position
 from results.figures.registry import NothingToDraw
 from results.judge import Verdict
-from results.links import Link
+from results.links import Link, impairments
 from results.rundir import Run
 from units import show_bps, show_ms
 
@@ -96,6 +96,7 @@ def label(links: Sequence[Link]) -> str:
     said = about + show_ms(times[0]) + (f" to {show_ms(times[-1])}" if len(times) > 1 else "")
     if rates:
         said += " · " + show_bps(rates[0]) + (f" to {show_bps(rates[-1])}" if len(rates) > 1 else "")
+    said += "".join(f" · {word}" for word in sorted({word for link in links for word in impairments(link)}))
     return said + (f" ({len(links)} links)" if len(links) > 1 else "")
 
 

@@ -52,9 +52,15 @@ def test_the_help_lists_every_verb(capsys):
     (["run", "edge-vs-origin", "--repetitions", "0"], "whole number from 1"),
     (["run", "edge-vs-origin", "--seed", "-1"], "whole number from 0"),
     (["exec", "two_hosts", "clint", "--", "true"], "did you mean client"),
-    (["exec", "two_hosts", "client"], "no command is given"),
+    (["exec", "two_hosts", "client", "--"], "no command is given"),
+    (["exec", "two_hosts", "client", "ping", "server"], "no -- before the command"),
     (["node", "orign"], "did you mean origin"),
     (["bench", "labb"], "did you mean lab"),
+    (["run"], "required: EXPERIMENT"),
+    (["run", "edge-vs-origin", "--link", "foo"], "invalid choice: 'foo'"),
+    (["run", "edge-vs-origin", "--colour"], "unrecognized arguments"),
+    (["verify", "open_connect", "--set", "clients="], "name one"),
+    (["verify", "dumbbell", "--set", "rtts=1"], "has no unit"),
     (["report", "/nowhere"], "there is no such directory"),
 ])  # fmt: skip
 def test_wrong_usage_is_one_line_that_says_what_would_be_right(capsys, argv, words):

@@ -8,13 +8,14 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from results.captures.connections import connections
 from results.captures.packets import segments
-from tests.labkit import ATTEMPTS, INVALID, LONGHAUL, ROOT, descendants, longhaul, wait_until
+from tests.labkit import ATTEMPTS, INVALID, LONGHAUL, ROOT, descendants, longhaul, stock_mininet_pings, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -174,6 +175,7 @@ def test_the_examples_of_the_readme_work_as_they_stand(tmp_path, which):
     if which == 0:
         (tmp_path / "branch.py").write_text(block)
         longhaul("verify", tmp_path / "branch.py", "--set", "rtt=76ms", check=0)
+        assert stock_mininet_pings(tmp_path / "branch.py", "branch")
     else:
         (tmp_path / "small_over_fast.py").write_text(block)
         done = longhaul("run", tmp_path / "small_over_fast.py", "--set", "rate=10mbit", "--repetitions", "3",
@@ -194,6 +196,61 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
     assert manifest(out)["interrupted"]
     assert len(rows(out)) >= 3
     assert (out / "report.html").exists()
+
+
+LYING = """
+from dataclasses import replace
+from topologies.two_hosts import TwoHosts
+from experiments.new_vs_warm_connection import NewVsWarmConnection
+
+class Lying(TwoHosts):
+    def _plan(self):
+        super()._plan()  # the links are built from this; what is said of them comes after
+        self.links_info = [replace(link, spec=self.shaped(link.name, self.rtt + 4, self.rate)) for link in self.links_info]
+"""
+
+
+def test_links_that_are_not_as_specified_stop_every_verb_with_3(tmp_path):
+    (tmp_path / "lying.py").write_text(LYING)
+    asked = LYING + "\nclass Asked(NewVsWarmConnection):\n    topology = Lying\n"
+    (tmp_path / "asked.py").write_text(asked)
+    done = longhaul("verify", tmp_path / "lying.py", check=3)
+    assert "is due" in done.stdout
+    done = longhaul("exec", tmp_path / "lying.py", "client", "--", "touch", tmp_path / "ran", check=3)
+    assert "could not trust the lab" in done.stderr
+    assert not (tmp_path / "ran").exists()
+    done = longhaul("run", tmp_path / "asked.py", "--out", tmp_path / "run", check=3)
+    assert "verdict: invalid" in done.stdout
+    assert rows(tmp_path / "run") == [], "no trial is measured over a wrong link"
+
+
+def test_a_relay_that_does_not_run_for_a_moment_is_noticed(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection", "--repetitions", "3")
+    relay = below(process, ["relay.loop"])
+    while process.poll() is None:
+        try:
+            os.kill(relay, signal.SIGSTOP)
+            time.sleep(0.03)
+            os.kill(relay, signal.SIGCONT)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 3, said + errors
+    spoilt = [row["reason"] for row in rows(out) if row["valid"] == "0"]
+    assert spoilt
+    assert all("late" in reason or "stood still" in reason or "handshake" in reason for reason in spoilt)
+
+
+def test_what_is_changed_in_a_node_during_a_run_makes_it_invalid(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection", "--repetitions", "3")
+    server = below(process, ["mininet:server"])
+    subprocess.run(["nsenter", "-t", str(server), "-n", "ip", "link", "set", "eth0", "mtu", "1000"], check=True)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert "server eth0 was changed during the run" in said
 
 
 @pytest.mark.parametrize(("victim", "words"), [
@@ -241,6 +298,9 @@ def test_what_the_machine_lacks_is_unsupported_and_says_what_to_do(tmp_path, hid
 def test_an_ordinary_user_runs_it_too(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("the other tests run as an ordinary user already")
+    reach = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", LONGHAUL]
+    if subprocess.run(reach, check=False).returncode:
+        pytest.skip("this checkout stands where an ordinary user may not look")
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, 65534, 65534)

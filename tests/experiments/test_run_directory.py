@@ -55,7 +55,7 @@ def test_rows_are_whole_lines_with_one_header(directory):
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunDirectoryError, match="could not write"):
+    with pytest.raises(RunDirectoryError, match="could not make"):
         RunDirectory.create("edge-vs-origin", NOW, tmp_path / "file" / "run")
 
 

@@ -75,6 +75,12 @@ def test_long_names_are_cut_and_still_differ():
     assert [i.name for i in plans["r1"].interfaces] == ["to-a-very-long-", "to-a-very-lon-2"]
 
 
+def test_a_link_to_a_node_that_is_none_names_the_nearest():
+    nodes, links = chain("host1", "r1")
+    with pytest.raises(PlanError, match=r"a link ends at hos1, which is no node; did you mean host1"):
+        plan(nodes, [*links, PlannedLink("r1", "hos1", (1.0,))])
+
+
 def test_hosts_carry_nobody_elses_packets():
     nodes, links = chain("h1", "h2", "h3")
     with pytest.raises(PlanError, match="h1 cannot reach h3"):

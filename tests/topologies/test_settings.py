@@ -13,7 +13,7 @@ def test_settings_are_converted_and_kept_as_text():
     world = TwoHosts(rtt="20ms", rate="10mbit")
     assert (world.rtt, world.rate) == (20.0, 10_000_000)
     assert world.texts["rtt"] == "20ms"
-    assert world.texts["mtu"] == "1500"
+    assert world.texts["mtu"] == "1500B"
 
 
 def test_an_unknown_setting_names_the_nearest():
@@ -25,7 +25,7 @@ def test_an_unknown_setting_names_the_nearest():
     ({"rtt": "76"}, "has no unit"), ({"rtt": "-5ms"}, "cannot be negative"), ({"rate": "0bit"}, "above 0"),
     ({"rate": "fast"}, "is not a rate"), ({"loss": "100%"}, "below 100%"), ({"loss": "0.1"}, "has no unit"),
     ({"queue": "10B"}, "holds no frame"), ({"rtt": "3h"}, "not within 0"), ({"jitter": "50ms"}, "jitter"),
-    ({"mtu": "100"}, "MTU 100"), ({"mtu": "1500.5"}, "whole number"), ({"rate": "900gbit"}, "not within"),
+    ({"mtu": "100B"}, "MTU 100"), ({"mtu": "1400"}, "has no unit"), ({"rate": "900gbit"}, "not within"),
     ({"queue": "1000"}, "has no unit"),
 ])  # fmt: skip
 def test_a_wrong_value_is_refused_in_words(setting, words):
@@ -49,6 +49,12 @@ def test_no_clients_is_no_topology():
 def test_a_replaced_rtt_must_name_a_pair_of_the_topology_and_a_duration(text):
     with pytest.raises(SettingError, match="could not"):
         OpenConnect(rtt=text)
+
+
+@pytest.mark.parametrize("rtts", ["1", "", "10ms,", "10ms,-1ms", "fast"])
+def test_the_rtts_of_a_dumbbell_are_durations(rtts):
+    with pytest.raises(SettingError, match="could not set rtts"):
+        Dumbbell(rtts=rtts)
 
 
 def test_every_sender_of_a_dumbbell_has_an_rtt_and_the_last_serves_the_rest():

@@ -1,7 +1,9 @@
 """A link is distrusted for what it did while packets ran, not only for what it measured before."""
 
+import pytest
+
 from topologies.emulator import watch
-from topologies.emulator.links.backend import DirectionCounters
+from topologies.emulator.links.backend import DirectionCounters, Stretch
 from topologies.emulator.links.spec import symmetric
 
 
@@ -19,13 +21,36 @@ def test_queue_drops_and_specified_loss_are_no_reason_for_distrust():
     assert watch.distrust(symmetric(80, 10**8, loss=0.01), counters(dropped_queue=50, lost=10)) == []
 
 
+SPECS = {"ocean": symmetric(80, 10**8), "far": symmetric(200, 10**8)}
+
+
+def late(link, p99_ms, max_ms=None, stall_ms=0.0):
+    return Stretch({link: {"a_to_b": (int(p99_ms * 1e6), int((max_ms or p99_ms) * 1e6))}}, int(stall_ms * 1e6))
+
+
 def test_lateness_over_a_millisecond_or_a_hundredth_of_the_rtt_is_one():
-    late = {"a_to_b": 1_500_000, "b_to_a": 100_000}
-    (reason,) = watch.too_late(symmetric(80, 10**8), late)
-    assert "a_to_b" in reason
+    (reason,) = watch.too_late(SPECS, late("ocean", 1.5))
+    assert "link ocean: a_to_b" in reason
     assert "1.5 ms late" in reason
-    assert watch.too_late(symmetric(200, 10**8), late) == [], "1 % of 200 ms is 2 ms"
-    assert watch.too_late(symmetric(80, 10**8), {"a_to_b": None}) == [], "nothing passed"
+    assert watch.too_late(SPECS, late("far", 1.5)) == [], "1 % of 200 ms is 2 ms"
+    assert watch.too_late(SPECS, Stretch({}, None)) == [], "nothing passed, or the backend cannot know"
+
+
+def test_no_packet_may_be_very_late_and_the_links_may_not_stand_still():
+    assert "a packet was 6 ms late" in watch.too_late(SPECS, late("ocean", 0.1, 6.0))[0]
+    assert watch.too_late(SPECS, late("ocean", 0.1, 4.0)) == []
+    assert "stood still for 22 ms" in watch.too_late(SPECS, late("ocean", 0.1, stall_ms=22))[0]
+    assert watch.too_late(SPECS, late("ocean", 0.1, stall_ms=4)) == []
+
+
+@pytest.mark.parametrize(("seen_ms", "fine"), [(150.3, True), (151.4, True), (148.4, False), (166.0, False)])
+def test_a_handshake_on_an_idle_path_takes_the_paths_time(seen_ms, fine):
+    assert (watch.handshake(150.01, 0.0, seen_ms) == "") is fine
+
+
+def test_jitter_is_allowed_for_in_a_handshake():
+    assert watch.handshake(150.0, 10.0, 158.0) == ""
+    assert "11.5 ms either way" in watch.handshake(150.0, 10.0, 162.0)
 
 
 def test_packets_that_the_machine_lost_are_one():

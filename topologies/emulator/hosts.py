@@ -16,17 +16,13 @@ from mininet.node import Node
 
 from topologies.emulator.installed import IPRoute
 from topologies.emulator.links.netns import entered
-from topologies.emulator.plan import NodePlan
+from topologies.emulator.plan import NodeError, NodePlan
 
 CONGESTION_CONTROL = "cubic"
 """What Linux ships with; a machine's own default (bbr, say) must not leak into a study that does not name one."""
 
 FIRST_POLICY_TABLE = 1000
 """Routing tables, and priorities of their rules, that policies use, one each."""
-
-
-class NodeError(Exception):
-    """A node that could not be set up as planned; the message says what was tried and why it failed."""
 
 
 class LabInterface(Intf):  # type: ignore[misc]  # mininet has no types
@@ -65,7 +61,8 @@ class LabNode(Node):  # type: ignore[misc]
                     kernel.route("add", dst="default", gateway=via, oif=numbers[name], table=table)
                     kernel.rule("add", src=source, src_len=32, dst=target, dst_len=32, table=table, priority=table)
             except Exception as error:  # pyroute2 raises its own kinds and KeyError: all mean the plan does not stand
-                raise NodeError(f"could not give {self.name} its addresses and routes: {error}") from error
+                what = f"could not give {self.name} its addresses and routes"
+                raise NodeError(f"{what}: {error}; run `longhaul doctor`") from error
         for interface in self.plan.interfaces:
             own = self.nameToIntf[interface.name]
             own.ip, own.prefixLen, own.mac = interface.address, "30", interface.mac
@@ -82,6 +79,13 @@ class LabNode(Node):  # type: ignore[misc]
         for target, via, name in routes:
             kernel.route("replace", dst=target if target == "default" else f"{target}/32", gateway=via,
                          oif=numbers[name], prefsrc=self.plan.address, metrics=dict(metrics))  # fmt: skip
+
+    def start(self, command: list[str], **options: Any) -> Any:
+        """Start a process in the node, in a session of its own: Ctrl-C is for the lab, which then ends it. A `Popen`.
+
+        Not Mininet's `popen` with its defaults: its `mnexec -d` forks in a new session, and the process is lost sight of.
+        """
+        return self.popen(command, mncmd=["mnexec", "-a", str(self.pid)], start_new_session=True, **options)
 
     def tune(self, sysctls: Mapping[str, str], metrics: Mapping[str, Any]) -> None:
         """Change kernel settings and route metrics of this node while the lab runs. Raises NodeError."""
@@ -113,7 +117,10 @@ def kernel_settings(forward: bool, buffer_bytes: int) -> dict[str, str]:
 def set_sysctl(key: str, value: str, node: str) -> None:
     """Write one sysctl of the namespace this thread is in. Raises NodeError."""
     path = Path("/proc/sys") / key.replace(".", "/")
+    if "ipv6" in key and not Path("/proc/sys/net/ipv6").exists():
+        return  # a kernel without IPv6 sends none
     try:
         path.write_text(value)
     except OSError as error:
-        raise NodeError(f"could not set {key}={value} in {node}: {os.strerror(error.errno or 0)}") from None
+        why = os.strerror(error.errno or 0)
+        raise NodeError(f"could not set {key}={value} in {node}: {why}; this kernel may lack it") from None

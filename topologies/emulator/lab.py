@@ -19,10 +19,15 @@ from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.installed import IPRoute
 from topologies.emulator.links import probe
-from topologies.emulator.links.backend import Backend, UnsupportedError
+from topologies.emulator.links.backend import Backend, BackendError, UnsupportedError
 from topologies.emulator.links.choice import choose
+from topologies.emulator.links.netns import entered
 from topologies.emulator.mininet_link import LonghaulLink
+from topologies.emulator.plan import NodeError
+from topologies.emulator.setting import nearest
 from topologies.emulator.topology import Topology
+
+SETTINGS = ("tcp_rmem", "tcp_wmem", "tcp_sack", "tcp_slow_start_after_idle", "tcp_no_metrics_save", "ip_forward")
 
 
 class Lab:
@@ -45,12 +50,15 @@ class Lab:
         self.net.build()
 
     def node(self, name: str) -> LabNode:
-        """A node by name. Raises KeyError."""
+        """A node by name. Raises NodeError."""
+        if name not in self.topology.plans:
+            raise NodeError(f"could not use the node '{name}': this lab has none; {nearest(name, self.topology.plans)}")
         found: LabNode = self.net.nameToNode[name]
         return found
 
     def address(self, name: str) -> str:
         """The address a node is known by."""
+        self.node(name)
         return self.topology.plans[name].address
 
     def verify(self) -> dict[str, Any]:
@@ -61,7 +69,10 @@ class Lab:
                          self.node(link.b).pid, end[link.b, number].address, link.spec)
             for number, link in enumerate(self.topology.links_info)
         ]  # fmt: skip
-        verified = probe.verify(targets)
+        try:
+            verified = probe.verify(targets)
+        except OSError as error:
+            raise BackendError(f"could not measure the links: {error}; run `longhaul doctor`") from error
         rows = []
         for link in self.topology.links_info:
             found = verified[link.name]
@@ -92,10 +103,21 @@ class Lab:
         late: list[str] = []
         self.links.watch(True)
         yield late
-        found = self.links.watch(False)
         specs = {link.name: link.spec for link in self.topology.links_info}
-        for name, p99_ns in found.items():
-            late += [f"link {name}: {reason}" for reason in watch.too_late(specs[name], p99_ns)]
+        late += watch.too_late(specs, self.links.watch(False))
+
+    def settings(self) -> dict[str, str]:
+        """What somebody could change in the nodes while a run goes on: interfaces with MTU, queue and state, and sysctls."""
+        found = {}
+        for node in self.topology.nodes_info:
+            with entered(self.node(node.name).pid), IPRoute() as kernel:
+                for link in kernel.get_links():
+                    keys = ("IFLA_MTU", "IFLA_QDISC", "IFLA_OPERSTATE", "IFLA_TXQLEN", "IFLA_GSO_MAX_SIZE", "IFLA_ADDRESS")
+                    name = f"{node.name} {link.get_attr('IFLA_IFNAME')}"
+                    found[name] = " ".join(f"{key[5:].lower()}={link.get_attr(key)}" for key in keys)
+                for key in SETTINGS:
+                    found[f"{node.name} {key}"] = " ".join(Path(f"/proc/sys/net/ipv4/{key}").read_text("ascii").split())
+        return found
 
     def _name_hosts(self) -> None:
         lines = ["127.0.0.1 localhost"]

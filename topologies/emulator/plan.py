@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from topologies.emulator.routes import Cost, first_links
+from topologies.emulator.setting import nearest
 
 SUPERNET = IPv4Network("10.0.0.0/8")
 LONGEST_IFNAME = 15
@@ -18,6 +19,10 @@ LONGEST_IFNAME = 15
 
 class PlanError(ValueError):
     """A network that cannot be planned: a name too long or twice, or nodes that cannot reach each other."""
+
+
+class NodeError(Exception):
+    """A node that could not be set up as planned; the message says what was tried and why it failed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def plan(
     if len(links) > SUPERNET.num_addresses // 4:
         raise PlanError(f"could not plan the network: {len(links)} links need more addresses than {SUPERNET} has; use fewer")
     plans = {node.name: NodePlan() for node in nodes}
+    for name in {name for link in links for name in (link.a, link.b)} - set(by_name):
+        raise PlanError(f"could not plan the network: a link ends at {name}, which is no node; {nearest(name, by_name)}")
     for number, link in enumerate(links):
         first = int(SUPERNET.network_address) + 4 * number
         addresses = [str(IPv4Address(first + 1)), str(IPv4Address(first + 2))]

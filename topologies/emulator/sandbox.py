@@ -207,8 +207,9 @@ def _exit_status(status: int) -> int:
 
 def flush() -> None:
     """Empty the output buffers, so that a fork does not print them twice."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by the caller (`>&-`)
+            stream.flush()
 
 
 def _leave(work: Callable[[], int]) -> NoReturn:

@@ -110,9 +110,15 @@ def words(default: str, about: str) -> Any:
     return Setting(default, about, lambda text: tuple(w.strip() for w in text.split(",") if w.strip()))
 
 
-def sizes(default: str, about: str) -> Any:
-    """A tuple of sizes in bytes, separated by commas, none repeated."""
-    return Setting(default, about, lambda text: _several(text, units.byte_count))
+def durations(default: str, about: str) -> Any:
+    """A tuple of durations in milliseconds, separated by commas, each at least 0, at least one."""
+    one = _at_least(units.milliseconds, 0, "a duration cannot be negative")
+    return Setting(default, about, lambda text: tuple(one(part) for part in text.split(",")))
+
+
+def sizes(default: str, about: str, most: int = 2**30) -> Any:
+    """A tuple of sizes in bytes, separated by commas, none repeated, none above `most`."""
+    return Setting(default, about, lambda text: _several(text, units.byte_count, most))
 
 
 def choice(default: str, about: str, *options: str) -> Any:
@@ -148,10 +154,12 @@ def _whole(text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _several(text: str, convert: Callable[[str], int]) -> tuple[int, ...]:
+def _several(text: str, convert: Callable[[str], int], most: int) -> tuple[int, ...]:
     values = tuple(convert(part) for part in text.split(","))
     if min(values) < 0:
         raise ValueError("a size cannot be negative")
+    if max(values) > most:
+        raise ValueError(f"{units.show_bytes(max(values))} is too much; at most {units.show_bytes(most)}")
     if len(set(values)) < len(values):
         raise ValueError("the same size stands in it twice")
     return values

@@ -6,6 +6,7 @@ It describes; it builds nothing. Subclasses declare settings, draw themselves in
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,12 @@ from topologies.emulator.hosts import LabNode
 from topologies.emulator.links.spec import Direction, LinkError, LinkSpec, symmetric
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.places import Place
-from topologies.emulator.plan import NodePlan, PlannedLink, PlannedNode, PlannedPolicy, plan, seed_of
+from topologies.emulator.plan import NodePlan, PlanError, PlannedLink, PlannedNode, PlannedPolicy, plan, seed_of
 from topologies.emulator.routes import Cost
 from topologies.emulator.setting import Configurable, count
+
+SYN_FRAME = 74
+"""Bytes of a SYN or SYN-ACK frame with Linux's options."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
 
     def host(self, name: str, role: str = "host", place: Place | None = None) -> str:
         """A host: it has `eth0` and does not forward."""
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name):
+            raise PlanError(f"could not add the node '{name}': that is no host name; use small letters, digits, dots, hyphens")
         self.nodes_info.append(NodeInfo(name, role, place))
         return name
 
@@ -131,6 +137,17 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         there, back = self._way(a, b), self._way(b, a)
         return sum(way.delay_ms for way in (*there, *back)), min((w.rate_bps for w in back if w.rate_bps), default=None)
 
+    def handshake(self, a: str, b: str) -> tuple[float, float] | None:
+        """(time, half width of its jitter) in ms of a TCP handshake of `a` with `b` when nothing else is on the path.
+
+        None when the path loses packets: a SYN that was lost is sent again a second later.
+        """
+        ways = self._way(a, b) + self._way(b, a)
+        if any(way.loss for way in ways):
+            return None
+        wire_ms = sum(SYN_FRAME * 8e3 / way.rate_bps for way in ways if way.rate_bps)
+        return sum(way.delay_ms for way in ways) + wire_ms, sum(way.jitter_ms for way in ways)
+
     def _way(self, a: str, b: str) -> list[Direction]:
         policies = {(rule.router, rule.source, rule.destination): rule.via for rule in self.policies}
         found, at = list[Direction](), a
@@ -154,11 +171,12 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
     def buffer_bytes(self) -> int:
         """Ceiling of the socket buffers: four times the bandwidth-delay product of the longest pair of links.
 
-        At least 16 MiB. A ceiling under three of the product caps throughput (the BBR paper itself met it).
+        At least 16 MiB, at most what the kernel takes (2 GiB). A ceiling under three of the product caps throughput (the BBR
+        paper itself met it).
         """
         rtts = sorted((link.spec.rtt_ms for link in self.links_info), reverse=True)[:2]
         rates = [d.rate_bps or 0 for link in self.links_info for d in (link.spec.a_to_b, link.spec.b_to_a)]
-        return max(16 * 2**20, round(4 * max(rates) / 8 * sum(rtts) / 1000))
+        return min(2**31 - 1, max(16 * 2**20, round(4 * max(rates) / 8 * sum(rtts) / 1000)))
 
 
 def _label(node: NodeInfo) -> str:

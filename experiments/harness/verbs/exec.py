@@ -1,9 +1,10 @@
-"""Run one command inside one node of a running lab; the exit status is the command's own."""
+"""Build a lab, run one command inside one of its nodes, and take the lab down; the exit status is the command's own."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,9 @@ from experiments.harness.rundir import ROOT
 from experiments.harness.status import UsageError
 from topologies.emulator.lab import Lab, environment
 from topologies.emulator.setting import nearest
+
+NO_COMMAND = 127
+"""What a shell answers for a command that is not there."""
 
 EXAMPLE = "sudo longhaul exec open_connect client1.chennai -- ping -c 3 origin1.az1.virginia"
 
@@ -27,6 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def passes_on(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """What stands behind `--` is the command's."""
     parser.usage = "%(prog)s TOPOLOGY [--set NAME=VALUE]... [--link auto|netem|relay] NODE -- COMMAND [ARGUMENT]..."
+    if "--" not in argv and not {"-h", "--help"} & set(argv):
+        raise UsageError("could not run: there is no -- before the command; write for example NODE -- ping -c 3 server")
     own, command = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
     return parser.parse_intermixed_args(own), command
 
@@ -43,6 +49,10 @@ def main(given: argparse.Namespace, command: list[str]) -> int:
 
     def use(lab: Lab) -> int:
         # Not Mininet's popen: it detaches from the terminal, and this command is to have it.
+        if not shutil.which(command[0]):
+            print(f"longhaul: could not run {command[0]} in {given.node}: there is no such command; check its name",
+                  file=sys.stderr)  # fmt: skip
+            return NO_COMMAND
         shell = lab.node(given.node).pid
         done = subprocess.Popen(["mnexec", "-a", str(shell), *command], env=environment(ROOT), cwd=os.getcwd())
         while True:

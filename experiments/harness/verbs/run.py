@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +50,9 @@ def main(given: argparse.Namespace) -> int:
         if status not in (0, 130):
             return status
         return _conclude(directory, given.json, status)
+    except sandbox.SandboxError:
+        shutil.rmtree(directory.path)  # nothing was begun
+        raise
     finally:
         directory.give_to_caller()
 

@@ -1,4 +1,4 @@
-"""The Mininet command line on a running lab; it reads a script on standard input."""
+"""Build a lab and open the Mininet command line on it; it reads a script on standard input."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def table(found: dict[str, Any]) -> str:
     wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]]
     if wrong:
         return "\n".join([*lines, "", "invalid:", *wrong])
-    return "\n".join([*lines, "", "every link is within its tolerance (RTT: 0.5 ms or 1 %; rate: 5 %)"])
+    said = "every link is within its tolerance (RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %)"
+    return "\n".join([*lines, "", said])
 
 
 HEADS = ("link", "RTT specified", "achieved", "rate", "a to b", "b to a", " queue")
@@ -70,5 +71,15 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["name"] + (" (estimate)" if row["estimate"] else ""), show_ms(asked["rtt_ms"]),
         "-" if achieved_ms is None else show_ms(achieved_ms), *("-" if rate is None else show_bps(rate) for rate in rates),
-        f" {show_bytes(asked['a_to_b']['queue_bytes'])} ({asked['queue_rule']})",
+        f" {show_bytes(asked['a_to_b']['queue_bytes'])} ({asked['queue_rule']}){_impairments(asked)}",
     )  # fmt: skip
+
+
+def _impairments(asked: dict[str, Any]) -> str:
+    one, other = asked["a_to_b"], asked["b_to_a"]
+    words = []
+    if one["loss"] or other["loss"]:
+        words.append(f"loss {one['loss']:.4%} / {other['loss']:.4%}")
+    if one["jitter_ms"] or other["jitter_ms"]:
+        words.append(f"jitter ±{show_ms(one['jitter_ms'])} / ±{show_ms(other['jitter_ms'])}")
+    return "".join(f"; {word}" for word in words)

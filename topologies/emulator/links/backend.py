@@ -64,6 +64,19 @@ Counters = dict[str, dict[str, DirectionCounters]]
 """Link name -> `a_to_b` and `b_to_a` -> counters. Unshaped links are plain cables and are not listed."""
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """How punctual a backend was for a while, in nanoseconds.
+
+    `late_ns` has link -> way -> (99th percentile, maximum) of the lateness of what passed; ways that nothing passed, and
+    backends that cannot know, are missing. `stall_ns` is the longest time for which the backend did not run although it
+    meant to: what arrived meanwhile waited unseen. None: it cannot know.
+    """
+
+    late_ns: dict[str, dict[str, tuple[int, int]]]
+    stall_ns: int | None
+
+
 class Backend(Protocol):
     """Makes links and answers for them until it is closed."""
 
@@ -76,11 +89,10 @@ class Backend(Protocol):
     def counters(self) -> Counters:
         """Of all shaped links, now. Raises BackendError when the backend no longer works."""
 
-    def watch(self, on: bool) -> dict[str, dict[str, int | None]]:
-        """Begin or end a stretch whose lateness counts, for example one trial.
+    def watch(self, on: bool) -> Stretch:
+        """Begin or end a stretch whose lateness counts, for example one trial; at its end, what it was like.
 
-        At its end: link -> way -> 99th percentile of the stretch in nanoseconds, None where nothing passed or the
-        backend cannot know. Without any stretch the lateness of `counters` is of the whole time, else of all stretches.
+        Without any stretch the lateness of `counters` is of the whole time, else of all stretches together.
         """
 
     def alive(self) -> str:

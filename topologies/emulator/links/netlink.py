@@ -1,6 +1,7 @@
 """The few rtnetlink messages that links need, one round trip each.
 
-It is not a netlink library (pyroute2 is; importing it costs more than building a lab's links). The kernel's extended
+It is not a netlink library (pyroute2 is, and gives nodes their addresses and routes): a veth pair takes 0.5 ms by these
+messages and 2 ms by pyroute2. The kernel's extended
 acknowledgement is read, so that an error carries the kernel's own words.
 """
 

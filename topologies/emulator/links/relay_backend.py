@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import netlink, tap
-from .backend import BackendError, Counters, DirectionCounters, End
+from .backend import BackendError, Counters, DirectionCounters, End, Stretch
 from .netns import entered
 from .spec import Direction, LinkSpec
 
@@ -73,10 +73,14 @@ class RelayBackend:
         """See `Backend.counters`."""
         return {name: self._of_link(*link) for name, link in self._links.items()}
 
-    def watch(self, on: bool) -> dict[str, dict[str, int | None]]:
+    def watch(self, on: bool) -> Stretch:
         """See `Backend.watch`."""
         found = self._ask({"watch": on})
-        return {name: dict(zip(("a_to_b", "b_to_a"), found[index], strict=True)) for name, (index, _, _) in self._links.items()}
+        late: dict[str, dict[str, tuple[int, int]]] = {}
+        for name, (index, _, _) in self._links.items():
+            ways = zip(("a_to_b", "b_to_a"), found["links"][index], strict=True)
+            late[name] = {way: (p99_and_max[0], p99_and_max[1]) for way, p99_and_max in ways if p99_and_max}
+        return Stretch(late, found["stall_ns"])
 
     def alive(self) -> str:
         """Empty, or why the relay ended, in its own words."""

@@ -19,6 +19,7 @@ from .port import Port
 from .wake import Waker
 
 LARGEST_MESSAGE = 65536
+BEAT_NS = 5_000_000
 
 
 class Relay:
@@ -39,26 +40,35 @@ class Relay:
         self._epoll.register(control.fileno(), select.EPOLLIN)
         self._epoll.register(self._timer.fd, select.EPOLLIN)
         self._running = True
+        self._watched, self._stall_ns = False, 0
 
     def run(self) -> None:
         """Until told to stop or the control socket closes."""
         self._answer({"ok": {"scheduling": self._scheduling, "pid": os.getpid()}})
         control, timer_fd, timer = self._control.fileno(), self._timer.fd, self._timer
         ports, due, poll = self._ports, self._due, self._epoll.poll
-        waker = Waker(monotonic_ns())
+        now = monotonic_ns()
+        waker = Waker(now)
         while self._running:
-            alarm = 0
-            if due:
-                alarm = waker.alarm(due[0][0], monotonic_ns())
+            top = monotonic_ns()
+            self._stall_ns = max(self._stall_ns, top - now)
+            alarm = waker.alarm(due[0][0], top) if due else 0
             if due and not alarm:
+                meant = top
                 events = poll(0)
             else:
-                timer.arm(alarm)
+                # A stall is only seen by somebody who meant to be awake: while watched, at least every BEAT_NS.
+                beat = top + BEAT_NS if self._watched else 0
+                meant = min(alarm or beat, beat) if beat else alarm
+                timer.arm(meant)
                 events = poll()
+            now = monotonic_ns()
+            if meant:
+                self._stall_ns = max(self._stall_ns, now - meant)
             for fd, _ in events:
                 if fd == timer_fd:
-                    if alarm:
-                        waker.woken(monotonic_ns() - alarm)
+                    if alarm and alarm == meant:
+                        waker.woken(now - alarm)
                     timer.arm(0)
                 elif fd == control:
                     self._serve()
@@ -100,8 +110,9 @@ class Relay:
         elif "stats" in request:
             self._answer({"ok": [port.report() for port in self._links[request["stats"]]]})
         elif "watch" in request:
-            on = bool(request["watch"])
-            self._answer({"ok": [[port.watch(on) for port in pair] for pair in self._links]})
+            stall_ns, self._stall_ns, self._watched = self._stall_ns, 0, bool(request["watch"])
+            links = [[port.watch(self._watched) for port in pair] for pair in self._links]
+            self._answer({"ok": {"links": links, "stall_ns": stall_ns}})
         elif "stop" in request:
             self._running = False
             self._answer({"ok": True})

@@ -76,8 +76,8 @@ class Port:
                 self.failures[name] = self.failures.get(name, 0) + 1
         return held[0][0] if held else 0
 
-    def watch(self, on: bool) -> int | None:
-        """Begin or end a stretch whose lateness counts; at its end, the 99th percentile of it.
+    def watch(self, on: bool) -> tuple[int, int] | None:
+        """Begin or end a stretch whose lateness counts; at its end, its 99th percentile and maximum, if anything passed.
 
         From the first stretch on, `kept` is the sum of all stretches; before, it is all there was.
         """
@@ -88,7 +88,8 @@ class Port:
         ended, self.lateness = self.lateness, Histogram()
         if ended is not self.kept:
             self.kept.merge(ended)
-        return ended.percentile_ns(99)
+        p99_ns = ended.percentile_ns(99)
+        return None if p99_ns is None else (p99_ns, ended.max_ns)
 
     def report(self) -> dict[str, object]:
         """All counters, for the parent."""

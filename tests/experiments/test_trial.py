@@ -1,0 +1,123 @@
+"""A trial counts only when everything that measured it can be trusted: one test for each reason why it does not.
+
+The stage, the links and the captures are stand-ins here; nothing is sent and nothing sleeps.
+"""
+
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from experiments.harness import runner, trial
+from experiments.harness.capture import Outcome, counts, problem_of
+from topologies.two_hosts import TwoHosts
+
+SOUND = {"ok": True, "url": "http://server/objects/1KiB/a", "new_connection": True, "local_port": 40000, "started_ns": 0,
+         "dns_ms": 0.1, "connect_ms": 80.6, "first_byte_ms": 161.0, "total_ms": 161.2, "error": None}  # fmt: skip
+
+
+class Question:
+    """An experiment that says what it is told to."""
+
+    idle_paths = True
+
+    def __init__(self, fetched):
+        self.fetched = fetched
+
+    def captures(self):
+        return ("client", "server")
+
+    def prepare(self, stage, arm, number):
+        pass
+
+    def measure(self, stage, arm, number):
+        return dict(self.fetched)
+
+
+def one_way(missing=0, retransmissions=0):
+    return SimpleNamespace(missing_bytes=missing, retransmissions=retransmissions)
+
+
+@pytest.fixture
+def measure(monkeypatch):
+    """One trial with what the stand-ins are to say; returns its row."""
+
+    def run(fetched=SOUND, *, late=(), problems=("", ""), connect_ms=80.3, missing=0, clock=0.0, settings=None):
+        class Captures:
+            def __init__(self, lab, nodes, folder, number, run_id):
+                self.outcomes = [Outcome(node, Path(f"{node}.pcapng"), 10, 0, problem)
+                                 for node, problem in zip(nodes, problems, strict=True)]  # fmt: skip
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_error):
+                clock_now["time"] += clock
+
+        clock_now = {"time": 1000.0}
+        times = {"cap_connect_ms": connect_ms, "cap_first_byte_ms": 160.6, "cap_last_byte_ms": 160.8}
+        seen = SimpleNamespace(columns=lambda: times)
+        ends = SimpleNamespace(client=("10.0.0.1", 40000), to_client=one_way(missing, 3), to_server=one_way())
+
+        @contextmanager
+        def watched():
+            yield list(late)
+
+        monkeypatch.setattr(trial, "Captures", Captures)
+        monkeypatch.setattr(trial, "transfer", lambda *_: seen)
+        monkeypatch.setattr(trial, "agreement", lambda *_: "")
+        monkeypatch.setattr(trial.connections, "connections", lambda _: [ends])
+        monkeypatch.setattr(trial.packets, "segments", lambda _: [])
+        monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: clock_now["time"]))
+        lab = SimpleNamespace(topology=TwoHosts(**(settings or {})), watched=watched)
+        return trial.measure(Question(fetched), SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
+
+    return run
+
+
+def test_a_sound_trial_counts(measure):
+    row = measure()
+    assert (row["valid"], row["reason"]) == (1, "")
+    assert row["cap_retransmissions"] == 3
+
+
+@pytest.mark.parametrize(("spoilt", "words"), [
+    ({"late": ["link client-server: late"]}, "link client-server: late"),
+    ({"problems": ("", "server: the kernel dropped 7 packets of the capture")}, "dropped 7 packets"),
+    ({"missing": 1448}, "lacks 1448 bytes"),
+    ({"connect_ms": 97.0}, "the handshake took 97 ms on a path of 80.01 ms"),
+    ({"connect_ms": 60.0}, "the handshake took 60 ms"),
+    ({"clock": 0.004}, "the time of day was set during the trial, by +4 ms"),
+    ({"fetched": {**SOUND, "ok": False, "error": "Connection refused"}}, "the fetch failed: Connection refused"),
+    ({"fetched": {**SOUND, "unexpected": "the warm path answered with a miss"}}, "answered with a miss"),
+])  # fmt: skip
+def test_a_trial_that_was_disturbed_does_not_count_and_says_why(measure, spoilt, words):
+    row = measure(**spoilt)
+    assert row["valid"] == 0
+    assert words in row["reason"]
+
+
+def test_a_handshake_is_not_held_to_the_path_where_a_syn_may_be_lost_or_other_traffic_waits(measure, monkeypatch):
+    assert measure(connect_ms=1100.0, settings={"loss": "1%"})["valid"] == 1
+    monkeypatch.setattr(Question, "idle_paths", False)
+    assert measure(connect_ms=97.0)["valid"] == 1
+
+
+def test_a_clock_that_ntp_slews_is_trusted():
+    assert trial.clock_step(0.001, 2.0) == ""
+    assert trial.clock_step(-0.003, 2.0)
+
+
+def test_links_that_are_wrong_and_settings_that_changed_are_reasons_for_the_run():
+    rows = [{"name": "a-b", "ok": False, "reasons": ["RTT: 84 ms where 80 ms is due"]},
+            {"name": "b-c", "ok": True, "reasons": []}]  # fmt: skip
+    assert runner.wrong_links(rows, " (after the trials)") == ["link a-b (after the trials): RTT: 84 ms where 80 ms is due"]
+    before = {"server eth0": "mtu=1500 qdisc=fq", "server tcp_sack": "1"}
+    assert runner.changed_settings(before, dict(before)) == []
+    (reason,) = runner.changed_settings(before, {**before, "server eth0": "mtu=1000 qdisc=fq"})
+    assert reason == "server eth0 was changed during the run: mtu=1500 qdisc=fq became mtu=1000 qdisc=fq"
+
+
+def test_a_tcpdump_that_had_to_be_killed_is_a_problem():
+    assert "did not say" in problem_of(counts(""), 120)
