@@ -92,6 +92,15 @@ def test_a_capture_that_begins_on_an_open_connection_knows_the_client_by_its_por
     assert (found.connect_ms, found.payload_bytes) == (None, 500)
 
 
+def test_a_segment_that_overtakes_a_lost_one_does_not_bring_the_first_byte(tmp_path: Path) -> None:
+    talk = Dialogue().handshake(80.0).client(80.1, "PA", payload=120)
+    talk.server(160.2, payload=1448, seq=1449)  # the segment with the first byte was lost
+    talk.server(240.9, payload=1448, seq=1)
+    seen = transfer(talk.save(tmp_path / "lost.pcap"), 40_000)
+    assert seen.first_byte_ms == pytest.approx(240.9)
+    assert (seen.payload_bytes, seen.missing_bytes) == (2896, 0)
+
+
 def test_a_lost_syn_counts_in_the_handshake(tmp_path: Path) -> None:
     talk = Dialogue().client(0, "S", seq=0).handshake(80, at_ms=1000).client(1080.1, "PA", 10).server(1160, payload=5)
     assert transfer(talk.save(tmp_path / "a.pcap"), 40_000).connect_ms == pytest.approx(1080)

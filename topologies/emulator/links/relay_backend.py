@@ -45,6 +45,7 @@ class RelayBackend:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-B", "-c", start],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors, pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the lab; the relay ends with its parent
             )  # fmt: skip
         try:
             self._hello: dict[str, Any] = self._receive()
