@@ -1,5 +1,6 @@
 """What tests of labs share: a function run inside a sandbox, and a look at the machine from outside."""
 
+import csv
 import json
 import os
 import shutil
@@ -124,3 +125,30 @@ def stock_mininet_pings(file, topo):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return "Results: 0% dropped" in done.stdout + done.stderr
+
+
+def rows(run):
+    return list(csv.DictReader((run / "trials.csv").open(newline="")))
+
+
+def manifest(run):
+    return json.loads((run / "manifest.json").read_text())
+
+
+def start(out, *arguments):
+    process = subprocess.Popen([LONGHAUL, "run", *arguments, "--out", str(out)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    assert wait_until(lambda: (out / "trials.csv").exists() or process.poll() is not None, 30)
+    return process
+
+
+def below(process, words):
+    """The pid of a process under `process` whose command line holds all of `words`."""
+    for pid in descendants(process.pid):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if all(word in line for word in words):
+            return pid
+    raise AssertionError(f"no process of the run is {words}")

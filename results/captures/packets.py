@@ -21,7 +21,6 @@ _LINK_HEADER = {_ETHERNET: (14, 12), 113: (16, 14), 276: (20, 0)}
 """Link type -> bytes of its header, and where its two bytes of EtherType stand (tcpdump.org/linktypes.html)."""
 
 _IP4, _IP6, _VLAN = 0x0800, 0x86DD, (0x8100, 0x88A8)
-_TCP = 6
 _u16 = struct.Struct(">H").unpack_from
 _u32 = struct.Struct(">I").unpack_from
 

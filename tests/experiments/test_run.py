@@ -1,52 +1,23 @@
-"""Runs from end to end: real daemons, real captures, a verdict; and what becomes of a run when something breaks."""
+"""Runs from end to end: real daemons, real captures, a verdict."""
 
 import csv
 import json
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from results.captures.connections import connections
 from results.captures.packets import segments
-from tests.labkit import ATTEMPTS, INVALID, LONGHAUL, ROOT, descendants, longhaul, stock_mininet_pings, wait_until
+from tests.labkit import ATTEMPTS, INVALID, LONGHAUL, ROOT, longhaul, manifest, rows, stock_mininet_pings
 
 pytestmark = pytest.mark.lab
 
 SHORT = ("--set", "sizes=16KiB", "--repetitions", "2", "--set", "warmup=0")
-
-
-def rows(run):
-    return list(csv.DictReader((run / "trials.csv").open(newline="")))
-
-
-def manifest(run):
-    return json.loads((run / "manifest.json").read_text())
-
-
-def start(out, *arguments):
-    process = subprocess.Popen([LONGHAUL, "run", *arguments, "--out", str(out)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
-    assert wait_until(lambda: (out / "trials.csv").exists() or process.poll() is not None, 30)
-    return process
-
-
-def below(process, words):
-    """The pid of a process under `process` whose command line holds all of `words`."""
-    for pid in descendants(process.pid):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
-        if all(word in line for word in words):
-            return pid
-    raise AssertionError(f"no process of the run is {words}")
 
 
 @pytest.fixture(scope="module")
@@ -182,119 +153,6 @@ def test_the_examples_of_the_readme_work_as_they_stand(tmp_path, which):
                         "--out", tmp_path / "run", check=0)  # fmt: skip
         assert manifest(tmp_path / "run")["experiment"]["name"] == "small-over-fast"
         assert "verdict: holds" in done.stdout
-
-
-def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
-    out = tmp_path / "run"
-    process = start(out, "new-vs-warm-connection")
-    assert wait_until(lambda: len(rows(out)) >= 3, 20)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to everyone in the foreground
-    said, errors = process.communicate(timeout=8)
-    assert process.returncode == 130
-    assert "killed" not in said, "what was to go on was interrupted too"
-    assert "did not stop" not in said
-    assert "what is done is kept" in errors
-    assert "interrupted after" in said
-    assert manifest(out)["interrupted"]
-    assert len(rows(out)) >= 3
-    assert (out / "report.html").exists()
-
-
-LYING = """
-from dataclasses import replace
-from topologies.two_hosts import TwoHosts
-from experiments.new_vs_warm_connection import NewVsWarmConnection
-
-class Lying(TwoHosts):
-    def _plan(self):
-        super()._plan()  # the links are built from this; what is said of them comes after
-        self.links_info = [replace(link, spec=self.shaped(link.name, self.rtt + 4, self.rate)) for link in self.links_info]
-"""
-
-
-def test_links_that_are_not_as_specified_stop_every_verb_with_3(tmp_path):
-    (tmp_path / "lying.py").write_text(LYING)
-    asked = LYING + "\nclass Asked(NewVsWarmConnection):\n    topology = Lying\n"
-    (tmp_path / "asked.py").write_text(asked)
-    done = longhaul("verify", tmp_path / "lying.py", check=3)
-    assert "is due" in done.stdout
-    done = longhaul("exec", tmp_path / "lying.py", "client", "--", "touch", tmp_path / "ran", check=3)
-    assert "could not trust the lab" in done.stderr
-    assert not (tmp_path / "ran").exists()
-    done = longhaul("run", tmp_path / "asked.py", "--out", tmp_path / "run", check=3)
-    assert "verdict: invalid" in done.stdout
-    assert rows(tmp_path / "run") == [], "no trial is measured over a wrong link"
-
-
-def test_a_relay_that_does_not_run_for_a_moment_is_noticed(tmp_path):
-    out = tmp_path / "run"
-    process = start(out, "new-vs-warm-connection", "--repetitions", "3")
-    relay = below(process, ["relay.loop"])
-    while process.poll() is None:
-        try:
-            os.kill(relay, signal.SIGSTOP)
-            time.sleep(0.03)
-            os.kill(relay, signal.SIGCONT)
-        except ProcessLookupError:
-            break
-        time.sleep(0.1)
-    said, errors = process.communicate(timeout=60)
-    assert process.returncode == 3, said + errors
-    spoilt = [row["reason"] for row in rows(out) if row["valid"] == "0"]
-    assert spoilt
-    assert all("late" in reason or "stood still" in reason or "handshake" in reason for reason in spoilt)
-
-
-def test_what_is_changed_in_a_node_during_a_run_makes_it_invalid(tmp_path):
-    out = tmp_path / "run"
-    process = start(out, "new-vs-warm-connection", "--repetitions", "3")
-    server = below(process, ["mininet:server"])
-    subprocess.run(["nsenter", "-t", str(server), "-n", "ip", "link", "set", "eth0", "mtu", "1000"], check=True)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 3, said
-    assert "server eth0 was changed during the run" in said
-
-
-@pytest.mark.parametrize(("victim", "words"), [
-    (["nodes.origin"], "nodes.origin on server ended with status -9"),
-    (["relay.loop"], "relay"),
-    (["nodes.client"], "nodes.client on client"),
-])  # fmt: skip
-def test_a_part_that_dies_makes_the_run_invalid_and_is_named(tmp_path, victim, words):
-    out = tmp_path / "run"
-    process = start(out, "new-vs-warm-connection")
-    os.kill(below(process, victim), signal.SIGKILL)
-    said, errors = process.communicate(timeout=60)
-    assert process.returncode == 3, said + errors
-    assert "verdict: invalid" in said
-    assert words in said
-    assert "Traceback" not in said + errors
-
-
-def test_a_full_disk_is_one_line_and_nothing_looks_whole(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    script = f"mount -t tmpfs -o size=400k none {tmp_path} && exec {LONGHAUL} run edge-vs-origin --out {tmp_path}/run"
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert re.search(r"longhaul: could not write .*: No space left on device; free space", done.stderr), done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(("hide", "words"), [
-    ("mount -t tmpfs none /dev/net", "could not open /dev/net/tun: No such file"),
-    ("chmod 000 /proc/self/cwd; PATH=/nowhere", "mnexec"),
-])  # fmt: skip
-def test_what_the_machine_lacks_is_unsupported_and_says_what_to_do(tmp_path, hide, words):
-    if os.geteuid() != 0:
-        pytest.skip("only root can hide a device")
-    hide = hide.rpartition("; ")[2]
-    done = subprocess.run(["unshare", "-m", "/bin/sh", "-c", f"{hide}; export PATH; exec {ROOT}/.venv/bin/python -P -m "
-                           "experiments.harness verify two_hosts --link relay"], capture_output=True, text=True,
-                          timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
-    assert done.returncode == 127, done.stdout + done.stderr
-    assert words in done.stderr
-    assert re.match(r"longhaul: could not .*; ", done.stderr), done.stderr
 
 
 def test_an_ordinary_user_runs_it_too(tmp_path):

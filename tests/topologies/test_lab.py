@@ -30,14 +30,14 @@ def test_the_status_of_a_command_in_a_node_is_passed_on():
 def test_packets_take_the_published_time_on_the_published_path():
     out = longhaul("exec", "open_connect", "client1.chennai", "--", "ping", "-c", "5", "-i", "0.2", "-q",
                    "origin1.az1.virginia", check=0).stdout  # fmt: skip
-    median = float(out.rpartition("=")[2].split("/")[1])
-    assert 235 <= median <= 235 + 2.35
+    least_ms = float(out.rpartition("=")[2].split("/")[0])
+    assert 235 <= least_ms <= 235 + 2.35
 
 
 def test_policy_rules_send_packets_where_the_topology_asks():
     out = longhaul("exec", "open_connect", "--set", "detour=Chennai/Mumbai", "client1.chennai", "--", "ping", "-c", "5", "-i",
                    "0.2", "-q", "origin1.az1.virginia", check=0).stdout  # fmt: skip
-    assert float(out.rpartition("=")[2].split("/")[1]) == pytest.approx(233, abs=1.5), "15 + 100.5 there, 117.5 back"
+    assert float(out.rpartition("=")[2].split("/")[0]) == pytest.approx(233, abs=1.5), "15 + 100.5 there, 117.5 back"
 
 
 def test_the_shell_is_mininets_and_reads_a_script():

@@ -18,10 +18,6 @@ _LONGEST_LIMIT = 2**32 - 1  # u32 in the kernel's tc_netem_qopt
 _ORDERING_RATE = "1000gbit"  # netem keeps order only with a rate: every frame then follows its predecessor
 
 
-class PlanError(ValueError):
-    """A direction that this machine's `tc` cannot build; the message says what is missing."""
-
-
 def burst_bytes(way: Direction, mtu: int) -> int:
     """Token bucket of the TBF: one frame, and what the rate brings in a late tick, but at most a quarter of the queue.
 
