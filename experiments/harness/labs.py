@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from experiments.harness import catalogue
 from experiments.harness.rundir import ROOT
@@ -27,30 +28,28 @@ def warn(world: Topology) -> None:
         print(f"longhaul: warning: {warning}", file=sys.stderr)
 
 
-def proven(world: Topology, wanted_link: str) -> tuple[Lab, list[str]]:
-    """A running lab with its links verified, and what is wrong with them. Only inside a sandbox."""
-    lab = Lab(world, wanted_link)
-    rows = lab.verify()["links"]
-    return lab, [f"link {row['name']}: {reason}" for row in rows for reason in row["reasons"]]
+def sandboxed(work: Callable[[], int], *keep: Path) -> int:
+    """The status of `work` in a sandbox; an error meant for the user is said there and has its kind's status."""
+
+    def lab() -> int:
+        try:
+            return work()
+        except FAILURES as error:
+            print(f"longhaul: {error}", file=sys.stderr)
+            return status_of(error)
+
+    return sandbox.run(lab, (ROOT, *keep))
 
 
 def inside(world: Topology, wanted_link: str, use: Callable[[Lab], int]) -> int:
     """Build the topology in a sandbox, refuse it with status 3 when its links are not as specified, else use it."""
 
     def lab() -> int:
-        try:
-            running, wrong = proven(world, wanted_link)
-            if wrong:
-                print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
-                return INVALID
-            return use(running)
-        except FAILURES as error:
-            complain(error)
-            return status_of(error)
+        running = Lab(world, wanted_link)
+        wrong = [f"link {row['name']}: {reason}" for row in running.verify()["links"] for reason in row["reasons"]]
+        if wrong:
+            print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
+            return INVALID
+        return use(running)
 
-    return sandbox.run(lab, (ROOT,))
-
-
-def complain(error: BaseException) -> None:
-    """The one line in which the user learns of an error."""
-    print(f"longhaul: {error}", file=sys.stderr)
+    return sandboxed(lab)

@@ -68,22 +68,27 @@ class RunDirectory:
         return found
 
     def add_row(self, columns: Sequence[str], row: Mapping[str, Any]) -> None:
-        """Append one row to trials.csv; the first one writes the header."""
-        with explained(self.path / "trials.csv"):
-            if not self._header:
-                self._header = list(columns)
-                self._append(dict(zip(columns, columns, strict=True)))
-            self._append(row)
+        """Append one row to trials.csv."""
+        self.begin_table(columns)
+        self._append(row)
+
+    def begin_table(self, columns: Sequence[str]) -> None:
+        """Write the header of trials.csv, unless it stands there already."""
+        if not self._header:
+            self._header = list(columns)
+            self._append(dict(zip(columns, columns, strict=True)))
 
     def _append(self, row: Mapping[str, Any]) -> None:
         line = io.StringIO()
         csv.DictWriter(line, self._header, lineterminator="\n").writerow(row)
-        with (self.path / "trials.csv").open("a", encoding="utf-8", newline="") as file:
+        path = self.path / "trials.csv"
+        with explained(path), path.open("a", encoding="utf-8", newline="") as file:
             file.write(line.getvalue())
 
     def drop_scratch(self) -> None:
         """Remove the caches that daemons had in it."""
-        shutil.rmtree(self.path / "scratch", ignore_errors=False) if (self.path / "scratch").exists() else None
+        with explained(self.path / "scratch"):
+            shutil.rmtree(self.path / "scratch")
 
     def give_to_caller(self) -> None:
         """Make it the property of the user who called through sudo, the folders above it included."""

@@ -20,7 +20,7 @@ from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.stage import Stage, StageError
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.backend import BackendError, UnsupportedError
-from topologies.emulator.links.netns import NamespaceError
+from topologies.emulator.links.netns import NamespaceError, entered
 from topologies.emulator.plan import NodeError
 
 TROUBLE = (StageError, CaptureError, BackendError, NamespaceError, NodeError)
@@ -132,8 +132,6 @@ class Run:
         self.invalid += wrong_links(self.links["links"], "") + wrong_links(after, " (after the trials)")
 
     def _take(self, lab: Lab, links: dict[str, Any]) -> None:
-        from topologies.emulator.links.netns import entered
-
         first = (*self.experiment.captures(), self.topology.nodes_info[0].name)[0]
         with entered(lab.node(first).pid):
             self.document["sysctls"] = machine.sysctls()
@@ -142,9 +140,8 @@ class Run:
         self.directory.write_json("manifest.json", self.document)
 
     def _trials(self, stage: Stage) -> None:
-        arms = self.experiment.arms()
-        slots = schedule(arms, self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
-        header = trial.columns(list(arms[0]))
+        slots = schedule(self.experiment.arms(), self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
+        header = trial.columns(self.document["factors"])
         progress = Progress(len(slots))
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
@@ -163,9 +160,7 @@ class Run:
             self.invalid.append(f"the hypervisor took {steal:.1%} of the CPU time during the run, over "
                                 f"{machine.MOST_STEAL:.0%}: run it again on a quieter machine")  # fmt: skip
         self.directory.drop_scratch()
-        if not (self.directory.path / "trials.csv").exists():
-            arms = self.experiment.arms()
-            (self.directory.path / "trials.csv").write_text(",".join(trial.columns(list(arms[0]))) + "\n")
+        self.directory.begin_table(trial.columns(self.document["factors"]))
         self.directory.write_json("links.json", self.links)
         self.document["machine"] = {**self.facts, "load_after": machine.load(), "steal_fraction": round(steal, 5)}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),

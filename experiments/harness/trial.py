@@ -55,7 +55,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     elif captures.outcomes:
         reasons += _from_captures(row, captures.outcomes)
         if experiment.idle_paths and row["cap_connect_ms"] != "":
-            reasons += _handshake(stage.lab.topology, captures.outcomes[0].node, row)
+            reasons += filter(None, [_handshake(stage.lab.topology, captures.outcomes[0].node, row)])
     return {**row, "valid": int(not reasons), "reason": "; ".join(reasons)}
 
 
@@ -67,10 +67,10 @@ def clock_step(moved_s: float, duration_s: float) -> str:
     return f"the time of day was set during the trial, by {moved_s * 1e3:+.3g} ms"
 
 
-def _handshake(world: Topology, client: str, row: dict[str, Any]) -> list[str]:
+def _handshake(world: Topology, client: str, row: dict[str, Any]) -> str:
     server = urlsplit(str(row["url"])).hostname or ""
     due = world.handshake(client, server) if server in world.plans else None
-    return list(filter(None, [watch.handshake(*due, float(row["cap_connect_ms"]))])) if due else []
+    return watch.handshake(*due, float(row["cap_connect_ms"])) if due else ""
 
 
 def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:

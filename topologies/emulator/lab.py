@@ -38,6 +38,7 @@ class Lab:
         if missing:  # Mininet itself would end the process here
             raise UnsupportedError(f"could not build a lab: {', '.join(missing)} not found; run: sudo ./provision.sh")
         self.topology = topology
+        self.specs = {link.name: link.spec for link in topology.links_info}
         self.links: Backend = choose(link, seed_demanded=topology.seed_demanded)
         LonghaulLink.current = self.links
         with IPRoute() as kernel:
@@ -89,12 +90,11 @@ class Lab:
     def watch(self, links: dict[str, Any]) -> None:
         """Add what the backend counted since the start to the content of `links.json`, and what that says of trust."""
         counters = self.links.counters()
-        specs = {link.name: link.spec for link in self.topology.links_info}
         for row in links["links"]:
             if row["name"] in counters:
                 found = counters[row["name"]]
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
-                row["reasons"] += watch.distrust(specs[row["name"]], found)
+                row["reasons"] += watch.distrust(self.specs[row["name"]], found)
                 row["ok"] = not row["reasons"]
 
     @contextmanager
@@ -103,8 +103,7 @@ class Lab:
         late: list[str] = []
         self.links.watch(True)
         yield late
-        specs = {link.name: link.spec for link in self.topology.links_info}
-        late += watch.too_late(specs, self.links.watch(False))
+        late += watch.too_late(self.specs, self.links.watch(False))
 
     def settings(self) -> dict[str, str]:
         """What somebody could change in the nodes while a run goes on: interfaces with MTU, queue and state, and sysctls."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from experiments.harness import catalogue, labs, machine, options
 from experiments.harness.manifest import manifest, name_of
-from experiments.harness.rundir import ROOT, RunDirectory
+from experiments.harness.rundir import RunDirectory
 from experiments.harness.runner import Run
-from experiments.harness.status import BY_OUTCOME, FAILURES, INVALID, status_of
+from experiments.harness.status import BY_OUTCOME, INVALID
 from topologies.emulator import sandbox
 
 EXAMPLE = "sudo longhaul run edge-vs-origin --set edges=Singapore --repetitions 20"
@@ -46,7 +46,7 @@ def main(given: argparse.Namespace) -> int:
     facts = {**machine.facts(), "load_before": machine.load()}
     try:
         run = Run(experiment, directory, given.link, document, facts)
-        status = sandbox.run(lambda: _guarded(run), (ROOT, directory.path))
+        status = labs.sandboxed(run.execute, directory.path)
         if status not in (0, 130):
             return status
         return _conclude(directory, given.json, status)
@@ -62,14 +62,6 @@ def _command(argv: list[str]) -> str:
     words = iter(argv)
     kept = [word for word in words if not (word == "--out" and next(words, "")) and not word.startswith("--out=")]
     return "longhaul " + shlex.join(["run", *kept])
-
-
-def _guarded(run: Run) -> int:
-    try:
-        return run.execute()
-    except FAILURES as error:
-        print(f"longhaul: {error}", file=sys.stderr)
-        return status_of(error)
 
 
 def _conclude(directory: RunDirectory, as_json: bool, status: int) -> int:

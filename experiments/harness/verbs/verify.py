@@ -7,9 +7,7 @@ import json
 from typing import Any
 
 from experiments.harness import labs, options
-from experiments.harness.rundir import ROOT
-from experiments.harness.status import FAILURES, HOLDS, INVALID, status_of
-from topologies.emulator import sandbox
+from experiments.harness.status import HOLDS, INVALID
 from topologies.emulator.lab import Lab
 from units import show_bps, show_bytes, show_ms
 
@@ -29,15 +27,11 @@ def main(given: argparse.Namespace) -> int:
     world = labs.topology(given)
 
     def lab() -> int:
-        try:
-            found = Lab(world, given.link).verify()
-        except FAILURES as error:
-            labs.complain(error)
-            return status_of(error)
+        found = Lab(world, given.link).verify()
         print(json.dumps(found) if given.json else table(found))
         return HOLDS if all(row["ok"] for row in found["links"]) else INVALID
 
-    return sandbox.run(lab, (ROOT,))
+    return labs.sandboxed(lab)
 
 
 def table(found: dict[str, Any]) -> str:
