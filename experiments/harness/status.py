@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from experiments.harness.output import OutputError
 from experiments.harness.rundir import OutError, RunDirectoryError
+from experiments.harness.vm.errors import VmError, VmUnsupportedError
 from results.captures.errors import CaptureError
 from results.rundir import RunError
 from topologies.emulator.links.backend import BackendError, UnsupportedError
@@ -12,7 +14,7 @@ from topologies.emulator.plan import NodeError, PlanError
 from topologies.emulator.sandbox import SandboxError
 from topologies.emulator.setting import SettingError
 
-HOLDS, FAILS, USAGE, INVALID, UNSUPPORTED = 0, 1, 2, 3, 127
+HOLDS, FAILS, USAGE, INVALID, UNSUPPORTED, INTERRUPTED = 0, 1, 2, 3, 127, 130
 
 BY_OUTCOME = {"holds": HOLDS, "fails": FAILS, "invalid": INVALID, "unsupported": UNSUPPORTED}
 
@@ -23,14 +25,18 @@ class UsageError(ValueError):
 
 FAILURES = (
     UsageError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
-    UnsupportedError, BackendError, NamespaceError, NodeError,
+    UnsupportedError, BackendError, NamespaceError, NodeError, VmError, OutputError,
 )  # fmt: skip
 
 
 def status_of(error: BaseException) -> int:
     """The exit status for an error that reached the user."""
-    if isinstance(error, SandboxError | UnsupportedError):
+    if isinstance(error, SandboxError | UnsupportedError | VmUnsupportedError):
         return UNSUPPORTED
+    if isinstance(error, VmError):
+        return FAILS
+    if isinstance(error, OutputError):
+        return INVALID if str(error) else HOLDS
     if isinstance(error, OutError):
         return USAGE
     if isinstance(error, BackendError | NamespaceError | NodeError | RunDirectoryError):
