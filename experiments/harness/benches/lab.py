@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
@@ -27,21 +27,26 @@ def measure(repetitions: int) -> list[Row]:
     """Up, down and the relay's memory; ours and stock Mininet in turn."""
     ours, stock = [], []
     for _ in range(repetitions):
-        ours.append(_timed(_ours))
-        stock.append(_timed(_stock))
+        ours.append(timed(_ours))
+        stock.append(timed(_stock))
     return [
-        Row("60 nodes up and every link verified", "s", _column(ours, "up_s"), 4.0,
-            "stock Mininet, unshaped, unverified", _column(stock, "up_s")),
-        Row("60 nodes down", "s", _column(ours, "down_s"), 0.5, "stock Mininet", _column(stock, "down_s")),
-        Row("relay memory, 21 links", "MB", _column(ours, "relay_mb"), 60),
+        Row("60 nodes up and every link verified", "s", column(ours, "up_s"), 4.0,
+            "stock Mininet, unshaped, unverified", column(stock, "up_s")),
+        Row("60 nodes down", "s", column(ours, "down_s"), 0.5, "stock Mininet", column(stock, "down_s")),
+        Row("relay memory, 21 links", "MB", column(ours, "relay_mb"), 60),
     ]  # fmt: skip
 
 
-def _column(runs: list[dict[str, float]], name: str) -> tuple[float, ...]:
+def column(runs: list[dict[str, float]], name: str) -> tuple[float, ...]:
+    """One figure of every run."""
     return tuple(run[name] for run in runs)
 
 
-def _timed(build: Any) -> dict[str, float]:
+def timed(build: Callable[[float], dict[str, float]]) -> dict[str, float]:
+    """What `build` found in a sandbox of its own, given the time at which it began, and `down_s` if it did not say.
+
+    `down_s` is then how long the end of the sandbox takes, until this process may go on. Seconds.
+    """
     reading, writing = os.pipe()
 
     def lab() -> int:
