@@ -30,7 +30,7 @@ def space() -> Iterator[Space]:
                 break
             time.sleep(0.005)
         within(holder.pid, "ip", "link", "set", "lo", "up")
-        within(holder.pid, "sysctl", "-q", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=1")
+        within(holder.pid, "sh", "-c", "for one in default all; do echo 1 >/proc/sys/net/ipv6/conf/$one/disable_ipv6; done")
         return holder.pid
 
     yield make

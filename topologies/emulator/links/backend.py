@@ -6,10 +6,11 @@ them as plain cables.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from .spec import LinkSpec
+from .spec import Direction, LinkSpec
 
 
 class UnsupportedError(RuntimeError):
@@ -36,11 +37,15 @@ class End:
 class DirectionCounters:
     """What became of the frames of one direction since it was made.
 
-    `packets` and `bytes` were offered to the direction; each was `delivered`, `dropped_queue` (drop-tail), `lost` (on
-    the wire, as specified), `failed` (the receiving interface refused it, which a sound link never shows),
-    or is still under way. `overrun` frames never reached the emulation: the machine was too slow. Lateness is release
-    minus due in nanoseconds; `intake_wait_max_ns` bounds how long a frame waited before it was read, seen only while
-    the relay could not keep up. A backend that cannot know a number reports None, never 0.
+    `packets` and `bytes` were offered to the direction; each was `delivered`, `dropped_queue` (the queue was full),
+    `dropped_codel` (CoDel took it), `dropped_down` (the link was down), `lost` (on the wire, as specified), `failed` (the
+    receiving interface refused it, which a sound link never shows), or is still under way (`held`). `duplicated` copies come
+    on top of them; `corrupted` and `overtook` were delivered all the same. `overrun` frames never reached the emulation: the
+    machine was too slow. `unexplained` frames are missing from this balance, or from the kernel's own counts at both ends.
+    `backlog_bytes` and `backlog_packets` wait in the kernel's own queues. Lateness is release minus due
+    in nanoseconds, `lateness` its histogram as (at most so many ns, frames) in ascending order; `intake_wait_max_ns` bounds
+    how long a frame waited before it was read, seen only while the relay could not keep up. A backend that cannot know a
+    number reports None, never 0.
     """
 
     packets: int
@@ -49,7 +54,17 @@ class DirectionCounters:
     dropped_queue: int
     lost: int | None = None
     failed: int | None = None
+    dropped_codel: int | None = None
+    dropped_down: int | None = None
+    duplicated: int | None = None
+    corrupted: int | None = None
+    overtook: int | None = None
+    held: int | None = None
     overrun: int | None = None
+    unexplained: int | None = None
+    backlog_bytes: int | None = None
+    backlog_packets: int | None = None
+    lateness: list[tuple[int, int]] | None = None
     lateness_p50_ns: int | None = None
     lateness_p99_ns: int | None = None
     lateness_max_ns: int | None = None
@@ -85,6 +100,17 @@ class Backend(Protocol):
     def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
         """Both interfaces exist afterwards, up, with MTU and MAC, offloads off. Raises BackendError or
         UnsupportedError; a link name given twice is a ValueError."""
+
+    def change(self, name: str, ways: Mapping[str, Direction], at_ns: int = 0) -> int:
+        """Make one or both directions (`a_to_b`, `b_to_a`) of a running link what is given; MTU and seed stay.
+
+        Now, or at `at_ns` (CLOCK_MONOTONIC) if that is to come: a backend that can be told ahead returns at once, with that
+        moment; another one waits for it.
+
+        Each direction changes at once and as a whole: no frame sees half of it, none in the queue or on the wire is lost, and
+        what is on the wire keeps the moment at which it arrives. Returns when it was done (CLOCK_MONOTONIC, ns). Raises
+        BackendError, UnsupportedError, LinkError.
+        """
 
     def counters(self) -> Counters:
         """Of all shaped links, now. Raises BackendError when the backend no longer works."""

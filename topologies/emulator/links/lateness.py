@@ -6,7 +6,9 @@ maximum is exact.
 
 from __future__ import annotations
 
-_BUCKETS = 8 * 64
+from collections.abc import Iterable
+
+BUCKETS = 8 * 64
 
 
 class Histogram:
@@ -15,8 +17,16 @@ class Histogram:
     __slots__ = ("_counts", "count", "max_ns")
 
     def __init__(self) -> None:
-        self._counts = [0] * _BUCKETS
+        self._counts = [0] * BUCKETS
         self.count = self.max_ns = 0
+
+    @classmethod
+    def of(cls, counts: Iterable[int], max_ns: int) -> Histogram:
+        """One that somebody else has counted, by the same buckets."""
+        made = cls()
+        made._counts = list(counts)
+        made.count, made.max_ns = sum(made._counts), max_ns
+        return made
 
     def add(self, value_ns: int) -> None:
         """Count one value; a negative one counts as zero."""
@@ -46,6 +56,10 @@ class Histogram:
             if seen >= wanted and count:
                 return min(_upper_edge(index), self.max_ns)
         return self.max_ns
+
+    def rows(self) -> list[tuple[int, int]]:
+        """(at most so many ns, how many values), ascending, without the empty buckets."""
+        return [(min(_upper_edge(index), self.max_ns), count) for index, count in enumerate(self._counts) if count]
 
 
 def _upper_edge(index: int) -> int:

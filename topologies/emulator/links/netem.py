@@ -1,64 +1,46 @@
-"""Links through the kernel's own shapers: veth pairs and bridges in a private namespace, TBF and netem in the middle.
+"""Links through the kernel's own shapers: veth pairs in a private namespace, a token bucket and netem in the middle.
 
 It computes no parameter (`tc_plan.py` does) and starts no process that stays.
 
-    node a          the wire namespace                                node b
-    ifname == a0 [bridge] x0 ======== y0 [bridge] b0 == ifname
-              ^ netem b_to_a          ^ TBF b_to_a
-                          ^ TBF a_to_b             ^ netem a_to_b
+    node a          the wire namespace                                            node b
+    ifname == a0 ---> x0 ======== y0 ---> u0 ======== v0 ---> b0 == ifname        == a veth pair, ---> a redirect
+             gate     queue               line                wire                of a to b; b to a over v0 and y0
 """
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import netlink, netns, offloads, tc_plan
-from .backend import BackendError, Counters, DirectionCounters, End, Stretch, UnsupportedError
+from . import netem_chain, netns, tc, tc_plan
+from .backend import BackendError, Counters, End, Stretch, UnsupportedError
+from .netem_ability import Ability, ability, ground, unsupported
+from .netem_counts import Past, counted
 from .spec import Direction, LinkSpec
+
+__all__ = ["Ability", "NetemBackend", "ability", "unsupported"]
 
 
 @dataclass(frozen=True)
-class Ability:
-    """What the kernel and `tc` can do here: `reason` is empty when links with delay can be built."""
+class _Way:
+    """One direction as it is now. `tries` counts the states of its wire: each has draws of its own."""
 
-    reason: str
-    seed: bool
-    tc_version: str
+    plan: tc_plan.Plan
+    past: Past
+    apart: bool
+    tries: int = 0
 
 
-def ability() -> Ability:
-    """Tried for real in a throw-away namespace: TBF, netem, netem's seed, a bridge."""
-    try:
-        space = netns.fresh()
-    except OSError as error:
-        return Ability(str(error), False, "")
-    try:
-        with netns.entered_fd(space):
-            try:
-                version = subprocess.run(["tc", "-V"], capture_output=True, text=True, check=True).stdout.strip()
-                with netlink.Netlink() as kernel:
-                    _bridge(kernel, "p")
-            except FileNotFoundError:
-                return Ability("there is no tc command (install iproute2)", False, "")
-            except (OSError, subprocess.CalledProcessError) as error:
-                return Ability(f"it makes no bridge ({error})", False, "")
-            for kind, line in (("tbf", "rate 1mbit burst 1600b limit 16000b"), ("netem", "delay 1ms rate 1mbit")):
-                try:
-                    _tc([f"qdisc replace dev lo root {kind} {line}"])
-                except BackendError:
-                    return Ability(f"this kernel (or this tc) has no {kind}", False, version)
-            try:
-                _tc(["qdisc replace dev lo root netem delay 1ms seed 1"])
-            except BackendError:
-                return Ability("", False, version)
-            return Ability("", True, version)
-    finally:
-        os.close(space)
+@dataclass
+class _Link:
+    number: int
+    ends: dict[str, End]
+    spec: LinkSpec
+    ground: tc_plan.Ground
+    ways: dict[str, _Way]
 
 
 class NetemBackend:
@@ -66,40 +48,92 @@ class NetemBackend:
 
     name = "netem"
 
-    def __init__(self, found: Ability, why: str = "asked for") -> None:
-        self._found, self._why = found, why
-        self._links: dict[str, tuple[int, LinkSpec]] = {}
+    def __init__(self, found: Ability, why: str = "asked for", *, seed_demanded: bool = False) -> None:
+        self._found, self._why, self._seed_demanded = found, why, seed_demanded
+        self._links: dict[str, _Link] = {}
         try:
             self._space = netns.fresh()
+            with netns.entered_fd(self._space):
+                netem_chain.quiet()
         except OSError as error:
             raise UnsupportedError(f"{error}; run as root, or where user namespaces are open") from error
 
     def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
-        """See `Backend.connect`."""
+        """See `Backend.connect`. Raises UnsupportedError for what netem would do with another meaning."""
         if name in self._links:
             raise ValueError(f"link '{name}' exists already")
-        number = len(self._links)
+        self._refuse(f"make the link {name}", unsupported(spec, self._found, seed_demanded=self._seed_demanded))
+        link = _Link(len(self._links), {"a_to_b": a, "b_to_a": b}, spec, ground(spec, self._found), {})
+        lines = tc_plan.path_lines(link.number)
+        for way, at in tc_plan.places(link.number).items():
+            one: Direction = getattr(spec, way)
+            apart = tc_plan.needs_apart(None, one)
+            plan = tc_plan.plan(one, link.ground, apart=apart)
+            link.ways[way] = _Way(plan, Past(passes=link.ground.passes).with_(one), apart)
+            lines += tc_plan.make_lines(at, plan, self._seed(name, way, one, spec, 0))
         try:
             with netns.entered_fd(self._space):
-                self._chain(number, a, b, spec)
-                _tc(commands(number, name, spec, with_seed=self._found.seed))
-            for end in (a, b):
-                with netns.entered(end.pid):
-                    offloads.off(end.ifname)
-                    with netlink.Netlink() as kernel:
-                        kernel.change(netlink.interface(end.ifname))
-        except OSError as error:
-            raise BackendError(f"could not make the link {name}: {error.strerror or error}") from error
-        self._links[name] = (number, spec)
+                netem_chain.lay(link.number, a, b, spec.mtu, passes=link.ground.passes)
+                self._make_whole(link, spec)
+                tc.batch(lines)
+            netem_chain.raise_ends((a, b), passes=link.ground.passes)
+        except (OSError, tc.TcError) as error:
+            raise BackendError(f"could not make the link {name}: {getattr(error, 'strerror', None) or error}") from error
+        self._links[name] = link
+
+    def change(self, name: str, ways: Mapping[str, Direction], at_ns: int = 0) -> int:
+        """See `Backend.change`; it waits for `at_ns`. Lines of `tc` take effect one after another, some 0.1 ms in all.
+
+        What differs from the relay: when the rate changes, one burst of the bucket (a frame, and `bucket_ms` of the rate) is in
+        the line already and leaves at the old rate; and one more enters the line at once, so the queue may hold so much more
+        until it is next empty. A queue cannot change between bytes and packets.
+        """
+        if name not in self._links:
+            raise ValueError(f"there is no link '{name}'")
+        link = self._links[name]
+        named: dict[str, Any] = dict(ways)
+        spec = replace(link.spec, **named)
+        reasons = unsupported(spec, self._found, seed_demanded=self._seed_demanded, made=link.ground)
+        steps: list[tc_plan.Step] = []
+        after = dict(link.ways)
+        for way, at in tc_plan.places(link.number).items():
+            old, one = link.ways[way], getattr(spec, way)
+            apart = old.apart or tc_plan.needs_apart(getattr(link.spec, way), one)
+            plan = tc_plan.plan(one, link.ground, apart=apart)
+            if plan.fifo != old.plan.fifo:
+                reasons.append(f"{way}: netem's queue cannot change between bytes and packets without losing what waits")
+            tries = old.tries + (plan.wire != old.plan.wire)
+            after[way] = _Way(plan, old.past.with_(one), apart, tries)
+            steps += tc_plan.change_steps(at, old.plan, plan, self._seed(name, way, getattr(link.spec, way), spec, old.tries),
+                                          self._seed(name, way, one, spec, tries))  # fmt: skip
+        self._refuse(f"change the link {name}", reasons)
+        with netns.entered_fd(self._space):
+            try:
+                self._make_whole(link, spec)
+                done_ns = tc.batch([step.there for step in steps], at_ns=at_ns)
+            except OSError as error:
+                raise BackendError(f"could not change the link {name}: {error}; it is what it was") from error
+            except tc.TcError as error:
+                done = steps[: error.refused[0]] if error.refused else steps
+                raise BackendError(f"could not change the link {name}: {error}; {_taken_back(done)}") from error
+        link.spec, link.ways = spec, after
+        return done_ns
 
     def counters(self) -> Counters:
-        """From the qdiscs. netem does not tell how late it was, nor a loss on purpose from an overflow."""
+        """From the qdiscs and interfaces, asked twice: where nothing moved in between, the balance must close.
+
+        Raises BackendError when a node is gone: the ends of its links went with it, and what they had counted.
+        """
         with netns.entered_fd(self._space):
-            shown = _run(["tc", "-s", "qdisc", "show"], "")
-        found = read_statistics(shown)
-        return {name: {"a_to_b": _counted(found, spec.a_to_b, f"x{n}", f"b{n}"),
-                       "b_to_a": _counted(found, spec.b_to_a, f"y{n}", f"a{n}")}
-                for name, (n, spec) in self._links.items()}  # fmt: skip
+            first, second = tc.statistics(), tc.statistics()
+            refused = netem_chain.refused()
+        found: Counters = {}
+        for name, link in self._links.items():
+            if not {f"a{link.number}", f"b{link.number}"} <= refused.keys():
+                raise BackendError(f"could not count what passed the link {name}: one of its nodes is gone")
+            found[name] = {way: counted(at, first, second, refused, link.ways[way].past, netem_chain.overrun(link.ends[way]))
+                           for way, at in tc_plan.places(link.number).items()}  # fmt: skip
+        return found
 
     def watch(self, on: bool) -> Stretch:
         """See `Backend.watch`: netem does not tell its lateness."""
@@ -111,7 +145,8 @@ class NetemBackend:
 
     def describe(self) -> dict[str, Any]:
         """How it runs."""
-        return {"backend": self.name, "why": self._why, "tc": self._found.tc_version, "seed_honoured": self._found.seed}
+        return {"backend": self.name, "why": self._why, "tc": self._found.tc_version, "seed_honoured": self._found.seed,
+                "bucket_ms": self._found.late_s * 1e3}  # fmt: skip
 
     def close(self) -> None:
         """Let go of the wire namespace; its interfaces go with it, and with them their peers in the nodes."""
@@ -119,67 +154,26 @@ class NetemBackend:
             os.close(self._space)
             self._space = -1
 
-    def _chain(self, n: int, a: End, b: End, spec: LinkSpec) -> None:
-        with netlink.Netlink() as kernel:
-            for bridge in (f"p{n}", f"q{n}"):
-                _bridge(kernel, bridge)
-            for end, inner in ((a, f"a{n}"), (b, f"b{n}")):
-                home = netlink.u32(netlink.IFLA_NET_NS_PID, end.pid)
-                _pair(kernel, inner, netlink.interface(end.ifname, end.mac, spec.mtu, up=False, extra=home), spec.mtu)
-            _pair(kernel, f"x{n}", netlink.interface(f"y{n}", mtu=spec.mtu, up=False), spec.mtu)
-            for bridge, members in ((f"p{n}", ("a", "x")), (f"q{n}", ("y", "b"))):
-                master = netlink.u32(netlink.IFLA_MASTER, kernel.index(bridge))
-                for letter in members:
-                    offloads.off(f"{letter}{n}")
-                    kernel.change(netlink.interface(f"{letter}{n}", extra=master))
+    def _seed(self, name: str, way: str, one: Direction, spec: LinkSpec, tries: int) -> str:
+        """Links, directions and successive states get different seeds: a change makes the kernel begin its draws again."""
+        if not (self._found.seed and one.effects):
+            return ""
+        return f" seed {zlib.crc32(f'{spec.seed} {name} {way} {tries}'.encode())}"
+
+    def _make_whole(self, link: _Link, spec: LinkSpec) -> None:
+        for way, at in tc_plan.places(link.number).items():
+            if getattr(spec, way).has("corrupt"):
+                netem_chain.make_whole(at.line)
+
+    def _refuse(self, attempt: str, reasons: list[str]) -> None:
+        if reasons:
+            raise UnsupportedError(f"could not {attempt}: {'; '.join(reasons)}; use --link relay")
 
 
-def commands(n: int, name: str, spec: LinkSpec, *, with_seed: bool) -> list[str]:
-    """The `tc` batch of link number `n`. Loss and jitter of the two directions get different seeds."""
-    lines = []
-    for way, rate_at, wire_at in (("a_to_b", f"x{n}", f"b{n}"), ("b_to_a", f"y{n}", f"a{n}")):
-        one = getattr(spec, way)
-        seed = zlib.crc32(f"{spec.seed} {name} {way}".encode()) if with_seed else None
-        lines += [tc_plan.rate_command(one, spec.mtu, rate_at), tc_plan.wire_command(one, spec.mtu, wire_at, seed)]
-    return [line for line in lines if line]
-
-
-def read_statistics(text: str) -> dict[str, dict[str, int]]:
-    """`tc -s qdisc show` to interface -> bytes, packets, dropped (of its root qdisc)."""
-    pattern = r"qdisc (\w+) \w+: dev (\S+) root.*\n Sent (\d+) bytes (\d+) pkt \(dropped (\d+)"
-    return {dev: {"bytes": int(size), "packets": int(packets), "dropped": int(dropped)}
-            for kind, dev, size, packets, dropped in re.findall(pattern, text) if kind in ("tbf", "netem")}  # fmt: skip
-
-
-def _counted(found: dict[str, dict[str, int]], way: Direction, rate_at: str, wire_at: str) -> DirectionCounters:
-    rate, wire = found.get(rate_at), found.get(wire_at)
-    last = wire or rate or {"packets": 0, "bytes": 0, "dropped": 0}
-    first = rate or last
-    lost = (wire["dropped"] if wire else 0) if way.loss else 0
-    overflow = wire["dropped"] if wire and not way.loss else 0
-    queue = (rate["dropped"] if rate else 0) + overflow
-    return DirectionCounters(packets=first["packets"] + first["dropped"], bytes=first["bytes"],
-                             delivered=last["packets"], dropped_queue=queue, lost=lost)  # fmt: skip
-
-
-def _bridge(kernel: netlink.Netlink, name: str) -> None:
-    quiet = netlink.u32(netlink.BR_STP_STATE, 0) + netlink.attribute(netlink.BR_MCAST_SNOOPING, b"\0")
-    kernel.make(netlink.interface(name, extra=netlink.kind("bridge", quiet)))
-
-
-def _pair(kernel: netlink.Netlink, near: str, far: bytes, mtu: int) -> None:
-    peer = netlink.kind("veth", netlink.attribute(netlink.VETH_INFO_PEER, far))
-    kernel.make(netlink.interface(near, mtu=mtu, up=False, extra=peer))
-
-
-def _tc(lines: list[str]) -> None:
-    if lines:
-        _run(["tc", "-batch", "-"], "\n".join(lines) + "\n")
-
-
-def _run(words: list[str], given: str) -> str:
-    done = subprocess.run(words, input=given, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = [line.strip().removeprefix("Error: ") for line in done.stderr.splitlines() if line.strip()]
-        raise BackendError(f"tc said: {'; '.join(said) or f'nothing, status {done.returncode}'} ({given.strip()})")
-    return done.stdout
+def _taken_back(done: list[tc_plan.Step]) -> str:
+    """Tries to take back a change that failed half-way, and says in words how that went."""
+    try:
+        tc.batch([step.back for step in reversed(done)])
+    except tc.TcError as error:
+        return f"it could not be taken back either ({error}), so the link is not what it was: build the lab again"
+    return "it was taken back, so the link is what it was"

@@ -1,29 +1,50 @@
-"""Links through a userspace relay: starts the relay process, makes the TAPs, hands them over, asks for counters.
+"""Links through a userspace relay: starts its workers, makes the TAPs, hands them over, asks for counters.
 
-It moves no packet itself; that is the process in `relay/`.
+It moves no packet itself; that are the processes in `relay/`: one for each way of all links, or one for both on a machine with
+one processor.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any, BinaryIO
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from . import netlink, tap
+from . import netlink, shape, tap
 from .backend import BackendError, Counters, DirectionCounters, End, Stretch
-from .netns import entered
+from .netns import NamespaceError, entered
+from .relay import core_library, message
+from .relay.message import Add, Apply, Report, Stage, Watch, Way
+from .relay.process import Process
 from .spec import Direction, LinkSpec
 
-ROOT = Path(__file__).resolve().parents[3]
-_START = (
-    "import sys; sys.path.insert(0, {root!r}); from topologies.emulator.links.relay.loop import main; main({fd}, {pid})"
-)
-_PATIENCE_S = 10.0
-"""The relay answers within microseconds; a machine stalled for longer than this cannot run a lab."""
+WAYS = ("a_to_b", "b_to_a")
+AHEAD_NS = 2_000_000
+"""A change is told to both workers for a moment so far ahead, so that it happens to both directions in that moment."""
+
+
+@dataclass
+class _Link:
+    """A link as it is now. Its TAPs stay open here only where segments pass whole, which a change may end and begin again."""
+
+    spec: LinkSpec
+    ways: dict[str, _Way]
+    taps: tuple[int, ...]
+
+
+@dataclass
+class _Way:
+    """One direction: where it begins and ends, the port of the worker that has it, and what it is now."""
+
+    source: End
+    target: End
+    worker: int
+    port: int
+    direction: Direction
+    effects_made: int = 0
+    traces: int = 0
 
 
 class RelayBackend:
@@ -33,22 +54,12 @@ class RelayBackend:
 
     def __init__(self, why: str = "asked for") -> None:
         self._why = why
-        self._links: dict[str, tuple[int, End, End]] = {}
+        self._links: dict[str, _Link] = {}
         self._closed = False
-        self._errors: BinaryIO = os.fdopen(os.memfd_create("relay-stderr"), "w+b")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_PATIENCE_S)
-        self._control = ours
-        start = _START.format(root=str(ROOT), fd=theirs.fileno(), pid=os.getpid())
-        # Isolated and without site: no environment, no user packages, a third of the memory.
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", "-c", start],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._errors, pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the lab; the relay ends with its parent
-            )  # fmt: skip
+        library, self._engine_why = core_library.find()
+        self._workers = [Process(library) for _ in range(min(2, len(os.sched_getaffinity(0))))]
         try:
-            self._hello: dict[str, Any] = self._receive()
+            self._hellos: list[dict[str, Any]] = [worker.receive() for worker in self._workers]
         except BackendError:
             self.close()
             raise
@@ -57,102 +68,142 @@ class RelayBackend:
         """See `Backend.connect`."""
         if name in self._links:
             raise ValueError(f"link '{name}' exists already")
-        fds: list[int] = []
+        passed, fds = spec.passes[0], []
         try:
             for end in (a, b):
-                fds.append(tap.make(end, spec.mtu))
-            link = {"mtu": spec.mtu} | {
-                way: _arguments(getattr(spec, way), f"{spec.seed} {name} {way}") for way in ("a_to_b", "b_to_a")
-            }
-            index = self._ask({"add": link}, fds)
+                fds.append(tap.make(end, spec.mtu, passed=passed))
+            ways = {}
+            for number, (way, ends) in enumerate(zip(WAYS, ((a, b), (b, a)), strict=True)):
+                made = _Way(*ends, number % len(self._workers), -1, getattr(spec, way))
+                told = _told(spec, name, way, made)
+                trace = [message.trace_file(made.direction.trace.times_ms)] if made.direction.trace else []
+                try:
+                    made.port = self._workers[made.worker].ask(Add(told, passed), [*fds[:: 1 - 2 * number], *trace])
+                finally:
+                    for fd in trace:
+                        os.close(fd)
+                ways[way] = made
+            self._links[name] = _Link(spec, ways, tuple(map(os.dup, fds)) if passed else ())
         finally:
             for fd in fds:
                 os.close(fd)
-        self._links[name] = (index, a, b)
+
+    def change(self, name: str, ways: Mapping[str, Direction], at_ns: int = 0) -> int:
+        """See `Backend.change`. Both directions change at the same nanosecond."""
+        if name not in self._links:
+            raise BackendError(f"could not change the link {name}: there is none; links are {', '.join(self._links) or 'none'}")
+        link = self._links[name]
+        link.spec = replace(link.spec, **dict(ways))  # type: ignore[arg-type]  # checks the values; raises LinkError
+        for fd in link.taps:
+            tap.pass_segments(fd, link.spec.passes[0])
+        for way, direction in ways.items():
+            self._stage(link.spec, name, way, link.ways[way], direction)
+        told_ns = max(at_ns, time.monotonic_ns() + AHEAD_NS)
+        for number, worker in enumerate(self._workers):
+            ports = tuple(link.ways[way].port for way in ways if link.ways[way].worker == number)
+            if ports:
+                worker.ask(Apply(ports, told_ns))
+        if told_ns == at_ns:
+            return at_ns  # the workers change at that nanosecond of their own
+        time.sleep(max(0, told_ns - time.monotonic_ns()) / 1e9)
+        return max(int(self._report(link.ways[way])[0]["changed_ns"]) for way in ways)
 
     def counters(self) -> Counters:
         """See `Backend.counters`."""
-        return {name: self._of_link(*link) for name, link in self._links.items()}
+        return {name: {way: self._of_way(made) for way, made in link.ways.items()} for name, link in self._links.items()}
 
     def watch(self, on: bool) -> Stretch:
         """See `Backend.watch`."""
-        found = self._ask({"watch": on})
+        found = [worker.ask(Watch(on)) for worker in self._workers]
         late: dict[str, dict[str, tuple[int, int]]] = {}
-        for name, (index, _, _) in self._links.items():
-            ways = zip(("a_to_b", "b_to_a"), found["links"][index], strict=True)
-            late[name] = {way: (p99_and_max[0], p99_and_max[1]) for way, p99_and_max in ways if p99_and_max}
-        return Stretch(late, found["stall_ns"])
+        for name, link in self._links.items():
+            passed = {way: found[made.worker][0].get(made.port) for way, made in link.ways.items()}
+            late[name] = {way: p99_and_max for way, p99_and_max in passed.items() if p99_and_max}
+        return Stretch(late, max(stall_ns for _, stall_ns in found))
 
     def alive(self) -> str:
-        """Empty, or why the relay ended, in its own words."""
+        """Empty, or why the relay ended, in its own words. Where one worker has ended, the other is ended too."""
         if self._closed:
             return "the relay was closed"
-        status = self._process.poll()
-        if status is None:
-            return ""
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
-        how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        return f"the relay process was {how}" + (f": {said[-1]}" if said else "")
+        why = next((why for worker in self._workers if (why := worker.alive())), "")
+        if why:
+            for worker in self._workers:
+                worker.kill()
+        return why
+
+    def death_fds(self) -> list[int]:
+        """One descriptor for each worker that becomes readable when it ends (pidfd_open(2)); valid until `close`."""
+        return [worker.death_fd for worker in self._workers]
 
     def describe(self) -> dict[str, Any]:
-        """How it runs."""
-        return {"backend": self.name, "why": self._why, **self._hello}
+        """How it runs. `pid` is that of the first worker, `pids` are all."""
+        hello = {**self._hellos[0], "pids": [hello["pid"] for hello in self._hellos]}
+        return {"backend": self.name, "why": self._why, **hello, "engine_why": self._engine_why}
 
     def close(self) -> None:
         """End the relay. The interfaces stay, without carrier, until their namespaces end."""
-        if self._closed:
-            return
-        self._closed = True
-        self._control.close()
+        if not self._closed:
+            self._closed = True
+            for worker in self._workers:
+                worker.close()
+            for link in self._links.values():
+                for fd in link.taps:
+                    os.close(fd)
+
+    def _stage(self, spec: LinkSpec, name: str, way: str, made: _Way, direction: Direction) -> None:
+        old, made.direction = made.direction, direction
+        made.effects_made += direction.effects != old.effects
+        new_trace = direction.trace is not None and direction.trace != old.trace
+        made.traces += new_trace
+        fds = [message.trace_file(direction.trace.times_ms)] if direction.trace and new_trace else []
         try:
-            self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._errors.close()
+            told = _told(spec, name, way, made)
+            self._workers[made.worker].ask(Stage(made.port, told, direction.effects == old.effects), fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
 
-    def _of_link(self, index: int, a: End, b: End) -> dict[str, DirectionCounters]:
-        reports = self._ask({"stats": index})
-        found = {}
-        for way, report, source in zip(("a_to_b", "b_to_a"), reports, (a, b), strict=True):
-            if report.pop("gone"):
-                overrun = None  # the device went with its namespace, and so did what it knew
-            else:
-                with entered(source.pid), netlink.Netlink() as kernel:
-                    overrun = kernel.stats(source.ifname)["tx_dropped"]
-            report.pop("failures")
-            found[way] = DirectionCounters(**report, overrun=overrun)
-        return found
+    def _report(self, made: _Way) -> Any:
+        return self._workers[made.worker].ask(Report(made.port))
 
-    def _ask(self, request: dict[str, Any], fds: list[int] | None = None) -> Any:
-        try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], fds or [])
-        except OSError as error:
-            raise BackendError(f"could not reach the relay: {self._ended() or error}") from error
-        return self._receive()
-
-    def _ended(self) -> str:
-        """`alive()` after a broken conversation: a process that is just ending gets a second to have ended."""
-        try:
-            self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            return ""
-        return self.alive()
-
-    def _receive(self) -> Any:
-        try:
-            data = self._control.recv(65536)
-        except OSError as error:
-            raise BackendError(f"could not get an answer from the relay: {self._ended() or error}") from error
-        if not data:
-            raise BackendError(f"could not use the relay: {self._ended() or 'it closed its control socket'}")
-        answer = json.loads(data)
-        if "error" in answer:
-            raise BackendError(f"could not use the relay: {answer['error']}")
-        return answer["ok"]
+    def _of_way(self, made: _Way) -> DirectionCounters:
+        sent, received = _kernel(made.source), _kernel(made.target)
+        counts, late, rows = self._report(made)
+        unexplained = abs(counts["packets"] + counts["duplicated"] - counts["held"]
+                          - sum(counts[key] for key in ("delivered", "dropped_queue", "dropped_codel", "dropped_down", "lost",
+                                                        "failed")))  # fmt: skip
+        if counts.pop("gone") or sent is None or received is None:
+            overrun = None  # the device went with its namespace, and so did what it knew
+        else:
+            # The kernel is asked before and after: what it counts meanwhile may be in the relay's count or not.
+            read, written = counts["packets"] + counts["refused"], counts["delivered"]
+            if (sent["tx_packets"], received["rx_packets"]) != (read, written):
+                after = _kernel(made.source) or sent, _kernel(made.target) or received
+                unexplained += _outside(read, sent["tx_packets"], after[0]["tx_packets"])
+                unexplained += _outside(written, received["rx_packets"], after[1]["rx_packets"])
+            overrun = sent["tx_dropped"] + counts["refused"]
+        del counts["refused"], counts["changed_ns"]
+        return DirectionCounters(**counts, overrun=overrun, unexplained=unexplained, lateness=rows, lateness_p50_ns=late[0],
+                                 lateness_p99_ns=late[1], lateness_max_ns=late[2])  # fmt: skip
 
 
-def _arguments(way: Direction, seed: str) -> list[Any]:
-    """The arguments of `Pipe`, in integer nanoseconds."""
-    return [round(way.delay_ms * 1e6), way.rate_bps, way.queue_bytes, way.loss, round(way.jitter_ms * 1e6), seed]
+def _told(spec: LinkSpec, name: str, way: str, made: _Way) -> Way:
+    """What a worker is told of a direction. New effects draw from generators of their own, numbered, so that what a change
+    does depends neither on when it came nor on how many fates had been prepared."""
+    seed = f"{spec.seed} {name} {way}" + (f" {made.effects_made}" if made.effects_made else "")
+    made_of = shape.of(made.direction, spec.mtu, made.traces)
+    return Way(message.without_times(made_of), made.direction.effects, seed)
+
+
+def _kernel(end: End) -> dict[str, int] | None:
+    """What the kernel has counted at that interface; None when it is gone."""
+    try:
+        with entered(end.pid), netlink.Netlink() as kernel:
+            return kernel.stats(end.ifname)
+    except (NamespaceError, netlink.KernelError):
+        return None
+
+
+def _outside(value: int, low: int, high: int) -> int:
+    """How far a value is from lying between two others."""
+    return max(low - value, value - high, 0)

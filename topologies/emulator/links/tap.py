@@ -16,23 +16,25 @@ from .backend import BackendError, End, UnsupportedError
 from .netns import entered
 
 DEVICE = "/dev/net/tun"
-TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
-IFF_TAP, IFF_NO_PI, IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
+TUNSETIFF, TUNSETPERSIST, TUNSETOFFLOAD = 0x400454CA, 0x400454CB, 0x400454D0
+IFF_TAP, IFF_NO_PI, IFF_TUN_EXCL, IFF_VNET_HDR = 0x0002, 0x1000, 0x8000, 0x4000
+CSUM, TSO4, TSO6, USO4, USO6 = 0x01, 0x02, 0x04, 0x20, 0x40  # of TUNSETOFFLOAD; USO since Linux 6.2
 RING_FRAMES = 8192
 """Frames the kernel keeps for the relay to read; more than that were counted by it as dropped (an overrun)."""
 
 
-def make(end: End, mtu: int, *, open_device: Callable[[str, int], int] = os.open) -> int:
+def make(end: End, mtu: int, *, passed: bool = False, open_device: Callable[[str, int], int] = os.open) -> int:
     """A TAP named `end.ifname` in the namespace of `end.pid`, up, with MAC and MTU; returns its file descriptor.
 
-    No offload is switched on, so every packet read is one frame of at most MTU + 14 bytes. Raises UnsupportedError
-    when the machine has no usable TAP driver, BackendError for anything else.
+    No offload is switched on, so every packet read is one frame of at most MTU + 14 bytes; with `passed` all are, and what is
+    read has a virtio header and may be a segment of 64 KB. Raises UnsupportedError when the machine has no usable TAP driver,
+    BackendError for anything else.
     """
     try:
         with entered(end.pid):
             fd = _open(open_device)
             try:
-                _configure(fd, end, mtu)
+                _configure(fd, end, mtu, passed)
             except BaseException:
                 os.close(fd)
                 raise
@@ -55,8 +57,9 @@ def _open(open_device: Callable[[str, int], int]) -> int:
         raise UnsupportedError(f"could not open {DEVICE}: {error.strerror}; {todo}") from error
 
 
-def _configure(fd: int, end: End, mtu: int) -> None:
-    request = struct.pack("16sH22x", end.ifname.encode(), IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL)
+def _configure(fd: int, end: End, mtu: int, passed: bool) -> None:
+    flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | (IFF_VNET_HDR if passed else 0)
+    request = struct.pack("16sH22x", end.ifname.encode(), flags)
     try:
         fcntl.ioctl(fd, TUNSETIFF, request)
     except PermissionError as error:
@@ -64,6 +67,20 @@ def _configure(fd: int, end: End, mtu: int) -> None:
                                "are open") from error  # fmt: skip
     # Persistent, so that it goes with its namespace, all at once; on close() the kernel would take 20 ms for each.
     fcntl.ioctl(fd, TUNSETPERSIST, 1)
-    offloads.off(end.ifname)
+    if passed:
+        pass_segments(fd, True)
+    else:
+        offloads.off(end.ifname)
     with netlink.Netlink() as kernel:
         kernel.change(netlink.interface(end.ifname, end.mac, mtu, extra=netlink.u32(netlink.IFLA_TXQLEN, RING_FRAMES)))
+
+
+def pass_segments(fd: int, on: bool) -> None:
+    """Whether the kernel hands over segments whole (UDP's too, where it can) or cuts them into frames before."""
+    wanted = CSUM | TSO4 | TSO6 if on else 0
+    try:
+        fcntl.ioctl(fd, TUNSETOFFLOAD, wanted | USO4 | USO6 if on else 0)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fcntl.ioctl(fd, TUNSETOFFLOAD, wanted)

@@ -1,71 +1,193 @@
-"""The kernel's shapers for one direction as `tc` commands, computed from the specification.
+"""The kernel's shapers for one direction as lines for `tc`, computed from the specification.
 
-It runs nothing; `netem.py` does. Rate and delay sit on different interfaces in the middle of the path, so that neither
-entangles with the sender's TCP small queues and each counts on its own.
+It runs nothing; `netem.py` does. A direction crosses four places, all in the middle of the path, so that none entangles with
+the sender's TCP small queues:
+
+    gate              queue                 line                wire
+    down: drop  --->  tbf over a fifo  -->  netem with the  --> netem with delay and effects
+                      rate and queue        rate alone
+
+A token bucket pays after sending, so it alone would be early by one serialisation; the netem behind it, at the same rate,
+adds that and spaces what the bucket let through at once. While nothing but a constant delay is asked for, the wire does
+both in one timer. netem keeps order only with a rate, and then behind the delay: under jitter, duplicates or after a delay
+became shorter, the rate of the link there would hold every later frame back until the link is idle. So then serialising
+is the line's, and the wire has a rate so high that it only keeps order.
+
+Lines of `tc` count whole bytes a second: a rate loses up to 7 bit/s.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from .spec import ETHERNET_HEADER, Direction
 
-SMALLEST_FRAME = 42
-"""An ARP frame between veths (nothing pads it to 60 bytes there): the most frames a byte can stand for."""
-
-_TICK_S = 250e-6  # how late a loaded machine may serve the token bucket; the burst bridges it
-_LONGEST_LIMIT = 2**32 - 1  # u32 in the kernel's tc_netem_qopt
-_ORDERING_RATE = "1000gbit"  # netem keeps order only with a rate: every frame then follows its predecessor
+_MOST_FRAMES = 1_000_000_000  # no machine has the memory for so many; a limit by need would drop after a shorter delay
+_ORDERING_RATE = "1000gbit"
+_OPEN = "rate 1000gbit burst 10000000b"  # a bucket that never waits
+_SEGMENT_BYTES, _MOST_HEADERS = 65536, ETHERNET_HEADER + 120
 
 
-def burst_bytes(way: Direction, mtu: int) -> int:
-    """Token bucket of the TBF: one frame, and what the rate brings in a late tick, but at most a quarter of the queue.
+@dataclass(frozen=True)
+class Ground:
+    """What all plans of a link have in common. `late_s` is how late the machine may serve a token bucket: the burst bridges
+    it. `passes`: segments of up to 64 KB pass whole, so the bucket must hold one."""
 
-    Tokens that a pause has saved leave at once; netem's own rate spaces them again. See tc-tbf(8).
+    mtu: int
+    late_s: float
+    passes: bool = False
+
+    @property
+    def frame_bytes(self) -> int:
+        """A full one."""
+        return self.mtu + ETHERNET_HEADER
+
+    @property
+    def segment_bytes(self) -> int:
+        """What a segment of 64 KB is on the wire, at most: the kernel counts the headers of each of its packets."""
+        return _SEGMENT_BYTES + math.ceil(_SEGMENT_BYTES / (self.mtu - 120)) * _MOST_HEADERS
+
+
+@dataclass(frozen=True)
+class Places:
+    """The interfaces of one direction; `switch` is the number of the gate's action."""
+
+    gate: str
+    queue: str
+    line: str
+    wire: str
+    switch: int
+
+
+def places(number: int) -> dict[str, Places]:
+    """Of link `number`: a -> [a: gate] [x: queue] = [u: line] = [b: wire] -> b, and the same back over v and y."""
+    return {"a_to_b": Places(f"a{number}", f"x{number}", f"u{number}", f"b{number}", 2 * number + 1),
+            "b_to_a": Places(f"b{number}", f"v{number}", f"y{number}", f"a{number}", 2 * number + 2)}  # fmt: skip
+
+
+def path_lines(number: int) -> list[str]:
+    """What carries frames from each interface to the next; the first of each direction is its gate."""
+    lines = []
+    for way, (first, second) in (("a_to_b", ("y", "v")), ("b_to_a", ("u", "x"))):
+        at = places(number)[way]
+        hops = ((at.gate, f"gact pipe index {at.switch} action ", at.queue), (f"{first}{number}", "", at.line),
+                (f"{second}{number}", "", at.wire))  # fmt: skip
+        for source, gate, target in hops:
+            lines.append(f"qdisc add dev {source} ingress")
+            lines.append(f"filter add dev {source} ingress pref 1 protocol all matchall "
+                         f"action {gate}mirred egress redirect dev {target}")  # fmt: skip
+    return lines
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One direction in the words of `tc`, place by place."""
+
+    gate: str
+    bucket: str
+    fifo: str
+    limit: int
+    line: str
+    wire: str
+
+
+def plan(way: Direction, ground: Ground, *, apart: bool) -> Plan:
+    """`apart`: see `needs_apart`."""
+    rate = f"{way.rate_bps}bit" if way.rate_bps else _ORDERING_RATE
+    bucket = f"rate {rate} burst {burst_bytes(way, ground)}b" if way.rate_bps else _OPEN
+    return Plan("pipe" if way.up else "drop", bucket, "pfifo" if way.queue_bytes is None else "bfifo",
+                fifo_limit(way, ground), f"rate {rate if apart else _ORDERING_RATE}",
+                _wire(way, _ORDERING_RATE if apart else rate))  # fmt: skip
+
+
+def needs_apart(before: Direction | None, way: Direction) -> bool:
+    """Whether serialising must be apart from the wire (see above). Once apart, a link stays so: frames may be under way."""
+    return bool(way.effects) or (before is not None and way.delay_ms < before.delay_ms)
+
+
+def burst_bytes(way: Direction, ground: Ground) -> int:
+    """Token bucket: one frame (or segment), and what the rate brings while it is served late, but at most a quarter of the
+    queue.
+
+    Tokens that a pause has saved let frames leave at once; the line spaces them again. See tc-tbf(8).
     """
-    frame = mtu + ETHERNET_HEADER
-    assert way.rate_bps is not None
-    return frame + min(math.ceil(way.rate_bps / 8 * _TICK_S), max(0, way.queue_bytes - frame) // 4)
+    whole = ground.segment_bytes if ground.passes else ground.frame_bytes
+    late = math.ceil((way.rate_bps or 0) / 8 * ground.late_s)
+    return whole + min(late, max(0, way.room_bytes(ground.mtu) - whole) // 4)
 
 
-def netem_limit(way: Direction, mtu: int) -> int:
-    """Frames under way at most: the rate times the longest time in netem, in the smallest frames, plus its burst.
+def fifo_limit(way: Direction, ground: Ground) -> int:
+    """Bytes or packets that the fifo holds. What the bucket lets through early waits in the line, so it is taken off here.
 
-    netem drops what exceeds its limit without a word; its default of 1000 caps a long path silently.
+    It is within one frame of the MTU: the line may hold a part of one early, or small frames where one full frame is expected.
     """
-    rate_bps = way.rate_bps or 100e9
-    held_s = (way.delay_ms + way.jitter_ms) / 1000 + (mtu + ETHERNET_HEADER) * 8 / rate_bps
-    burst = burst_bytes(way, mtu) if way.rate_bps else mtu + ETHERNET_HEADER
-    return min(math.ceil((rate_bps / 8 * held_s + burst) / SMALLEST_FRAME) + 1000, _LONGEST_LIMIT)
+    frame = ground.frame_bytes
+    early = (burst_bytes(way, ground) - frame) // frame if way.rate_bps else 0
+    return way.queue_bytes - early * frame if way.queue_bytes is not None else (way.queue_packets or 0) - early
 
 
-def rate_command(way: Direction, mtu: int, ifname: str) -> str | None:
-    """The TBF on the inner interface, or None without a rate. The limit counts bytes of waiting frames (bfifo)."""
-    if way.rate_bps is None:
-        return None
-    burst = burst_bytes(way, mtu)
-    # What the burst lets through early waits in netem instead, so it is taken off the queue here.
-    limit = way.queue_bytes - (burst - (mtu + ETHERNET_HEADER))
-    return f"qdisc add dev {ifname} root tbf rate {way.rate_bps}bit burst {burst}b limit {limit}b"
+def make_lines(at: Places, new: Plan, seed: str = "") -> list[str]:
+    """Lines that add the shapers of one direction."""
+    return [f"qdisc add {_bucket(at, new)}", f"qdisc add {_fifo(at, new)}", f"qdisc add {_line(at, new)}",
+            f"qdisc add {_wire_at(at, new, seed)}", *([_gate(at, new)] if new.gate != "pipe" else [])]  # fmt: skip
 
 
-def wire_command(way: Direction, mtu: int, ifname: str, seed: int | None) -> str | None:
-    """The netem on the far interface, or None when the direction neither delays nor loses.
+class Step(NamedTuple):
+    """A line, and the line that takes it back."""
 
-    Its rate equals the link's: it adds the serialisation that a TBF (which pays after sending) leaves out, keeps
-    order under jitter, and never builds a queue because the TBF before it is no faster.
+    there: str
+    back: str
+
+
+def change_steps(at: Places, old: Plan, new: Plan, old_seed: str = "", seed: str = "") -> list[Step]:
+    """What turns one plan into another, of what differs only.
+
+    A change of the bucket fills it (the rest of its kernel state is kept): up to one burst more than the queue's length may
+    wait until the queue is next empty. A change of the wire forgets the state of Gilbert-Elliott loss.
     """
-    if way.delay_ms == 0 and way.loss == 0 and way.jitter_ms == 0:
-        return None
-    words = [f"qdisc add dev {ifname} root netem limit {netem_limit(way, mtu)} delay {way.delay_ms:.6f}ms"]
-    if way.jitter_ms:
-        words.append(f"{way.jitter_ms:.6f}ms")
-    if way.loss:
-        words.append(f"loss random {way.loss * 100:.7f}%")
-    if way.rate_bps:
-        words.append(f"rate {way.rate_bps}bit")
-    elif way.jitter_ms:
-        words.append(f"rate {_ORDERING_RATE}")
-    if seed is not None and (way.loss or way.jitter_ms):
-        words.append(f"seed {seed}")
+    steps = []
+    if old.bucket != new.bucket:  # it sets the limit of its fifo as well
+        steps.append(Step(f"qdisc change {_bucket(at, new)}", f"qdisc change {_bucket(at, old)}"))
+    elif old.limit != new.limit:
+        steps.append(Step(f"qdisc change {_fifo(at, new)}", f"qdisc change {_fifo(at, old)}"))
+    if old.line != new.line:
+        steps.append(Step(f"qdisc change {_line(at, new)}", f"qdisc change {_line(at, old)}"))
+    if old.wire != new.wire:
+        steps.append(Step(f"qdisc change {_wire_at(at, new, seed)}", f"qdisc change {_wire_at(at, old, old_seed)}"))
+    if old.gate == new.gate:
+        return steps
+    gate = Step(_gate(at, new), _gate(at, old))
+    return [gate, *steps] if new.gate == "drop" else [*steps, gate]
+
+
+def _bucket(at: Places, new: Plan) -> str:
+    return f"dev {at.queue} root handle 1: tbf {new.bucket} limit {new.limit}b"
+
+
+def _fifo(at: Places, new: Plan) -> str:
+    return f"dev {at.queue} parent 1:1 handle 2: {new.fifo} limit {new.limit}"
+
+
+def _line(at: Places, new: Plan) -> str:
+    return f"dev {at.line} root handle 1: netem limit {_MOST_FRAMES} {new.line}"
+
+
+def _wire_at(at: Places, new: Plan, seed: str) -> str:
+    return f"dev {at.wire} root handle 1: netem limit {_MOST_FRAMES} {new.wire}{seed}"
+
+
+def _gate(at: Places, new: Plan) -> str:
+    return f"actions change action gact {new.gate} index {at.switch}"
+
+
+def _wire(way: Direction, rate: str) -> str:
+    words = [f"delay {way.delay_ms:.6f}ms"]
+    if way.jitter.jitter_ms:
+        words.append(way.jitter.netem())
+    words.append(f"rate {rate}")
+    words += [effect.netem() for effect in way.effects if effect is not way.jitter]
+    if not way.has("corrupt"):
+        words.append("corrupt 0%")  # left out, a change would keep what was before
     return " ".join(words)

@@ -5,82 +5,126 @@ It measures nothing; the tolerances are those that `verify` and every report sta
 
 from __future__ import annotations
 
-import math
+from units import show_bps, show_bytes, show_ms
 
-from units import show_bps, show_ms
-
-from ..spec import Direction, LinkSpec
+from ..spec import ETHERNET_HEADER, Direction, LinkSpec
+from .binomial import interval
+from .chances import chance, doubled, inflation, vanishes
+from .level import due
 from .model import Measured, Way
-from .plan import ECHO_FRAME, jitter_bias
+from .plan import LOSS_FRAMES_PER_S, SMALLEST_FRAME, jitter_bias, why_no_rate
+from .survey import HELD_UP
 
-RTT_TOLERANCE_MS, RTT_TOLERANCE, RATE_TOLERANCE = 0.5, 0.01, 0.05
-_TAIL = 0.0005  # on each side: a 99.9 % interval
+RATE_TOLERANCE, QUEUE_TOLERANCE = 0.05, 0.10
+QUEUE_CLOCK_S = 0.0003
+"""How well the wait in a full queue is known beside that: the machine's own delays."""
+CONFIDENCE = 0.999
+"""Of what chance may do to a right link. Losses in bursts get `BURSTS` instead: their tail is longer than a binomial one."""
+BURSTS = 0.99999
+STRAY = 0.002
+"""So few frames may come out of order unasked: two processors of a machine may swap them."""
+GAPS_OVERTAKEN = 10
 
 
 def compare(spec: LinkSpec, measured: Measured) -> list[str]:
     """Reasons in words, empty when the link is within tolerance."""
     ways = (("a_to_b", spec.a_to_b, measured.a_to_b), ("b_to_a", spec.b_to_a, measured.b_to_a))
-    return _rtt_reasons(spec, measured) + [text for name, way, seen in ways for text in _way_reasons(name, way, seen)]
-
-
-def serialisation_ms(spec: LinkSpec) -> float:
-    """What the echo itself takes on the wire, both ways; part of every measured RTT, not of the specified one."""
-    return sum(ECHO_FRAME * 8e3 / way.rate_bps for way in (spec.a_to_b, spec.b_to_a) if way.rate_bps)
-
-
-def rtt_allowance_ms(spec: LinkSpec, samples: int) -> float:
-    """How far the median, less serialisation, may be from the specified RTT: max(0.5 ms, 1 %), plus what chance does.
-
-    The median of n sums of two uniform jitters has a standard error of about 1.2533 s / sqrt(n); five of them.
-    """
-    base = max(RTT_TOLERANCE_MS, RTT_TOLERANCE * spec.rtt_ms)
-    deviation = math.sqrt((spec.a_to_b.jitter_ms**2 + spec.b_to_a.jitter_ms**2) / 3)
-    return base + (5 * 1.2533 * deviation / math.sqrt(samples) if samples else 0.0)
+    found = _rtt_reasons(spec, measured)
+    return found + [f"{name}: {text}" for name, way, seen in ways for text in way_reasons(way, seen, spec.mtu)]
 
 
 def _rtt_reasons(spec: LinkSpec, measured: Measured) -> list[str]:
-    rtt = measured.rtt_ms
-    if rtt.median is None:
+    rtt, ways = measured.rtt_ms, (spec.a_to_b, spec.b_to_a)
+    if not all(way.up for way in ways):
+        return [f"RTT: {rtt.samples} echoes came back although the link is down"] if rtt.samples else []
+    if rtt.level is None:
         return [f"RTT: none of {rtt.sent} echoes came back"]
-    found = []
-    allowed = rtt_allowance_ms(spec, rtt.samples)
-    expected = spec.rtt_ms + serialisation_ms(spec)
-    if abs(rtt.median - expected) > allowed:
-        found.append(f"RTT: {show_ms(rtt.median)} where {show_ms(expected)} is due: {show_ms(spec.rtt_ms)} as specified and "
-                     f"the echo's own time on the wire (allowed: {show_ms(allowed)} either way)")  # fmt: skip
-    if spec.a_to_b.loss == spec.b_to_a.loss == 0 and rtt.samples < rtt.sent:
+    found, wanted = [], due(spec, rtt.samples)
+    if not -wanted.less_ms <= rtt.level - wanted.ms <= wanted.more_ms:
+        allowed = (f"{show_ms(wanted.less_ms)} either way" if wanted.less_ms == wanted.more_ms else
+                   f"{show_ms(wanted.less_ms)} less, {show_ms(wanted.more_ms)} more")  # fmt: skip
+        what = "" if wanted.words == "the median" else f", {wanted.words},"
+        found.append(f"RTT: {show_ms(rtt.level)}{what} where {show_ms(wanted.ms)} is due: {show_ms(spec.rtt_ms)} as specified "
+                     f"and the echo's own time on the wire (allowed: {allowed})")  # fmt: skip
+    if rtt.samples < rtt.sent and not any(vanishes(way, SMALLEST_FRAME) for way in ways):
         found.append(f"RTT: {rtt.sent - rtt.samples} of {rtt.sent} echoes did not come back on a link without loss")
     return found
 
 
-def _way_reasons(name: str, way: Direction, seen: Way) -> list[str]:
+def way_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+    """Of one direction; see `compare`."""
     if seen.overflowed:
-        return [f"{name}: the probe's own receive buffer overflowed ({seen.overflowed} frames); this is no measurement"]
+        return [f"the probe's own receive buffer overflowed ({seen.overflowed} frames); this is no measurement"]
+    if not way.up:
+        return [f"{seen.received} of {seen.sent} frames passed although the link is down"] if seen.received else []
+    return _loss_reasons(way, seen) + _order_reasons(way, seen) + _rate_reasons(way, seen, mtu) + _queue_reasons(way, seen, mtu)
+
+
+def _loss_reasons(way: Direction, seen: Way) -> list[str]:
+    lost, gone = seen.sent - seen.received, vanishes(way, SMALLEST_FRAME)
+    if gone == 0:
+        return [f"{lost} of {seen.sent} frames were lost on a link without loss"] if lost else []
+    wide = inflation(way)
+    confidence = CONFIDENCE if wide == 1 else BURSTS
+    if _within(gone, lost / wide, seen.sent / wide, confidence):
+        return []
+    others = "" if gone == way.loss else f" (with what corruption and copies do: {gone:.4%})"
+    return [f"{lost} of {seen.sent} frames were lost, which a loss of {way.loss:.4%}{others} does not do "
+            f"({100 * confidence:g} % interval)"]  # fmt: skip
+
+
+def _order_reasons(way: Direction, seen: Way) -> list[str]:
     found = []
-    lost = seen.sent - seen.received
-    if way.loss == 0 and lost:
-        found.append(f"{name}: {lost} of {seen.sent} frames were lost on a link without loss")
-    elif way.loss and not _plausible(lost, seen.sent, way.loss):
-        found.append(f"{name}: {lost} of {seen.sent} frames were lost, which a loss of {way.loss:.4%} does not do "
-                     "(99.9 % interval)")  # fmt: skip
-    if way.rate_bps is None:
-        return found
-    if seen.rate_bps is None:
-        return [
-            *found,
-            f"{name}: the rate is unknown: too few of {seen.sent} frames arrived, or this machine held the sender up",
-        ]
-    low, high = 1 - RATE_TOLERANCE - jitter_bias(way), 1 + RATE_TOLERANCE + jitter_bias(way)
-    if not low <= seen.rate_bps / way.rate_bps <= high:
-        found.append(f"{name}: rate {show_bps(seen.rate_bps)} where {show_bps(way.rate_bps)} was specified "
-                     f"(allowed: {high - 1:.1%} either way)")  # fmt: skip
+    twice = doubled(way, SMALLEST_FRAME)
+    if not twice and seen.duplicated:
+        found.append(f"{seen.duplicated} of {seen.sent} frames came twice on a link that doubles none")
+    elif twice and not _within(twice, seen.duplicated, seen.sent, CONFIDENCE):
+        found.append(f"{seen.duplicated} of {seen.sent} frames came twice where {twice:.4%} are to")
+    asked = chance(way, "reorder")
+    gap_ms = 1e3 / LOSS_FRAMES_PER_S if not way.nominal_bps else max(1e3 / LOSS_FRAMES_PER_S,
+                                                                     SMALLEST_FRAME * 1e4 / way.nominal_bps)  # fmt: skip
+    if not asked and seen.overtook > max(1, STRAY * seen.received):
+        found.append(f"{seen.overtook} of {seen.received} frames overtook others on a link that keeps the order")
+    elif asked and way.delay_ms >= GAPS_OVERTAKEN * gap_ms and not _within(asked, seen.overtook, seen.received, CONFIDENCE):
+        found.append(f"{seen.overtook} of {seen.received} frames overtook others where {asked:.4%} are to")
     return found
 
 
-def _plausible(lost: int, sent: int, p: float) -> bool:
-    """Whether `lost` of `sent` lies within the 99.9 % interval of the binomial distribution, both tails equal."""
-    logs = [math.lgamma(sent + 1) - math.lgamma(k + 1) - math.lgamma(sent - k + 1)
-            + k * math.log(p) + (sent - k) * math.log1p(-p) for k in range(sent + 1)]  # fmt: skip
-    at_most = math.fsum(math.exp(value) for value in logs[: lost + 1])
-    at_least = math.fsum(math.exp(value) for value in logs[lost:])
-    return min(at_most, at_least) >= _TAIL
+def _rate_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+    if way.nominal_bps is None:
+        return []
+    if seen.rate_bps is None:
+        if seen.rate_note != HELD_UP if way.trace is not None else why_no_rate(way, mtu):
+            return []
+        return [f"the rate is unknown: too few of {seen.sent} frames arrived, or {HELD_UP}"]
+    most = RATE_TOLERANCE + jitter_bias(way)
+    if seen.sent_bps is not None:
+        wanted_bps = min(way.nominal_bps, seen.sent_bps)
+        return [] if seen.rate_bps >= (1 - most) * wanted_bps else [
+            f"rate {show_bps(seen.rate_bps)} where {show_bps(wanted_bps)} were sent and {show_bps(way.nominal_bps)} were "
+            f"specified (allowed: {most:.1%} less)"]  # fmt: skip
+    if way.trace is not None and seen.burst_s:
+        most += 1 / (len(way.trace.times_ms) * seen.burst_s * 1e3 / way.trace.period_ms)  # a chance more or less
+    if abs(seen.rate_bps / way.nominal_bps - 1) <= most:
+        return []
+    return [f"rate {show_bps(seen.rate_bps)} where {show_bps(way.nominal_bps)} was specified (allowed: {most:.1%} either way)"]
+
+
+def _queue_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+    if seen.queue_bytes is None or way.rate_bps is None:
+        return []
+    room = way.room_bytes(mtu)
+    most = QUEUE_TOLERANCE * room + mtu + ETHERNET_HEADER + QUEUE_CLOCK_S * way.rate_bps / 8
+    if abs(seen.queue_bytes - room) <= most:
+        return []
+    more = " or more" if seen.queue_bytes > room else ""
+    return [f"the queue holds {show_bytes(seen.queue_bytes)}{more} where {way.queue_words} ({show_bytes(room)}) was specified "
+            f"(allowed: {show_bytes(most)} either way)"]  # fmt: skip
+
+
+def _within(probability: float, count: float, of: float, confidence: float) -> bool:
+    """Whether chance does that to so many frames; of none, it may have done anything."""
+    if not of:
+        return True
+    low, high = interval(count, of, confidence)
+    return low <= probability <= high

@@ -22,26 +22,43 @@ class Target:
 
 @dataclass(frozen=True)
 class Rtt:
-    """Echo round trips seen from end a, in milliseconds; None where no echo came back. `sent` counts echoes."""
+    """Echo round trips seen from end a, in milliseconds; None where no echo came back. `sent` counts echoes.
+
+    `level` is what is held against the specification: the median, or what `level.py` says where the delay is random.
+    """
 
     min: float | None
     median: float | None
     p99: float | None
     samples: int
     sent: int
+    level: float | None = None
 
 
 @dataclass(frozen=True)
 class Way:
-    """One direction: rate by dispersion of a train (None: no rate to measure, or too little arrived), and its frames.
+    """One direction, measured.
 
-    `overflowed` frames arrived but found the probe's own receive buffer full: the measurement is then worth nothing.
+    `rate_bps` is from a burst that kept the link busy for `burst_s`; where it is None `rate_note` says why, and with
+    `sent_bps` the link passed all of that but more could not be sent. `sent` and `received` count different frames, copies
+    once, `duplicated` the second copies, `overtook` those that came before one sent earlier. `overflowed` frames found the
+    probe's own receive buffer full: the measurement is then worth nothing. `loss_low` and `loss_high` are the 99 % interval of
+    the loss. `queue_bytes` is how much waited when the queue was full; where it is None `queue_note` says why.
     """
 
     rate_bps: float | None
     sent: int
     received: int
     overflowed: int = 0
+    burst_s: float | None = None
+    rate_note: str | None = None
+    sent_bps: float | None = None
+    loss_low: float | None = None
+    loss_high: float | None = None
+    queue_bytes: int | None = None
+    queue_note: str | None = None
+    duplicated: int = 0
+    overtook: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ..netns import socket_in
+from ..spec import LinkSpec
+from .chances import vanishes
+from .level import level, longest_wait_ms
 from .model import Rtt, Target
 from .plan import ECHO_FRAME, PAYLOAD, echoes
 from .stamps import prepare, receive
 
 _ECHO, _ECHO_REPLY, _SOL_RAW, _ICMP_FILTER = 8, 0, 255, 1
-_PATIENCE_S, _LOSSY_PATIENCE_S = 0.5, 0.15
+_PATIENCE_S, _LOSSY_PATIENCE_S, _LONGEST_STANDSTILL_S = 0.5, 0.15, 10.0
 
 
 def measure_rtts(targets: Sequence[Target]) -> dict[str, Rtt]:
@@ -52,24 +55,26 @@ def measure_rtts(targets: Sequence[Target]) -> dict[str, Rtt]:
             if not missing or left_s <= 0:
                 break
             _collect(poll, numbers, sockets, back, left_s)
-        return {one.name: _summary(s, b) for one, s, b in zip(targets, sent, back, strict=True)}
+        return {one.name: _summary(one.spec, s, b) for one, s, b in zip(targets, sent, back, strict=True)}
 
 
 def _wait_s(one: Target) -> float:
     """How long after the last echo its answer may still come."""
     ways = one.spec.a_to_b, one.spec.b_to_a
-    usual_s = sum((way.delay_ms + way.jitter_ms) / 1000 + (ECHO_FRAME * 8 / way.rate_bps if way.rate_bps else 0.0)
-                  for way in ways)  # fmt: skip
-    return usual_s + _LOSSY_PATIENCE_S if any(way.loss for way in ways) else usual_s * 1.5 + _PATIENCE_S
+    usual_s = sum((way.delay_ms + way.jitter_ms) / 1000 + (ECHO_FRAME * 8 / way.nominal_bps if way.nominal_bps else 0.0)
+                  for way in ways) + min(longest_wait_ms(one.spec) / 1000, _LONGEST_STANDSTILL_S)  # fmt: skip
+    lossy = any(vanishes(way, ECHO_FRAME) for way in ways)
+    return usual_s + _LOSSY_PATIENCE_S if lossy else usual_s * 1.5 + _PATIENCE_S
 
 
-def _summary(sent: dict[int, int], back: dict[int, int]) -> Rtt:
+def _summary(spec: LinkSpec, sent: dict[int, int], back: dict[int, int]) -> Rtt:
     times = sorted((back[turn] - at) / 1e6 for turn, at in sent.items() if turn and turn in back)
     count = len(times)
     if not count:
         return Rtt(None, None, None, 0, len(sent) - 1)
     median = (times[(count - 1) // 2] + times[count // 2]) / 2
-    return Rtt(times[0], median, times[math.ceil(0.99 * count) - 1], count, len(sent) - 1)
+    return Rtt(times[0], median, times[math.ceil(0.99 * count) - 1], count, len(sent) - 1,
+               level(times, spec))
 
 
 def _collect(poll: select.epoll, numbers: dict[int, int], sockets: Sequence[socket.socket],

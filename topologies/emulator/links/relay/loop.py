@@ -1,141 +1,120 @@
-"""The relay's event loop: TAPs, a timer and a control socket in one epoll, one thread.
+"""The engine in Python: TAPs, a timer and a control descriptor in one epoll, one thread. It is the reference, and what serves
+where no compiler is; `compiled.py` is the fast one.
 
-It knows nothing of namespaces and makes no device; links arrive as file descriptors over the control socket.
+It knows nothing of namespaces and makes no device.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import select
-import socket
-from heapq import heappop, heappush
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 
-from topologies.emulator.links.pipe import Pipe
+from topologies.emulator.links.fates import Fates
+from topologies.emulator.links.lateness import Histogram
+from topologies.emulator.links.pipe import NEVER, Pipe
+from topologies.emulator.links.shape import Shape
 
+from .awake import Awake
 from .clock import Timer
+from .engine import BEAT_NS
 from .port import Port
 from .wake import Waker
 
-LARGEST_MESSAGE = 65536
-BEAT_NS = 5_000_000
 
+class Loop:
+    """See `Engine`."""
 
-class Relay:
-    """Serves the control socket until it closes.
+    name = "Python"
 
-    Messages are JSON datagrams: `{"add": {...}}` with two TAP descriptors attached, `{"stats": N}` for one link,
-    `{"watch": true|false}` to begin and end a stretch,
-    `{"stop": true}`. Each gets one answer, `{"ok": ...}` or `{"error": "..."}`.
-    """
-
-    def __init__(self, control: socket.socket, scheduling: str):
-        self._control, self._scheduling = control, scheduling
-        self._links: list[tuple[Port, Port]] = []
-        self._ports: dict[int, Port] = {}
-        self._due: list[tuple[int, int]] = []  # heap of (due, source fd), one entry for each port that holds frames
+    def __init__(self, control_fd: int, awake: bool):
+        self._control_fd = control_fd
+        self._ports: list[Port] = []
+        self._by_source: dict[int, Port] = {}
+        self._staged: dict[int, tuple[Shape, Fates | None, bool]] = {}
         self._timer = Timer()
         self._epoll = select.epoll()
-        self._epoll.register(control.fileno(), select.EPOLLIN)
+        self._epoll.register(control_fd, select.EPOLLIN)
         self._epoll.register(self._timer.fd, select.EPOLLIN)
-        self._running = True
+        now = self._seen_ns = monotonic_ns()
+        self._waker, self._awake = Waker(now), Awake(awake)
         self._watched, self._stall_ns = False, 0
 
+    def add(self, source: int, target: int, passed: bool, shape: Shape, fates: Fates | None) -> int:
+        """See `Engine.add`."""
+        port = Port(source, target, passed, shape.frame_bytes, Pipe(shape, fates, monotonic_ns()))
+        self._ports.append(port)
+        self._by_source[source] = port
+        self._epoll.register(source, select.EPOLLIN)
+        return len(self._ports) - 1
+
+    def stage(self, port: int, shape: Shape, fates: Fates | None, keep_fates: bool) -> None:
+        """See `Engine.stage`."""
+        self._staged[port] = shape, fates, keep_fates
+
+    def apply(self, port: int, at_ns: int) -> None:
+        """See `Engine.apply`."""
+        one = self._ports[port]
+        one.pipe.change(*self._staged.pop(port), at_ns)
+        one.next_ns = one.pipe.next_due()
+
     def run(self) -> None:
-        """Until told to stop or the control socket closes."""
-        self._answer({"ok": {"scheduling": self._scheduling, "pid": os.getpid()}})
-        control, timer_fd, timer = self._control.fileno(), self._timer.fd, self._timer
-        ports, due, poll = self._ports, self._due, self._epoll.poll
-        now = monotonic_ns()
-        waker = Waker(now)
-        while self._running:
+        """See `Engine.run`."""
+        timer, waker, poll = self._timer, self._waker, self._epoll.poll
+        while True:
             top = monotonic_ns()
-            self._stall_ns = max(self._stall_ns, top - now)
-            alarm = waker.alarm(due[0][0], top) if due else 0
-            if due and not alarm:
-                meant = top
-                events = poll(0)
-            else:
-                # A stall is only seen by somebody who meant to be awake: while watched, at least every BEAT_NS.
-                beat = top + BEAT_NS if self._watched else 0
-                meant = min(alarm or beat, beat) if beat else alarm
-                timer.arm(meant)
-                events = poll()
-            now = monotonic_ns()
-            if meant:
-                self._stall_ns = max(self._stall_ns, now - meant)
+            self._stall_ns = max(self._stall_ns, top - self._seen_ns)
+            pause_ns = waker.owed(top)
+            if pause_ns:
+                sleep(pause_ns / 1e9)
+                waker.slept(top, after := monotonic_ns())
+                top = after
+            due = min([port.next_ns for port in self._ports], default=NEVER)
+            alarm = waker.alarm(due, top)
+            meant = min(alarm, self._awake.idle(top), top + BEAT_NS if self._watched else NEVER) if alarm else top
+            if meant > top:
+                timer.arm(meant if meant < NEVER else 0)
+            events = poll(0 if meant <= top else None)
+            now = self._seen_ns = monotonic_ns()
+            waker.slept(top, now)
+            self._stall_ns = max(self._stall_ns, now - meant)
             for fd, _ in events:
-                if fd == timer_fd:
-                    if alarm and alarm == meant:
+                if fd == timer.fd:
+                    if meant == alarm:
                         waker.woken(now - alarm)
                     timer.arm(0)
-                elif fd == control:
-                    self._serve()
-                else:
-                    self._take(ports[fd], fd)
+                elif fd in self._by_source:
+                    self._awake.frame(now)
+                    self._take(self._by_source[fd])
             self._release()
+            if any(fd == self._control_fd for fd, _ in events):
+                return
 
-    def _take(self, port: Port, fd: int) -> None:
+    def counts(self, port: int) -> dict[str, int]:
+        """See `Engine.counts`."""
+        return self._ports[port].counts()
+
+    def lateness(self, port: int, anew: bool) -> Histogram:
+        """See `Engine.lateness`."""
+        one = self._ports[port]
+        found = one.lateness
+        if anew:
+            one.lateness = Histogram()
+        return found
+
+    def stall_ns(self, watched: bool) -> int:
+        """See `Engine.stall_ns`."""
+        found, self._stall_ns, self._watched = self._stall_ns, 0, watched
+        return found
+
+    def _take(self, port: Port) -> None:
         """One batch from one TAP; whatever became due meanwhile leaves before the next TAP is read."""
-        was_empty = not port.held
         if not port.take():
-            self._epoll.unregister(fd)
-        if was_empty and port.held:
-            heappush(self._due, (port.held[0][0], fd))
-        if self._due and self._due[0][0] <= monotonic_ns():
+            self._epoll.unregister(port.source)
+        if port.next_ns <= monotonic_ns():
             self._release()
 
     def _release(self) -> None:
         """One batch of each port that has something due: reading must not starve while much is due."""
-        due, ports = self._due, self._ports
-        again = []
-        while due and due[0][0] <= monotonic_ns():
-            fd = heappop(due)[1]
-            at = ports[fd].release()
-            if at:
-                again.append((at, fd))
-        for entry in again:
-            heappush(due, entry)
-
-    def _serve(self) -> None:
-        data, fds, _, _ = socket.recv_fds(self._control, LARGEST_MESSAGE, 2)
-        if not data:  # the parent is gone, and the lab with it
-            self._running = False
-            return
-        request = json.loads(data)
-        if "add" in request:
-            self._add(request["add"], fds)
-            self._answer({"ok": len(self._links) - 1})
-        elif "stats" in request:
-            self._answer({"ok": [port.report() for port in self._links[request["stats"]]]})
-        elif "watch" in request:
-            stall_ns, self._stall_ns, self._watched = self._stall_ns, 0, bool(request["watch"])
-            links = [[port.watch(self._watched) for port in pair] for pair in self._links]
-            self._answer({"ok": {"links": links, "stall_ns": stall_ns}})
-        elif "stop" in request:
-            self._running = False
-            self._answer({"ok": True})
-        else:
-            self._answer({"error": f"unknown request {sorted(request)}"})
-
-    def _add(self, link: dict[str, object], fds: list[int]) -> None:
-        mtu = int(str(link["mtu"]))
-        pipes = [Pipe(*link[way]) for way in ("a_to_b", "b_to_a")]  # type: ignore[misc]
-        a, b = fds
-        pair = Port(a, b, mtu, pipes[0]), Port(b, a, mtu, pipes[1])
-        self._links.append(pair)
-        for port in pair:
-            self._ports[port.source] = port
-            self._epoll.register(port.source, select.EPOLLIN)
-
-    def _answer(self, message: dict[str, object]) -> None:
-        self._control.send(json.dumps(message).encode())
-
-
-def main(control_fd: int, parent: int) -> None:
-    """The process: see `relay_backend.py` for how it is started."""
-    from .clock import prepare
-
-    control = socket.socket(fileno=control_fd)
-    Relay(control, prepare(parent)).run()
+        for port in self._ports:
+            if port.next_ns <= monotonic_ns():
+                port.release()

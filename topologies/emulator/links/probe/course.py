@@ -1,0 +1,133 @@
+"""Numbered frames from one socket to another, and when each arrived: trains and fills are both sent by this.
+
+It decides neither pace (`pacer.py`, `filler.py`) nor what the arrivals mean.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from heapq import heapify, heappop, heapreplace
+from typing import Protocol
+
+from .plan import PAYLOAD
+from .sender import Sender
+from .stamps import receive
+
+BLUR_NS = 400_000
+_READ_AT_ONCE = 64
+
+
+class Pace(Protocol):
+    """When frames leave: `size` of them at `at_ns` (CLOCK_MONOTONIC); `count` have left."""
+
+    at_ns: int
+
+    @property
+    def count(self) -> int:
+        """Frames that have left."""
+
+    @property
+    def size(self) -> int:
+        """Frames that leave next."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all have left."""
+
+    def sent(self, now_ns: int) -> None:
+        """`size` frames have left."""
+
+
+class Course:
+    """One direction between two sockets. `arrived` has the time of day (ns) of the first copy of each frame by its number,
+    `copies` the numbers of the second ones; frames of an earlier turn do not count. `blurred` are the frames whose call took so
+    long that it is not known when they left."""
+
+    def __init__(self, out: socket.socket, into: socket.socket) -> None:
+        self._out, self.into = out, into
+        self.arrived: dict[int, int] = {}
+        self.copies: list[int] = []
+        self.blurred: set[int] = set()
+        self.overflowed = 0
+        self.pace: Pace
+        self._turn, self._ended_s, self._wait_s, self._certain = 0, 0.0, 0.0, False
+
+    def begin(self, pace: Pace, frame_bytes: int, batch: int, wait_s: float, *, certain: bool) -> None:
+        """Make ready for frames of that size, `batch` at once. After the last has left, arrivals are waited for as long as
+        `wait_s`; if that one is `certain` to arrive behind all others, only until it has."""
+        self._turn += 1
+        self.arrived, self.copies, self.blurred, self.pace = {}, [], set(), pace
+        self._sender, self._wait_s, self._certain = Sender(self._out, frame_bytes, batch), wait_s, certain
+        self._ended_s = time.monotonic()
+
+    def send(self, now_ns: int) -> None:
+        """What is due."""
+        first, size = self.pace.count, self.pace.size
+        self._sender.send(self._turn, first, size)
+        if time.monotonic_ns() - now_ns > BLUR_NS:
+            self.blurred.update(range(first, first + size))
+        self.pace.sent(now_ns)
+        self._ended_s = now_ns / 1e9
+
+    def take(self) -> None:
+        """Read some of what has arrived."""
+        turn, arrived = self._turn, self.arrived
+        for _ in range(_READ_AT_ONCE):
+            got = receive(self.into)
+            if got is None:
+                return
+            data, at_ns, self.overflowed, _ = got
+            if len(data) >= PAYLOAD:
+                of, number = struct.unpack_from("!II", data)
+                if of == turn:
+                    if number in arrived:
+                        self.copies.append(number)
+                    else:
+                        arrived[number] = at_ns
+
+    @property
+    def deadline_s(self) -> float:
+        """Until when something may arrive; 0 when nothing can any more."""
+        over = self._certain and self.pace.done and self.pace.count - 1 in self.arrived
+        return 0.0 if over else self._ended_s + self._wait_s
+
+
+class Courses:
+    """All of a verification, read by one poll."""
+
+    def __init__(self, poll: select.epoll, courses: Sequence[Course]) -> None:
+        self._poll = poll
+        self._by_fd = {course.into.fileno(): course for course in courses}
+        for fd in self._by_fd:
+            poll.register(fd, select.EPOLLIN)
+
+    def send(self, courses: Sequence[Course]) -> None:
+        """All of them at the same time, each batch at its moment; what arrives is read while nothing is due."""
+        heap = [(course.pace.at_ns, number) for number, course in enumerate(courses)]
+        heapify(heap)
+        while heap:
+            at, number = heap[0]
+            while (left := at - (now := time.monotonic_ns())) > 0:
+                if left > 1_000_000:
+                    self.read((left - 800_000) / 1e9)
+            course = courses[number]
+            course.send(now)
+            if course.pace.done:
+                heappop(heap)
+            else:
+                heapreplace(heap, (course.pace.at_ns, number))
+
+    def read(self, wait_s: float) -> None:
+        """Some of what has arrived, or arrives within that time."""
+        # epoll counts whole milliseconds and rounds up: less than two are not slept away.
+        for fd, _ in self._poll.poll(wait_s - 0.001 if wait_s > 0.002 else 0):
+            self._by_fd[fd].take()
+
+    def wait(self, courses: Sequence[Course]) -> None:
+        """Until everything has arrived, or could not any more: a link may be slower than it was asked to be."""
+        while (left := max((course.deadline_s for course in courses), default=0.0) - time.monotonic()) > 0:
+            self.read(min(left, 0.05))

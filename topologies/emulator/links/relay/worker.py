@@ -1,0 +1,115 @@
+"""A worker process of the relay: it does what the lab asks over a control socket, and between that its engine moves frames.
+
+It moves none itself. Worker 0 has one direction of every link and worker 1 the other, so that neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from topologies.emulator.links.fates import Fates
+from topologies.emulator.links.lateness import Histogram
+from topologies.emulator.links.shape import Shape
+
+from . import message
+from .engine import Engine
+from .message import Add, Apply, Refused, Report, Stage, Watch, Way
+
+
+class Worker:
+    """Serves until the control socket closes: then the lab is gone."""
+
+    def __init__(self, control: socket.socket, engine: Engine, hello: dict[str, Any]):
+        self._control, self._engine, self._hello = control, engine, hello
+        self._kept: list[Histogram] = []
+        self._times: list[Sequence[int]] = []  # the trace of each port
+        self._watched = self._ever_watched = False
+
+    def run(self) -> None:
+        """Until the other side closes."""
+        message.send(self._control, self._hello)
+        while True:
+            self._engine.run()
+            asked, fds = message.receive(self._control)
+            if asked is None:
+                return
+            message.send(self._control, self._answer(asked, fds))
+
+    def _answer(self, asked: object, fds: list[int]) -> object:
+        match asked:
+            case Add(way, passed):
+                source, target, *trace = fds
+                self._kept.append(Histogram())
+                self._times.append(())
+                shape = self._whole(len(self._times) - 1, way.shape, trace)
+                return self._engine.add(source, target, passed, shape, _fates(way))
+            case Stage(port, way, keep_fates):
+                self._engine.stage(port, self._whole(port, way.shape, fds), None if keep_fates else _fates(way), keep_fates)
+                return True  # None is what a closed socket says
+            case Apply(ports, at_ns):
+                for port in ports:
+                    self._engine.apply(port, at_ns)
+                return True  # None is what a closed socket says
+            case Report(port):
+                late = self._lateness(port)
+                most_ns = late.max_ns if late.count else None
+                return self._engine.counts(port), (late.percentile_ns(50), late.percentile_ns(99), most_ns), late.rows()
+            case Watch(on):
+                return self._watch(on)
+            case _:
+                return Refused(f"unknown request {asked!r}")
+
+    def _whole(self, port: int, shape: Shape, trace: list[int]) -> Shape:
+        """The shape with its trace: the one attached, or the one that the port has."""
+        for fd in trace:
+            self._times[port] = message.trace_times(fd)
+            os.close(fd)
+        return shape._replace(times_ms=self._times[port]) if message.has_trace(shape) else shape
+
+    def _lateness(self, port: int) -> Histogram:
+        """Of all stretches together; without any, of the whole time."""
+        late = Histogram()
+        late.merge(self._kept[port])
+        if self._watched or not self._ever_watched:
+            late.merge(self._engine.lateness(port, anew=False))
+        return late
+
+    def _watch(self, on: bool) -> tuple[dict[int, tuple[int, int]], int]:
+        found = {}
+        for port, kept in enumerate(self._kept):
+            ended = self._engine.lateness(port, anew=True)
+            p99_ns = ended.percentile_ns(99)
+            if self._watched:
+                kept.merge(ended)
+                if p99_ns is not None:
+                    found[port] = p99_ns, ended.max_ns
+        self._watched, self._ever_watched = on, self._ever_watched or on
+        return found, self._engine.stall_ns(on)
+
+
+def _fates(way: Way) -> Fates | None:
+    return Fates(way.effects, way.seed) if way.effects else None
+
+
+def main(control_fd: int, parent: int, library: str) -> None:
+    """The process: see `relay_backend.py` for how it is started. `library` is the compiled core, or empty."""
+    from .awake import ability
+    from .clock import prepare
+
+    control = socket.socket(fileno=control_fd)
+    scheduling, why_not = prepare(parent), ability()
+    engine: Engine
+    if library:
+        from .compiled import Core
+
+        engine = Core(control_fd, library, awake=not why_not)
+    else:
+        from .loop import Loop
+
+        engine = Loop(control_fd, awake=not why_not)
+    processors = f"may sleep: {why_not}" if why_not else "kept from sleeping while frames pass (PM QoS)"
+    Worker(control, engine, {"scheduling": scheduling, "pid": os.getpid(), "engine": engine.name,
+                             "processors": processors}).run()  # fmt: skip
