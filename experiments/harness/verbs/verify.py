@@ -1,29 +1,58 @@
-"""Build a topology, measure every link, and print specified against achieved."""
+"""Build a topology, measure every link, and print specified against achieved; or, with --all, prove the links themselves.
+
+`verify TOPOLOGY` measures the links of one lab. `verify --all` runs the conformance suite: every effect and value, on links
+made for it, with the tolerances of the project's goals; about eight minutes.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+import time
 
 from experiments.harness import labs, options
-from experiments.harness.status import HOLDS, INVALID
+from experiments.harness.link_table import table
+from experiments.harness.progress import Progress
+from experiments.harness.status import HOLDS, INVALID, UsageError
+from topologies.emulator.conformance import suite
+from topologies.emulator.conformance import table as text
+from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
+from topologies.emulator.conformance.figure import OUTSIDE, Row
+from topologies.emulator.conformance.machine import emulated
 from topologies.emulator.lab import Lab
-from units import show_bps, show_bytes, show_ms
+from topologies.emulator.setting import nearest
+from units import UnitError, fraction, milliseconds, show_ms
 
-EXAMPLE = "sudo longhaul verify two_hosts --set rtt=76ms --set rate=50mbit"
+EXAMPLE = "sudo longhaul verify two_hosts --set rtt=76ms --set rate=50mbit\n  sudo longhaul verify --all"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("topology", metavar="TOPOLOGY", help="a name of `longhaul list`, or a path to a file of yours")
+    parser.add_argument("topology", metavar="TOPOLOGY", nargs="?",
+                        help="a name of `longhaul list`, or a path to a file of yours")  # fmt: skip
     options.settings(parser)
     options.link(parser)
     options.json(parser)
+    proof = parser.add_argument_group("the conformance suite")
+    proof.add_argument("--all", action="store_true", help="run it, instead of measuring a topology")
+    proof.add_argument("--only", action="append", default=[], metavar="NAME",
+                       help=f"these checks alone; may be repeated: {', '.join(suite.names())}")  # fmt: skip
+    proof.add_argument("--quick", action="store_true", help="fewer values and packets: about a minute")
+    proof.add_argument("--tolerance-time", metavar="TIME",
+                       help="allow times so much beside the goals, such as 3ms (default on emulated processors)")  # fmt: skip
+    proof.add_argument("--tolerance-rate", metavar="SHARE",
+                       help="the same for rates, and times by share, such as 4%%")  # fmt: skip
 
 
 def main(given: argparse.Namespace) -> int:
-    """0 when every link is within its tolerance, 3 when one is not."""
+    """0 when everything is within its tolerance, 3 when something is not."""
+    if given.all:
+        return _conformance(given)
+    if given.topology is None:
+        raise UsageError("could not verify: no topology is named; name one of `longhaul list`, or write --all")
+    for option in ("only", "quick", "tolerance_time", "tolerance_rate"):
+        if getattr(given, option):
+            raise UsageError(f"could not verify {given.topology}: --{option.replace('_', '-')} belongs to --all; leave it out")
     world = labs.topology(given)
 
     def lab() -> int:
@@ -34,46 +63,56 @@ def main(given: argparse.Namespace) -> int:
     return labs.sandboxed(lab)
 
 
-def table(found: dict[str, Any]) -> str:
-    """One line per shaped link, plain cables summed up, reasons below."""
-    lines = [f"links by {found['backend']}: {found['how'].get('why', '')}", "", _line(HEADS)]
-    cables = [row for row in found["links"] if row["backend"] == "veth"]
-    lines += [_line(_cells(row)) for row in found["links"] if row not in cables or not row["ok"]]
-    if cables:
-        worst = max(row["before"]["rtt_ms"]["median"] or 0.0 for row in cables)
-        lines.append(f"{len(cables)} plain cables inside sites: RTT at most {show_ms(worst)}")
-    wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]]
-    if wrong:
-        return "\n".join([*lines, "", "invalid:", *wrong])
-    said = "every link is within its tolerance (RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %)"
-    return "\n".join([*lines, "", said])
+def _conformance(given: argparse.Namespace) -> int:
+    """Run the suite, a check's lines as soon as it is done."""
+    if given.topology or given.settings:
+        what = given.topology or "--set"
+        raise UsageError(f"could not verify: --all builds its own links, {what} would not change them; leave it out")
+    for name in given.only:
+        if name not in suite.names():
+            raise UsageError(f"could not verify only '{name}': there is no such check; {nearest(name, suite.names())}")
+    tolerance, why = _tolerance(given)
+    chosen = suite.found(given.only, given.quick)
+
+    def lab() -> int:
+        bed, began = Bed(given.link, tolerance=tolerance), time.monotonic()
+        how, rows = bed.prepare(), list[Row]()
+        progress = Progress(len(chosen), of="check")
+        if not given.json:
+            print(f"links by {how['backend']}: {how.get('why', '')}\ntolerance: {why}\n\n{text.head()}", flush=True)
+        for made in suite.run(bed, chosen):
+            rows += made
+            if not given.json:
+                progress.clear()
+                print(text.lines(made), flush=True)
+            progress.step(made[0].what)
+        taken = time.monotonic() - began
+        if given.json:
+            print(json.dumps({"backend": how["backend"], "how": how, "tolerance": why, "seconds": taken,
+                              "rows": [row.as_dict() for row in rows]}))  # fmt: skip
+        else:
+            print(f"\n{text.summary(rows, taken)}")
+        return INVALID if any(row.verdict == OUTSIDE for row in rows) else HOLDS
+
+    return labs.sandboxed(lab)
 
 
-HEADS = ("link", "RTT specified", "achieved", "rate", "a to b", "b to a", " queue")
+def _tolerance(given: argparse.Namespace) -> tuple[Tolerance, str]:
+    """What is allowed beside the goals, and why."""
+    usual, why = (EMULATED, "these processors are emulated") if emulated() else (Tolerance(), "the goals alone")
+    if given.tolerance_time is None and given.tolerance_rate is None:
+        return usual, why if usual == Tolerance() else f"{_words(usual)} beside the goals: {why}"
+    try:
+        asked = Tolerance(
+            usual.ms if given.tolerance_time is None else milliseconds(given.tolerance_time),
+            usual.share if given.tolerance_rate is None else fraction(given.tolerance_rate),
+        )
+    except UnitError as error:
+        raise UsageError(f"could not verify: {error}") from None
+    if asked.ms < 0 or not 0 <= asked.share < 1:
+        raise UsageError("could not verify: a tolerance is not negative, and a share is below 100%; write for example 3ms, 4%")
+    return asked, f"{_words(asked)} beside the goals: asked for"
 
 
-def _line(cells: tuple[str, ...]) -> str:
-    widths = (-28, 13, 11, 12, 13, 13, 0)
-    return " ".join(f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
-                    for cell, width in zip(cells, widths, strict=True))  # fmt: skip
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    asked, got = row["specified"], row["before"]
-    rates = [asked["a_to_b"]["rate_bps"], *((got[way] or {}).get("rate_bps") for way in ("a_to_b", "b_to_a"))]
-    achieved_ms = got["rtt_ms"]["median"]
-    return (
-        row["name"] + (" (estimate)" if row["estimate"] else ""), show_ms(asked["rtt_ms"]),
-        "-" if achieved_ms is None else show_ms(achieved_ms), *("-" if rate is None else show_bps(rate) for rate in rates),
-        f" {show_bytes(asked['a_to_b']['queue_bytes'])} ({asked['queue_rule']}){_impairments(asked)}",
-    )  # fmt: skip
-
-
-def _impairments(asked: dict[str, Any]) -> str:
-    one, other = asked["a_to_b"], asked["b_to_a"]
-    words = []
-    if one["loss"] or other["loss"]:
-        words.append(f"loss {one['loss']:.4%} / {other['loss']:.4%}")
-    if one["jitter_ms"] or other["jitter_ms"]:
-        words.append(f"jitter ±{show_ms(one['jitter_ms'])} / ±{show_ms(other['jitter_ms'])}")
-    return "".join(f"; {word}" for word in words)
+def _words(tolerance: Tolerance) -> str:
+    return f"{show_ms(tolerance.ms)} or {tolerance.share:.3%}"

@@ -1,0 +1,87 @@
+"""What `Lab.verify` found, for a person: each link and direction, specified against achieved. It judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from units import show_bps, show_bytes, show_ms
+
+WAYS = {"a_to_b": "a to b", "b_to_a": "b to a"}
+HEADS = ("link, direction", "RTT, rate", "achieved", "queue", "achieved", "lost (99 % interval of the loss)")
+_WIDTHS = (30, 16, 40, 20, 14, 0)
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Three lines per shaped link, plain cables summed up; then the rules, what was not measured and why, and the reasons."""
+    lines = [f"links by {found['backend']}: {found['how'].get('why', '')}", "", _line(HEADS)]
+    shaped = [row for row in found["links"] if row["backend"] != "veth"]
+    cables = [row for row in found["links"] if row["backend"] == "veth"]
+    for row in shaped + [row for row in cables if not row["ok"]]:
+        lines += [_line(_link(row)), *(_line(_way(row, way)) for way in WAYS)]
+    if cables:
+        worst = max(row["before"]["rtt_ms"]["median"] or 0.0 for row in cables)
+        lines.append(f"{len(cables)} plain cables inside sites: RTT at most {show_ms(worst)}")
+    lines += ["", *_rules(shaped), *_notes(shaped)]
+    wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]]
+    if wrong:
+        return "\n".join([*lines, "", "invalid:", *wrong])
+    said = "every link is within its tolerance (RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %)"
+    return "\n".join([*lines, said])
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return " ".join(f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
+
+
+def _link(row: Mapping[str, Any]) -> tuple[str, ...]:
+    asked, rtt = row["specified"], row["before"]["rtt_ms"]
+    achieved = "-"
+    if rtt["median"] is not None:
+        achieved = f"{rtt['median']:.5g} ms (min {rtt['min']:.5g}, p99 {rtt['p99']:.5g})"
+    name = row["name"] + (" (estimate)" if row["estimate"] else "")
+    tries = f", attempt {row['attempts']}" if row["attempts"] > 1 else ""
+    return name, show_ms(asked["rtt_ms"]), achieved + tries, "", "", f"{rtt['sent'] - rtt['samples']} of {rtt['sent']} echoes"
+
+
+def _way(row: Mapping[str, Any], way: str) -> tuple[str, ...]:
+    asked, got = row["specified"][way], row["before"][way]
+    rate_bps = asked["trace"]["mean_bps"] if asked["trace"] else asked["rate_bps"]
+    achieved = "-" if got["rate_bps"] is None else show_bps(got["rate_bps"])
+    if got.get("burst_s"):
+        achieved += f" over {show_ms(got['burst_s'] * 1e3)}"
+    held = f"{asked['queue_packets']} packets" if asked["queue_bytes"] is None else show_bytes(asked["queue_bytes"])
+    ceiling = got.get("queue_bytes")
+    lost = f"{got['sent'] - got['received']} of {got['sent']}"
+    if got.get("loss_low") is not None:
+        lost += f" ({got['loss_low']:.2%} to {got['loss_high']:.2%})"
+    effects = [f"{word} {value}" for word, value in asked["effects"].items()]
+    effects += [f"CoDel {asked['codel']}"] * bool(asked["codel"]) + ["down"] * (not asked["up"])
+    return (f"  {WAYS[way]}", "unlimited" if rate_bps is None else show_bps(rate_bps), achieved, held,
+            "-" if ceiling is None else show_bytes(ceiling), "; ".join([lost, *effects]))  # fmt: skip
+
+
+def _rules(rows: list[Mapping[str, Any]]) -> list[str]:
+    """How each queue was chosen, and whether segments pass whole; links with the same rule together."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for what, rule in (("queue", row["specified"]["queue_rule"]), ("segments", row["specified"]["segments"])):
+            found.setdefault(f"{what}: {rule}", []).append(row["name"])
+    return [f"{rule}  ({_names(names, len(rows))})" for rule, names in sorted(found.items())]
+
+
+def _notes(rows: list[Mapping[str, Any]]) -> list[str]:
+    """What was not measured, and why; links with the same reason together."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for way, words in WAYS.items():
+            for what in ("rate", "queue"):
+                if note := row["before"][way].get(f"{what}_note"):
+                    found.setdefault(f"{what} not measured: {note}", []).append(f"{row['name']} {words}")
+    return [f"{note}  ({_names(names, 2 * len(rows))})" for note, names in found.items()]
+
+
+def _names(names: list[str], everyone: int) -> str:
+    if len(names) == everyone > 1:
+        return "all"
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

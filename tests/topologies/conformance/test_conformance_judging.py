@@ -1,0 +1,147 @@
+"""How the conformance suite judges: what chance allows, what a figure says, and when a check is made again."""
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from topologies.emulator.conformance import chance, suite, table
+from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
+from topologies.emulator.conformance.check import Check
+from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, UNSUPPORTED, Figure, around, count, ms, none
+from topologies.emulator.conformance.machine import is_emulated
+from topologies.emulator.links.backend import UnsupportedError
+from topologies.emulator.links.effects.effect import Fate
+from topologies.emulator.links.effects.gilbert_elliott import GilbertElliott
+
+
+@given(st.integers(1, 200_000), st.floats(1e-5, 0.99))
+def test_the_binomial_interval_leaves_half_a_percent_on_either_side(tries, p):
+    low, high = chance.binomial(tries, p)
+    assert binom.cdf(low - 1, tries, p) <= 0.005 + 1e-7
+    assert binom.cdf(low, tries, p) > 0.005 - 1e-7
+    assert binom.sf(high, tries, p) <= 0.005 + 1e-7
+    assert binom.sf(high - 1, tries, p) > 0.005 - 1e-7
+
+
+def test_certain_counts_have_no_interval():
+    assert chance.binomial(1000, 0.0) == (0, 0)
+    assert chance.binomial(1000, 1.0) == (1000, 1000)
+
+
+def test_twice_or_half_the_loss_never_fits_the_interval_of_the_table_of_goals():
+    for share in (0.001, 0.01, 0.05, 0.2):
+        low, high = chance.binomial(100_000, share)
+        assert binom.sf(high, 100_000, 2 * share) > 1 - 1e-6
+        assert binom.cdf(low - 1, 100_000, share / 2) > 1 - 1e-3
+
+
+def test_the_interval_of_loss_in_bursts_holds_for_ninety_nine_chains_in_a_hundred():
+    model, frames, random = GilbertElliott(0.02, 0.2), 4000, Random(1)
+    off, _ = chance.gilbert(frames, model.enter, model.leave)
+    misses = 0
+    for _ in range(300):
+        decide, lost = model.decider(random), 0
+        for _ in range(frames):
+            fate = Fate()
+            decide(fate)
+            lost += fate.lost
+        misses += abs(lost / frames - model.loss) > off
+    assert misses <= 10, "3 are expected; 10 would happen once in 3000 times"
+
+
+def test_errors_of_mean_and_deviation_hold_for_ninety_nine_samples_in_a_hundred():
+    random, means, deviations = Random(2), 0, 0
+    for _ in range(400):
+        values = [random.uniform(-1, 1) for _ in range(200)]
+        off_mean, off_deviation = chance.errors(values)
+        mean = math.fsum(values) / 200
+        means += abs(mean) > off_mean
+        deviations += abs(math.sqrt(math.fsum((v - mean) ** 2 for v in values) / 200) - 1 / math.sqrt(3)) > off_deviation
+    assert max(means, deviations) <= 14
+    assert chance.errors([5.0, 5.0]) == (0.0, 0.0)
+
+
+def test_a_percentile_is_one_of_the_values():
+    assert chance.percentile([3.0, 1.0, 2.0], 50) == 2.0
+    assert chance.percentile(list(range(1, 101)), 99) == 99
+
+
+def test_a_figure_is_inside_up_to_its_bounds_and_a_value_that_is_no_number_is_outside():
+    assert around("median", "76 ms", 76.15, 76, 0.15000001, ms).verdict == INSIDE
+    assert around("median", "76 ms", 76.16, 76, 0.15, ms).verdict == OUTSIDE
+    assert around("median", "76 ms", math.nan, 76, 0.15, ms).verdict == OUTSIDE
+    assert Figure("p99", "", math.nan, None, 1.0, ms).verdict == OUTSIDE
+    assert Figure("gaps", "", 0.5, None, None, ms).verdict == PUBLISHED
+    assert [none("lost", lost).verdict for lost in (0, 1)] == [INSIDE, OUTSIDE]
+
+
+def test_an_emulated_processor_is_known_by_its_name_or_by_the_lack_of_a_hypervisors_clock():
+    assert is_emulated("vendor_id : AuthenticAMD\nmodel name : QEMU TCG CPU version 2.5+", "QEMU", "tsc hpet acpi_pm")
+    assert is_emulated("vendor_id : AuthenticAMD\nmodel name : QEMU Virtual CPU version 2.5+", "QEMU\n", "tsc hpet acpi_pm")
+    assert not is_emulated("vendor_id : GenuineIntel\nmodel name : Xeon", "QEMU\n", "kvm-clock tsc")
+    assert not is_emulated("vendor_id : GenuineIntel\nmodel name : Xeon", "", "tsc")
+    assert not is_emulated("CPU implementer : 0x41", "QEMU", "arch_sys_counter"), "on arm64 nothing tells"
+
+
+def test_a_tolerance_widens_goals_and_never_narrows_them():
+    assert Tolerance().of_time(0.15, 76) == 0.15
+    assert EMULATED.of_time(0.15, 76) == pytest.approx(3.04)
+    assert EMULATED.of_time(0.15, 2) == 3.0
+    assert EMULATED.of_time(5.0, 76) == 5.0
+    assert (Tolerance().of_rate(0.02), EMULATED.of_rate(0.02)) == (0.02, 0.04)
+
+
+class Scripted(Check):
+    what = "scripted"
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def measure(self, bed):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return [Figure("one", "0", answer, 0, 0, count), Figure("other", "-", 1, None, None, count)]
+
+
+def test_a_check_is_made_again_at_most_twice_and_says_so():
+    assert [row.attempts for row in suite.rows(Bed(), "kind", Scripted(0))] == [1, 1]
+    (row, _) = suite.rows(Bed(), "kind", Scripted(9, 0))
+    assert (row.verdict, row.attempts) == (INSIDE, 2)
+    scripted = Scripted(9, 9, 9, 0)
+    (row, _) = suite.rows(Bed(), "kind", scripted)
+    assert (row.verdict, row.attempts, len(scripted.answers)) == (OUTSIDE, 3, 1)
+    assert "(attempt 3)" in table.lines([row])
+    assert "1 outside" in table.summary([row], 1.0)
+
+
+def test_what_cannot_be_built_is_unsupported_with_the_reason_and_not_tried_again():
+    scripted = Scripted(UnsupportedError("this kernel has no CoDel"), 0)
+    (row,) = suite.rows(Bed(), "kind", scripted)
+    assert (row.verdict, row.reason, len(scripted.answers)) == (UNSUPPORTED, "this kernel has no CoDel", 1)
+    assert "unsupported: this kernel has no CoDel" in table.lines([row])
+    assert row.as_dict()["verdict"] == "unsupported"
+
+
+def test_other_errors_are_not_hidden():
+    with pytest.raises(OSError, match="no space"):
+        suite.rows(Bed(), "kind", Scripted(OSError("no space")))
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_file_of_checks_has_some_and_no_two_are_called_alike(quick):
+    chosen = suite.found(quick=quick)
+    assert {kind for kind, _ in chosen} == set(suite.names())
+    assert len({check.what for _, check in chosen}) == len(chosen)
+
+
+def test_the_values_of_the_table_of_goals_are_all_there():
+    whats = " | ".join(check.what for _, check in suite.found())
+    for value in ("RTT 2 ms", "RTT 20 ms", "RTT 76 ms", "RTT 201 ms", "RTT 345 ms", "1 Mbit/s, 20 ms", "500 Mbit/s, 150 ms",
+                  "1 Gbit/s, 150 ms", "loss 0.1% of 100000", "loss 1% of 100000", "loss 5% of 100000", "loss 20% of 100000",
+                  "packets leaving 100 Mbit/s", "packets leaving 1 Gbit/s"):  # fmt: skip
+        assert value in whats

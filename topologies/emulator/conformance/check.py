@@ -1,0 +1,21 @@
+"""What a check is: one question to links that are built for it, answered by figures. Each file in checks/ has some."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from topologies.emulator.conformance.bed import Bed
+from topologies.emulator.conformance.figure import Figure
+
+
+class Check(ABC):
+    """Its fields are its values; each measurement builds its links anew."""
+
+    @property
+    @abstractmethod
+    def what(self) -> str:
+        """In a few words, with the values."""
+
+    @abstractmethod
+    def measure(self, bed: Bed) -> list[Figure]:
+        """Build, measure, compare. Raises UnsupportedError with the reason where backend or machine cannot."""

@@ -1,0 +1,71 @@
+"""The round trip over a full drop-tail queue: what the queue holds, seen from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from topologies.emulator.conformance.bed import Bed
+from topologies.emulator.conformance.check import Check
+from topologies.emulator.conformance.checks.rtt import echo_ms
+from topologies.emulator.conformance.figure import Figure, around, ms
+from topologies.emulator.conformance.play import every, play
+from topologies.emulator.links.spec import ETHERNET_HEADER, LinkSpec, symmetric
+from units import show_bps, show_bytes
+
+BASE_MS = 20.0
+OVERLOAD = 1.2
+"""Of the rate, once the queue is full."""
+WITHIN = 0.05
+FRAMES_AN_ECHO = 40
+"""An echo for so many full packets: in a queue that counts packets it takes the place of one."""
+
+
+def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: float, echoes: int) -> float:
+    """Median round trip, after `settle_s`, beside a flow from a to b: `first` full packets at once, then so many times the
+    rate. Not a number when no echo comes back."""
+    frame = spec.mtu + ETHERNET_HEADER
+    gap_ns = frame * 8e9 / (spec.a_to_b.rate_bps or 0) / overload
+    settle_ns, echo_ns = settle_s * 1e9, FRAMES_AN_ECHO * gap_ns
+    with bed.link(spec) as link, link.echo() as echo, link.flow("a_to_b", frame) as flow:
+        turns = int((settle_ns + echoes * echo_ns) / gap_ns)
+        play([echo, flow], [(0, lambda: flow.send(first))], every(gap_ns, turns, flow.send),
+             every(echo_ns, echoes, echo.send, settle_ns), tail_s=2.0, done=lambda: echo.complete)  # fmt: skip
+        return median(echo.times_ms() or [float("nan")])
+
+
+@dataclass(frozen=True)
+class FullQueue(Check):
+    """A queue in bytes or, if that is None, in packets."""
+
+    rate_bps: int
+    queue_bytes: int | None
+    queue_packets: int | None
+    echoes: int
+
+    @property
+    def what(self) -> str:
+        """With its values."""
+        held = f"{self.queue_packets} packets" if self.queue_bytes is None else show_bytes(self.queue_bytes)
+        return f"ping under a full queue of {held}, {show_bps(self.rate_bps)}"
+
+    def measure(self, bed: Bed) -> list[Figure]:
+        """Half as much again as the queue holds comes at once, then more than the rate."""
+        if self.rate_bps > 50_000_000:
+            bed.needs(self.rate_bps)
+        plain = symmetric(BASE_MS, self.rate_bps)
+        spec = replace(plain, a_to_b=replace(plain.a_to_b, queue_bytes=self.queue_bytes, queue_packets=self.queue_packets))
+        room = spec.a_to_b.room_bytes(spec.mtu)
+        first = int(1.5 * room / (spec.mtu + ETHERNET_HEADER))
+        due = echo_ms(spec) + room * 8e3 / self.rate_bps
+        off = bed.tolerance.of_time(WITHIN * due, due)
+        return [around("median", ms(due), overloaded(bed, spec, first, OVERLOAD, 0.2, self.echoes), due, off, ms)]
+
+
+def checks(quick: bool) -> Sequence[Check]:
+    """Small and large queues, in both kinds."""
+    echoes = 30 if quick else 100
+    usual = [FullQueue(10_000_000, 65_536, None, echoes), FullQueue(10_000_000, None, 60, echoes)]
+    more = [FullQueue(100_000_000, 1 << 20, None, echoes), FullQueue(100_000_000, None, 1000, echoes)]
+    return usual if quick else usual + more

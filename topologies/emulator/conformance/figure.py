@@ -1,0 +1,107 @@
+"""One figure of a link: what was specified, what was achieved, what is allowed, and so the verdict. It measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+INSIDE, OUTSIDE, UNSUPPORTED, PUBLISHED = "inside", "outside", "unsupported", "published"
+
+
+def ms(value: float) -> str:
+    """A time for the table, finer than `units.show_ms`: microseconds decide here."""
+    return f"{value:.3f} ms"
+
+
+def mbps(value_bps: float) -> str:
+    """A rate for the table."""
+    return f"{value_bps / 1e6:.4f} Mbit/s"
+
+
+def share(value: float) -> str:
+    """A fraction of one for the table."""
+    return f"{value:.3%}"
+
+
+def count(value: float) -> str:
+    """A number of packets."""
+    return f"{value:.0f}"
+
+
+def number(value: float) -> str:
+    """A number with a fraction, such as a mean count."""
+    return f"{value:.3f}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`achieved` must lie within `low` and `high`; None leaves that side open. With both open it is only published.
+
+    `show` writes the values with their unit; `specified` is in words. `note` says how it was measured, where that matters.
+    """
+
+    name: str
+    specified: str
+    achieved: float
+    low: float | None
+    high: float | None
+    show: Callable[[float], str]
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Inside, outside or published."""
+        if self.low is None and self.high is None:
+            return PUBLISHED
+        # Written so that a value that is no number is outside.
+        fine = (self.low is None or self.achieved >= self.low) and (self.high is None or self.achieved <= self.high)
+        return INSIDE if fine else OUTSIDE
+
+    @property
+    def allowed(self) -> str:
+        """In words."""
+        if self.low is not None and self.high is not None:
+            return self.show(self.low) if self.low == self.high else f"{self.show(self.low)} to {self.show(self.high)}"
+        if self.high is not None:
+            return f"at most {self.show(self.high)}"
+        return "-" if self.low is None else f"at least {self.show(self.low)}"
+
+
+def around(name: str, specified: str, achieved: float, due: float, off: float, show: Callable[[float], str],
+           note: str = "") -> Figure:  # fmt: skip
+    """A figure that may be `off` either way from what is `due`."""
+    return Figure(name, specified, achieved, due - off, due + off, show, note)
+
+
+def none(name: str, achieved: int) -> Figure:
+    """A count that must be zero."""
+    return Figure(name, "none", achieved, 0, 0, count)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a figure of a check, which attempt it is from, on which backend; or why there is none."""
+
+    check: str
+    what: str
+    figure: Figure | None
+    backend: str = ""
+    attempts: int = 1
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Inside, outside, unsupported or published."""
+        return UNSUPPORTED if self.figure is None else self.figure.verdict
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`; texts as in the table, numbers in base units."""
+        figure = self.figure
+        values = {} if figure is None else {
+            "figure": figure.name, "specified": figure.specified, "achieved": figure.achieved, "low": figure.low,
+            "high": figure.high, "achieved_text": figure.show(figure.achieved), "allowed": figure.allowed, "note": figure.note,
+        }  # fmt: skip
+        return {"check": self.check, "what": self.what, "verdict": self.verdict, "reason": self.reason, "backend": self.backend,
+                "attempts": self.attempts, "seconds": round(self.seconds, 2), **values}  # fmt: skip

@@ -1,0 +1,57 @@
+"""The conformance suite of links: every check there is, made and repeated as the rules say. It prints nothing.
+
+A check one of whose figures is outside is made again, twice at most; its rows say how many attempts it took.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from topologies.emulator.conformance import checks
+from topologies.emulator.conformance.bed import Bed
+from topologies.emulator.conformance.check import Check
+from topologies.emulator.conformance.figure import OUTSIDE, Row
+from topologies.emulator.links.backend import UnsupportedError
+
+ATTEMPTS = 3
+
+
+def names() -> list[str]:
+    """The kinds of checks: a file each."""
+    return [module.name for module in pkgutil.iter_modules(checks.__path__)]
+
+
+def found(only: Sequence[str] = (), quick: bool = False) -> list[tuple[str, Check]]:
+    """(kind, check) of the named kinds, all when none is named."""
+    kinds = [name for name in names() if not only or name in only]
+    modules = [(kind, importlib.import_module(f"{checks.__name__}.{kind}")) for kind in kinds]
+    return [(kind, check) for kind, module in modules for check in module.checks(quick)]
+
+
+def run(bed: Bed, chosen: Sequence[tuple[str, Check]]) -> Iterator[list[Row]]:
+    """The rows of one check after the other."""
+    for kind, check in chosen:
+        yield rows(bed, kind, check)
+
+
+def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS) -> list[Row]:
+    """Of one check; the first has the time that all took. Raises what a lab raises when it is not just unsupported."""
+    began = time.monotonic()
+    bed.kinds.clear()
+    made: list[Row] = []
+    for bed.attempt in range(1, attempts + 1):
+        try:
+            figures = check.measure(bed)
+        except UnsupportedError as error:
+            made = [Row(kind, check.what, None, reason=str(error))]
+            break
+        made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in figures]
+        if all(row.verdict != OUTSIDE for row in made):
+            break
+    taken = time.monotonic() - began
+    kinds = "+".join(sorted(bed.kinds))
+    return [replace(row, backend=kinds, seconds=0.0 if number else taken) for number, row in enumerate(made)]
