@@ -1,6 +1,6 @@
-"""`links.json` checked and given types: what each link was asked to be, and what was measured. It sets no tolerance.
+"""`links.json` checked and given types: what each link was asked to be, what was measured, what passed. It sets no tolerance.
 
-The schema is in `results/README.md`.
+The schema is in `results/README.md`. A field that a run did not record is None here, never zero.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from units import show_ms
-
 WAYS = ("a_to_b", "b_to_a")
+COUNTS = (
+    "packets", "bytes", "delivered", "duplicated", "dropped_queue", "dropped_codel", "dropped_down", "lost", "failed",
+    "overrun", "held", "corrupted", "overtook", "backlog_bytes", "backlog_packets", "intake_wait_max_ns", "unexplained",
+)  # fmt: skip
+"""What a backend counts of one direction, where it knows it."""
 
 
 class LinksError(ValueError):
@@ -20,35 +23,123 @@ class LinksError(ValueError):
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """What passed in both directions during the run; `late_ms` is the larger p99 of the two, None when unknown."""
+class Asked:
+    """One direction as specified. `effects` maps a word such as `loss` to its values as text; `trace` is the name, the
+    period in ms and the mean rate in bit/s of a recording that drains the queue, None without one."""
 
-    packets: int
-    dropped_queue: int
-    lost: int
-    late_ms: float | None
+    delay_ms: float
+    rate_bps: float | None
+    queue_bytes: float | None
+    queue_packets: float | None
+    codel: str
+    trace: tuple[str, float, float] | None
+    up: bool
+    loss: float
+    jitter_ms: float
+    effects: Mapping[str, str]
+
+    @property
+    def shaped(self) -> bool:
+        """Whether it asks for anything but a plain cable."""
+        return bool(self.delay_ms or self.rate_bps or self.trace or self.effects or not self.up)
+
+
+@dataclass(frozen=True)
+class Rtt:
+    """Echoes over a link: minimum, median and 99th percentile in ms (None: none came back) of `samples` out of `sent`.
+    `level_ms` is what was held against the specification: the median, or the mean and others where chance has a say."""
+
+    min_ms: float | None
+    median_ms: float | None
+    p99_ms: float | None
+    samples: float | None
+    sent: float | None
+    level_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One direction as measured. `burst_s` is how long the rate was kept up; with `sent_bps` the link passed all of that, and
+    no more could be sent. `loss_low` to `loss_high` is the 99 % interval of the loss, `queue_bytes` the ceiling of the queue.
+    The notes say why a number is None."""
+
+    rate_note: str
+    queue_note: str
+    rate_bps: float | None
+    burst_s: float | None
+    sent: float | None
+    received: float | None
+    overflowed: float | None
+    loss_low: float | None
+    loss_high: float | None
+    queue_bytes: float | None
+    sent_bps: float | None
+    duplicated: float | None
+    overtook: float | None
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One direction while the run went on: the backend's `counts` by name (those it knows), lateness as median, 99th
+    percentile and maximum in ms, and as histogram of (at most so many ns, frames); None where it cannot know."""
+
+    counts: Mapping[str, float]
+    late_ms: tuple[float, float, float] | None
+    histogram: tuple[tuple[float, float], ...] | None
+
+
+@dataclass(frozen=True)
+class Way:
+    """One direction, from node to node. `schedule` is what it becomes while a trial runs, as asked for."""
+
+    source: str
+    target: str
+    schedule: str
+    asked: Asked
+    before: Seen | None
+    after: Seen | None
+    passed: Passed | None
 
 
 @dataclass(frozen=True)
 class Link:
-    """One link. `rates_bps` are specified, a to b then b to a (None: not limited); `seen_*` were measured before the
-    run (None: not measured), `seen_rtt_ms` as minimum, median and 99th percentile."""
+    """One link. `queue_rule` and `segments` say by which rule the queue and the largest packets were chosen."""
 
     name: str
-    a: str
-    b: str
     backend: str
     note: str
     estimate: bool
     rtt_ms: float
-    rates_bps: tuple[float | None, float | None]
-    losses: tuple[float, float]
-    jitters_ms: tuple[float, float]
-    seen_rtt_ms: tuple[float, float, float] | None
-    seen_rates_bps: tuple[float | None, float | None]
-    during: Traffic | None
+    mtu: int
+    queue_rule: str
+    segments: str
+    rtt_before: Rtt | None
+    rtt_after: Rtt | None
+    ways: tuple[Way, Way]
     ok: bool
     reasons: tuple[str, ...]
+    attempts: float | None
+
+    @property
+    def a(self) -> str:
+        """The node at one end."""
+        return self.ways[0].source
+
+    @property
+    def b(self) -> str:
+        """The node at the other end."""
+        return self.ways[0].target
+
+    @property
+    def rates_bps(self) -> tuple[float | None, float | None]:
+        """Specified, a to b then b to a; the mean of a trace; None: not limited."""
+        one, other = (way.asked.trace[2] if way.asked.trace else way.asked.rate_bps for way in self.ways)
+        return one, other
+
+    @property
+    def plain(self) -> bool:
+        """A cable that asks for nothing, and is as it should be."""
+        return self.ok and not any(way.asked.shaped for way in self.ways)
 
 
 def parse(raw: object) -> list[Link]:
@@ -65,62 +156,98 @@ def _link(raw: object, at: str) -> Link:
         if key not in found:
             raise LinksError(f"{at} lacks {key}")
     at = f"{at} ({found['name']})"
-    specified, before = _mapping(found["specified"], f"{at}.specified"), _mapping(found.get("before"), f"{at}.before")
-    rtt = _mapping(before.get("rtt_ms"), f"{at}.before.rtt_ms")
+    specified = _mapping(found["specified"], f"{at}.specified")
     if not isinstance(found["reasons"], list):
         raise LinksError(f"{at}.reasons is not a list")
-    seen = [_number(rtt.get(key), f"{at}.before.rtt_ms.{key}") for key in ("min", "median", "p99")] if rtt else []
+    a, b = str(found["a"]), str(found["b"])
+    schedule = _mapping(specified.get("schedule"), f"{at}.specified.schedule")
+    parts = {key: _mapping(found.get(key), f"{at}.{key}") for key in ("before", "after", "during")}
+    one, other = (
+        Way(*ends, str(schedule.get(way) or ""), _asked(specified.get(way), f"{at}.specified.{way}"),
+            _seen(parts["before"], way, f"{at}.before"), _seen(parts["after"], way, f"{at}.after"),
+            _passed(parts["during"].get(way), f"{at}.during.{way}"))
+        for way, ends in zip(WAYS, ((a, b), (b, a)), strict=True)
+    )  # fmt: skip
     return Link(
         name=str(found["name"]),
-        a=str(found["a"]),
-        b=str(found["b"]),
         backend=str(found.get("backend", "")),
         note=str(found.get("note") or ""),
         estimate=found.get("estimate") is True,
-        rtt_ms=_number(specified.get("rtt_ms"), f"{at}.specified.rtt_ms") or 0.0,
-        rates_bps=_rates(specified, f"{at}.specified"),
-        losses=_both(specified, "loss", f"{at}.specified"),
-        jitters_ms=_both(specified, "jitter_ms", f"{at}.specified"),
-        seen_rtt_ms=(seen[0], seen[1], seen[2]) if seen and None not in seen else None,  # type: ignore[arg-type]
-        seen_rates_bps=_rates(before, f"{at}.before"),
-        during=_traffic(found.get("during"), f"{at}.during"),
+        rtt_ms=number(specified, "rtt_ms", f"{at}.specified") or 0.0,
+        mtu=int(number(specified, "mtu", f"{at}.specified") or 1500),
+        queue_rule=str(specified.get("queue_rule") or ""),
+        segments=str(specified.get("segments") or ""),
+        rtt_before=_rtt(parts["before"].get("rtt_ms"), f"{at}.before.rtt_ms"),
+        rtt_after=_rtt(parts["after"].get("rtt_ms"), f"{at}.after.rtt_ms"),
+        ways=(one, other),
         ok=found["ok"] is True,
         reasons=tuple(map(str, found["reasons"])),
+        attempts=number(found, "attempts", at),
     )
 
 
-def impairments(link: Link) -> tuple[str, ...]:
-    """What a link does to packets besides delay and rate, in words; empty for most links."""
-    losses = [f"{100 * loss:.4g} %" for loss in link.losses]
-    jitters = [f"±{show_ms(ms)}" for ms in link.jitters_ms]
-    return tuple(f"{name} " + (one if one == other else f"{one} / {other}")
-                 for name, (one, other), values in (("loss", losses, link.losses), ("jitter", jitters, link.jitters_ms))
-                 if any(values))  # fmt: skip
-
-
-def _traffic(raw: object, at: str) -> Traffic | None:
+def _asked(raw: object, at: str) -> Asked:
     found = _mapping(raw, at)
-    ways = [_mapping(found.get(way), f"{at}.{way}") for way in WAYS if found.get(way)]
-    if not ways:
+    loss, jitter_ms = (number(found, key, at) or 0.0 for key in ("loss", "jitter_ms"))
+    effects = {str(word): str(text) for word, text in _mapping(found.get("effects"), f"{at}.effects").items()}
+    if "effects" not in found:  # a run of a version that knew these two only
+        effects |= {"loss": f"{100 * loss:.4g}%"} if loss else {}
+        effects |= {"jitter": f"{jitter_ms:.4g}ms uniform"} if jitter_ms else {}
+    trace = _mapping(found.get("trace"), f"{at}.trace")
+    times = [number(trace, key, f"{at}.trace") or 0.0 for key in ("period_ms", "mean_bps")]
+    return Asked(
+        delay_ms=number(found, "delay_ms", at) or 0.0,
+        rate_bps=number(found, "rate_bps", at),
+        queue_bytes=number(found, "queue_bytes", at),
+        queue_packets=number(found, "queue_packets", at),
+        codel=str(found.get("codel") or ""),
+        trace=(str(trace.get("name", "trace")), times[0], times[1]) if trace else None,
+        up=found.get("up") is not False,
+        loss=loss,
+        jitter_ms=jitter_ms,
+        effects=effects,
+    )
+
+
+def _rtt(raw: object, at: str) -> Rtt | None:
+    found = _mapping(raw, at)
+    values = [number(found, key, at) for key in ("min", "median", "p99", "samples", "sent", "level")]
+    return Rtt(*values) if found else None
+
+
+def _seen(raw: Mapping[str, Any], way: str, at: str) -> Seen | None:
+    found, at = _mapping(raw.get(way), f"{at}.{way}"), f"{at}.{way}"
+    keys = ("rate_bps", "burst_s", "sent", "received", "overflowed", "loss_low", "loss_high", "queue_bytes",
+            "sent_bps", "duplicated", "overtook")  # fmt: skip
+    values = [number(found, key, at) for key in keys]
+    return Seen(str(found.get("rate_note") or ""), str(found.get("queue_note") or ""), *values) if found else None
+
+
+def _passed(raw: object, at: str) -> Passed | None:
+    found = _mapping(raw, at)
+    if not found:
         return None
-
-    def total(key: str) -> int:
-        return int(sum(_number(way.get(key), f"{at}.{key}") or 0 for way in ways))
-
-    late = [_number(_mapping(way.get("lateness_ms"), f"{at}.lateness_ms").get("p99"), f"{at}.lateness_ms.p99")
-            for way in ways]  # fmt: skip
-    known = [value for value in late if value is not None]
-    return Traffic(total("packets"), total("dropped_queue"), total("lost"), max(known) if known else None)
-
-
-def _rates(raw: Mapping[str, Any], at: str) -> tuple[float | None, float | None]:
-    one, other = (_number(_mapping(raw.get(way), f"{at}.{way}").get("rate_bps"), f"{at}.{way}.rate_bps") for way in WAYS)
-    return one, other
+    counts = {key: number(found, key, at) for key in COUNTS}
+    late = _mapping(found.get("lateness_ms"), f"{at}.lateness_ms")
+    times = [number(late, key, f"{at}.lateness_ms") for key in ("median", "p99", "max")]
+    known = [value for value in times if value is not None]
+    return Passed(
+        counts={key: value for key, value in counts.items() if value is not None},
+        late_ms=(known[0], known[1], known[2]) if len(known) == 3 else None,
+        histogram=_histogram(found.get("lateness"), f"{at}.lateness"),
+    )
 
 
-def _both(raw: Mapping[str, Any], key: str, at: str) -> tuple[float, float]:
-    one, other = (_number(_mapping(raw.get(way), f"{at}.{way}").get(key), f"{at}.{way}.{key}") or 0.0 for way in WAYS)
-    return one, other
+def _histogram(raw: object, at: str) -> tuple[tuple[float, float], ...] | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, list) or not all(isinstance(one, (list, tuple)) and len(one) == 2 for one in raw):
+        raise LinksError(f"{at} is {repr(raw)[:60]}, not a list of pairs")
+    pairs = [{"ns": one[0], "frames": one[1]} for one in raw]
+    found = [(number(one, "ns", at) or 0.0, number(one, "frames", at) or 0.0) for one in pairs]
+    if any(ns < 0 or frames < 0 for ns, frames in found):
+        raise LinksError(f"{at} counts below zero")
+    return tuple(found)
 
 
 def _mapping(raw: object, at: str) -> Mapping[str, Any]:
@@ -131,9 +258,11 @@ def _mapping(raw: object, at: str) -> Mapping[str, Any]:
     return raw
 
 
-def _number(raw: object, at: str) -> float | None:
-    if raw is None:
+def number(raw: Mapping[str, Any], key: str, at: str) -> float | None:
+    """A number of an object, None where it is missing or null. Raises LinksError for anything else."""
+    value = raw.get(key)
+    if value is None:
         return None
-    if not isinstance(raw, (int, float)) or isinstance(raw, bool) or not math.isfinite(raw):
-        raise LinksError(f"{at} is {repr(raw)[:60]}, not a finite number")
-    return float(raw)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise LinksError(f"{at}.{key} is {repr(value)[:60]}, not a finite number")
+    return float(value)

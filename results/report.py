@@ -11,17 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from results import tables
+from results import panel, tables
 from results.figures.registry import NothingToDraw, find
 from results.judge import Verdict, judge
 from results.rundir import Run, RunError, load
 from results.statistics import Estimate, estimate, ratio
 from results.wording import fill, with_interval
 
-DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = ({"kind": "topology"}, {"kind": "predicted"}, {"kind": "links"})
+DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = (
+    {"kind": "topology"}, {"kind": "predicted"}, {"kind": "links"}, {"kind": "lateness"}, {"kind": "changes"},
+)  # fmt: skip
 """Drawn in every report, where the run has something for them, beside what the manifest asks for."""
 
 _HEADINGS = {"topology": "Where everything stands", "ecdf": "How the fetches spread", "links": "The links",
+             "lateness": "How late frames left while the run went on",
+             "changes": "How links changed while a trial ran",
              "waterfall": "Where the time went", "predicted": "Against the prediction"}  # fmt: skip
 
 
@@ -50,7 +54,8 @@ def draw_figures(run: Run, verdict: Verdict) -> list[dict[str, str]]:
     """Every figure, as name, kind, title, SVG, and where it could not be drawn the reason instead. Raises RunError."""
     wanted = list(run.manifest.figures)
     asked = {request.get("kind") for request in wanted}
-    wanted += [request for request in DEFAULT_FIGURES if request["kind"] not in asked]
+    wanted += [request for request in DEFAULT_FIGURES
+               if request["kind"] not in asked and (run.changes or request["kind"] != "changes")]  # fmt: skip
     drawn: list[dict[str, str]] = []
     for request in wanted:
         kind = str(request.get("kind"))
@@ -94,7 +99,8 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    environment.filters["together"] = lambda text: re.sub(r"(?<=\d) (?=(?:[kMGT]i?)?(?:ms|s|B|bit/s|%)\b)", "\u00a0", text)
+    unit = re.compile(r"(?<=\d) (?=(?:[kMGT]i?)?(?:(?:[mun]?s|B|bit/s)\b|%))")
+    environment.filters["together"] = lambda text: unit.sub("\u00a0", text)
     shown = [{**figure, "svg": Markup(figure["svg"])} for figure in figures]
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for figure in shown:
@@ -103,7 +109,8 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
         manifest=run.manifest, verdict=verdict, answer=answer(run), figures=by_kind,
         statistics=tables.statistics_named(run), metrics=tables.metric_tables(run, verdict),
         others=tables.other_claims(run, verdict),
-        bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=tables.link_rows(run), cables=tables.cables(run),
+        bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=panel.cards(run), cables=panel.cables(run),
+        proof=panel.machine(run), fold=panel.SHOWN_AT_MOST,
         headings=_HEADINGS, began=tables.began(run),
         agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
         machine=tables.machine(run), command=tables.command(run), counts=tables.counts(run))  # fmt: skip

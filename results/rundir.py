@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from results import changes
 from results import links as wires
 from results import manifest as manifests
 from results import trials as tables
+from results.changes import Change
 from results.links import Link
 from results.manifest import Manifest
 from results.trials import Trial
@@ -22,12 +24,14 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run, as its files say."""
+    """One run, as its files say. `unchecked` has why handshakes were not held against their path, and of how many trials."""
 
     path: Path
     manifest: Manifest
     links: list[Link]
     trials: list[Trial]
+    changes: list[Change]
+    unchecked: Mapping[str, int]
 
     def sample(self, metric: str, where: Mapping[str, str]) -> list[float]:
         """The metric of every trial of the arm that counts. Raises RunError for a cell that is no number."""
@@ -68,14 +72,15 @@ def load(path: Path) -> Run:
         raise _error(path, f"manifest.json: {error}", "read it with the version of longhaul that wrote it, or make the "
                      "run again") from error  # fmt: skip
     try:
-        links = wires.parse(_json(path, "links.json"))
+        measured = _json(path, "links.json")
+        links, changed, unchecked = wires.parse(measured), changes.parse(measured), changes.unchecked(measured)
     except wires.LinksError as error:
         raise _error(path, str(error), "the file is damaged: make the run again with `longhaul run`") from error
     try:
         rows = tables.parse(_text(path, "trials.csv"))
     except tables.TrialsError as error:
         raise _error(path, str(error), "the file is damaged: make the run again with `longhaul run`") from error
-    run = Run(path, checked, links, rows)
+    run = Run(path, checked, links, rows, changed, unchecked)
     _check_columns(run)
     return run
 

@@ -1,4 +1,4 @@
-"""The tables of a report as plain rows of text: arms, claims, links, agreement, caveats, provenance. It is no HTML."""
+"""The tables of a report as plain rows of text: arms, claims, agreement, caveats, provenance. It is no HTML."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from results.judge import ClaimResult, Verdict, band
-from results.links import Link, impairments
 from results.rundir import Run
 from results.statistics import estimate
 from results.wording import interval, show, with_interval
-from units import show_bps, show_bytes, show_ms
+from units import show_bytes
+
+PROOF = ("steal_fraction", "pressure_fraction", "pressure_source", "captured_packets", "capture_drops")
+"""What the manifest says of the machine during the run."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +63,6 @@ def measured_text(result: ClaimResult) -> str:
     return with_interval(result.measured, "" if claim.over is not None else claim.metric) if result.measured else ""
 
 
-def link_rows(run: Run) -> list[dict[str, str]]:
-    """Each shaped link, and each that is wrong: asked for, measured before the run, and what happened on it during it."""
-    return [{
-        "name": link.name, "note": link.note, "rtt_seen": _rtt_seen(link),
-        "rtt": ("≈ " if link.estimate else "") + (show_ms(link.rtt_ms) if link.rtt_ms else "none"),
-        "rate": ", ".join((_both_ways(link.rates_bps, "no limit"), *impairments(link))),
-        "rate_seen": _both_ways(link.seen_rates_bps, "not measured"),
-        "during": _during(link), "ok": "yes" if link.ok else "; ".join(link.reasons) or "no",
-    } for link in run.links if not _is_cable(link)]  # fmt: skip
-
-
-def cables(run: Run) -> str:
-    """The links without delay or rate that are as they should be, in one sentence; empty when there are none."""
-    found = [link for link in run.links if _is_cable(link)]
-    slowest = max((link.seen_rtt_ms[1] for link in found if link.seen_rtt_ms), default=None)
-    if not found:
-        return ""
-    many = f"{len(found)} links inside places are plain cables" if len(found) > 1 else f"{found[0].name} is a plain cable"
-    return f"{many}, without delay or rate" + (
-        "." if slowest is None else f"; the largest median round trip there is {slowest:.2f} ms."
-    )
-
-
 def began(run: Run) -> str:
     """When the run began, to the second, as the manifest says it."""
     said = str(run.manifest.raw.get("started") or "")
@@ -125,6 +104,8 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
     estimated = [link.name for link in run.links if link.estimate]
     if estimated:
         said.append(f"The round-trip time of {', '.join(estimated)} is estimated from the distance, not published.")
+    said += [f"The handshakes of {many} trials were not held against their path: {why}."
+             for why, many in sorted(run.unchecked.items())]  # fmt: skip
     steal = (raw.get("machine") or {}).get("steal_fraction")
     if isinstance(steal, (int, float)) and steal > 0.01:
         said.append(f"The machine was given to others for {steal:.1%} of the time (steal).")
@@ -167,8 +148,8 @@ def how_made(run: Run) -> list[tuple[str, str]]:
 
 
 def machine(run: Run) -> list[tuple[str, str]]:
-    """The machine and its settings as pairs of name and text."""
-    raw = dict(run.manifest.raw.get("machine") or {})
+    """The machine and its settings as pairs of name and text; what the panel of proof shows is left out."""
+    raw = {name: value for name, value in (run.manifest.raw.get("machine") or {}).items() if name not in PROOF}
     if isinstance(raw.get("memory_bytes"), (int, float)):
         raw["memory"] = show_bytes(raw.pop("memory_bytes"))
     pairs = [(str(name).replace("_", " "), value) for name, value in raw.items()]
@@ -207,32 +188,6 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _belongs(result: ClaimResult, metric: str, arm: Mapping[str, str]) -> bool:
     claim = result.claim
     return claim.metric == metric and claim.statistic == "median" and claim.over is None and dict(claim.where) == dict(arm)
-
-
-def _rtt_seen(link: Link) -> str:
-    if link.seen_rtt_ms is None:
-        return "not measured"
-    low, median, high = link.seen_rtt_ms
-    return f"{median:.2f} ms ({low:.2f} to {high:.2f})"
-
-
-def _is_cable(link: Link) -> bool:
-    return link.ok and not link.rtt_ms and link.rates_bps == (None, None)
-
-
-def _both_ways(rates_bps: tuple[float | None, float | None], none: str) -> str:
-    one, other = (none if rate is None else show_bps(rate) for rate in rates_bps)
-    return one if one == other else f"{one} / {other}"
-
-
-def _during(link: Link) -> str:
-    if link.during is None:
-        return "not watched"
-    said = [f"{link.during.packets:,} packets"]
-    for number, word in ((link.during.dropped_queue, "dropped by the queue"), (link.during.lost, "lost")):
-        if number:
-            said.append(f"{number:,} {word}")
-    return ", ".join(said) + ("" if link.during.late_ms is None else f"; late by {link.during.late_ms:.2f} ms (p99)")
 
 
 def _settings(name: object, settings: Mapping[str, Any] | None) -> str:

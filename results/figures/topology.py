@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from results.effects import impairments
 from results.figures.drawing.canvas import INK, MUTED, PANEL, SERIES, SHEET, Canvas, fit, text_width
 from results.figures.drawing.layout import Box, by_distance, by_position
 from results.figures.registry import NothingToDraw
 from results.judge import Verdict
-from results.links import Link, impairments
+from results.links import Link
 from results.rundir import Run
 from units import show_bps, show_ms
 

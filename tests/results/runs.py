@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from results.models.slow_start import Leg, Timing, through_cold_edge, transfer_time
+from tests.results.wires import RATE_BPS, links
 
 SIZES = {"16 KiB": 2**14, "256 KiB": 2**18, "4 MiB": 2**22}
 PATHS = ("direct", "cold", "warm")
-RATE_BPS = 100e6
 COLUMNS = """trial,repetition,order,warmup,valid,reason,path,size,started_ns,url,ok,error,http_status,connection,dns_ms
 connect_ms,tls_ms,request_sent_ms,first_byte_ms,total_ms,size_bytes,digest_ok,cache_status,retransmits,local_port
 cap_connect_ms,cap_first_byte_ms,cap_last_byte_ms,cap_bytes,cap_retransmissions,cap_packets,disagreement""".replace("\n", ",")
@@ -145,6 +145,10 @@ def manifest(repetitions: int = 10) -> dict[str, Any]:
             "load_before": 0.2,
             "load_after": 0.5,
             "steal_fraction": 0.0,
+            "pressure_fraction": 0.0312,
+            "pressure_source": "/proc/pressure/cpu, some",
+            "captured_packets": 184_212,
+            "capture_drops": 0,
             "root": True,
         },
         "sysctls": {"net.ipv4.tcp_slow_start_after_idle": "0", "net.ipv4.tcp_congestion_control": "cubic"},
@@ -188,61 +192,6 @@ def manifest(repetitions: int = 10) -> dict[str, Any]:
             {"kind": "links"},
         ],
         "invalid": [],
-    }
-
-
-def link(name: str, a: str, b: str, rtt_ms: float, **more: Any) -> dict[str, Any]:
-    way = {"delay_ms": rtt_ms / 2, "rate_bps": int(RATE_BPS), "queue_bytes": 2_800_000, "loss": 0.0, "jitter_ms": 0.0}
-    seen = {
-        "packets": 41_236,
-        "bytes": 61_000_000,
-        "dropped_queue": 0,
-        "lost": 0,
-        "lateness_ms": {"median": 0.05, "p99": 0.21, "max": 1.3},
-    }
-    return {
-        "name": name,
-        "a": a,
-        "b": b,
-        "backend": "relay",
-        "estimate": False,
-        "note": "published table",
-        "specified": {
-            "rtt_ms": rtt_ms,
-            "a_to_b": way,
-            "b_to_a": way,
-            "mtu": 1500,
-            "queue_rule": "bandwidth-delay product",
-        },
-        "before": {
-            "rtt_ms": {"min": rtt_ms + 0.1, "median": rtt_ms + 0.19, "p99": rtt_ms + 0.44, "samples": 20},
-            "a_to_b": {"rate_bps": 99.6e6, "sent": 200, "received": 200},
-            "b_to_a": {"rate_bps": 99.1e6, "sent": 200, "received": 200},
-        },
-        "during": {"a_to_b": seen, "b_to_a": seen},
-        "ok": True,
-        "reasons": [],
-    } | more
-
-
-def links() -> dict[str, Any]:
-    cable = {"delay_ms": 0.0, "rate_bps": None, "queue_bytes": 48_448, "loss": 0.0, "jitter_ms": 0.0}
-    inside = {"rtt_ms": 0, "a_to_b": cable, "b_to_a": cable, "mtu": 1500, "queue_rule": "none needed"}
-    return {
-        "backend": "relay",
-        "links": [
-            link("virginia-mumbai", "router.virginia", "router.mumbai", 201.0),
-            link("mumbai-chennai", "router.mumbai", "router.chennai", 22.0, estimate=True),
-            link(
-                "origin1.az1.virginia",
-                "origin1.az1.virginia",
-                "router.virginia",
-                0,
-                specified=inside,
-                before=None,
-                during=None,
-            ),
-        ],
     }
 
 

@@ -19,7 +19,8 @@ from results.figures.waterfall import phases, typical
 from results.judge import judge
 from results.report import draw_figures
 from results.rundir import Run, RunError, load
-from tests.results.runs import link, save
+from tests.results.runs import save
+from tests.results.wires import link
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -34,7 +35,7 @@ def _draw(run: Run, kind: str, **request: Any) -> str:
 
 
 def test_kinds_are_found_by_their_files() -> None:
-    assert kinds() == ["ecdf", "links", "predicted", "topology", "waterfall"]
+    assert kinds() == ["changes", "ecdf", "lateness", "links", "predicted", "topology", "waterfall"]
 
 
 def test_an_unknown_kind_names_the_nearest() -> None:
@@ -44,7 +45,7 @@ def test_an_unknown_kind_names_the_nearest() -> None:
 
 def test_every_figure_is_legal_svg_with_its_text_inside(run: Run) -> None:
     figures = draw_figures(run, judge(run))
-    assert [one["name"] for one in figures] == ["topology", "waterfall", "predicted", "ecdf", "ecdf-2", "links"]
+    assert [one["name"] for one in figures] == ["topology", "waterfall", "predicted", "ecdf", "ecdf-2", "links", "lateness"]
     for figure in figures:
         root = ET.fromstring(figure["svg"])
         width, height = (float(one) for one in root.attrib["viewBox"].split()[2:])

@@ -14,6 +14,7 @@ import pytest
 from results.report import answer, write
 from results.rundir import RunError, load
 from tests.results.runs import save
+from tests.results.wires import link
 
 
 def _page(tmp_path: Path, **changes: Any) -> str:
@@ -113,7 +114,7 @@ def test_whatever_a_run_says_is_text_not_markup(tmp_path: Path) -> None:
         tmp_path,
         change=poison,
         change_rows=lambda rows: rows[40].update(disagreement=evil, valid=1),
-        change_links=lambda found: found["links"][0].update(name=evil, note=evil, ok=False, reasons=[evil]),
+        change_links=lambda found: found["links"][0].update(name=evil, note=evil, a=evil, ok=False, reasons=[evil]),
     )
     assert "<script" not in page
     assert "alert(1)" in page
@@ -194,7 +195,7 @@ def test_importing_results_stays_light() -> None:
 
 
 def test_plain_cables_are_one_sentence_and_a_wrong_one_a_row(tmp_path: Path) -> None:
-    assert "origin1.az1.virginia is a plain cable, without delay or rate." in _page(tmp_path)
+    assert "origin1.az1.virginia is a plain cable, without delay or rate" in _page(tmp_path)
     (tmp_path / "two").mkdir()
 
     def wrong(links: dict[str, Any]) -> None:
@@ -202,4 +203,42 @@ def test_plain_cables_are_one_sentence_and_a_wrong_one_a_row(tmp_path: Path) -> 
 
     page = _page(tmp_path / "two", change_links=wrong)
     assert "plain cable" not in page
-    assert '<td class="no">RTT 3 ms on a cable</td>' in page
+    assert "<li>RTT 3 ms on a cable</li>" in page
+    assert "1 of 3 emulated links was not as specified" in page
+
+
+def test_the_links_stand_on_one_panel_with_bounds_and_words(tmp_path: Path) -> None:
+    panel = _panel(_page(tmp_path))
+    for text in ("Both emulated links were as specified.", "199.0 to 203.0\u00a0ms", "0 of 200 lost (0 to 2.62\u00a0%)",
+                 "p99 at most 2.01\u00a0ms", "✓ inside", "CPU time that the hypervisor gave to others (steal)",
+                 "at most 5\u00a0%", "184,212", "How late frames left while the run went on"):  # fmt: skip
+        assert text in panel, text
+    assert "✗" not in panel
+    assert "How links changed" not in panel
+
+
+def test_many_links_are_folded_behind_the_worst_eight(tmp_path: Path) -> None:
+    def many(links: dict[str, Any]) -> None:
+        links["links"] = [link(f"link-{n}", f"a{n}", "b", 20.0) for n in range(21)]
+
+    panel = _panel(_page(tmp_path, change_links=many))
+    assert "All 21 emulated links were as specified" in panel
+    assert "13 more links, all as specified and further inside their bounds" in panel
+    assert panel.count('<details class="link">') == 21
+    assert " open>" not in panel
+
+
+def test_changes_of_links_are_shown_where_there_were_any(tmp_path: Path) -> None:
+    def change(links: dict[str, Any]) -> None:
+        links["changes"] = [{"trial": 1, "link": "mumbai-chennai", "done_ms": 20_000.2, "planned_ms": 20_000, "b_to_a": None,
+                             "a_to_b": "delay 11ms rate 20mbit queue 2800000B up"}]  # fmt: skip
+        links["handshakes_unchecked"] = {"link mumbai-chennai was changed during the handshake": 3}
+
+    page = _page(tmp_path, change_links=change)
+    assert "How links changed while a trial ran" in _panel(page)
+    assert "router.mumbai → router.chennai</text>" in _panel(page)
+    assert "handshakes of 3 trials were not held against their path: link mumbai-chennai was changed" in page
+
+
+def _panel(page: str) -> str:
+    return page[page.index("<h2>The links</h2>") : page.index("<h2>Can the instrument be trusted?</h2>")]

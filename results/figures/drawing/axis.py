@@ -60,11 +60,12 @@ def tick_text(value: float) -> str:
 def bottom_axis(canvas: Canvas, scale: Scale, top: float, bottom: float, label: str, size: float = 12) -> None:
     """Vertical grid lines, tick texts under them and the label under those."""
     room = abs(scale.end - scale.start)
-    ticks = scale.ticks(max(2, int(room / 75)))
+    ticks = scale.ticks(max(4, int(room / 75)))
     for value in ticks:
-        x = scale(value)
+        x, text = scale(value), tick_text(value)
         canvas.line(x, top, x, bottom, colour=GRID)
-        canvas.text(x, bottom + 16, tick_text(value), size=size, anchor="middle", colour=MUTED)
+        half = text_width(text, size) / 2  # a text at the edge of the sheet moves inwards
+        canvas.text(min(max(x, half), canvas.width - half), bottom + 16, text, size=size, anchor="middle", colour=MUTED)
     canvas.line(min(scale.start, scale.end), bottom, max(scale.start, scale.end), bottom, colour=MUTED)
     canvas.text((scale.start + scale.end) / 2, bottom + 34, label, size=size, anchor="middle", colour=MUTED)
 

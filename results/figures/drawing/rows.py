@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.figures.drawing.axis import Scale, bottom_axis
-from results.figures.drawing.canvas import GRID, INK, MUTED, SERIES, Canvas, fit
+from results.figures.drawing.canvas import GRID, INK, MUTED, SERIES, SHEET, Canvas, fit
 
 ROW_HEIGHT = 44
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row. All numbers are in the unit of the axis; `low` and `high` bound the band (None: open)."""
+    """One row. All numbers are in the unit of the axis; `low` and `high` bound the band (None: open). `points` are filled,
+    `later` ones hollow."""
 
     label: str
     note: str
@@ -24,12 +25,14 @@ class Row:
     low: float | None
     high: float | None
     colour: str = SERIES[1]
+    later: Sequence[float] = ()
 
 
 def draw_rows(canvas: Canvas, rows: Sequence[Row], top: float, left: float, right: float, axis_label: str,
               *, labels: bool = True) -> float:  # fmt: skip
     """Draw the rows from `top` on between `left` and `right`; labels stand left. Returns the y under the axis."""
-    reach = [abs(value) for row in rows for value in (*row.points, row.middle or 0, row.low or 0, row.high or 0)]
+    reach = [abs(value) for row in rows for value in
+             (*row.points, *row.later, *(row.interval or ()), row.middle or 0, row.low or 0, row.high or 0)]  # fmt: skip
     span = max([*reach, 1e-9]) * 1.12
     scale = Scale(-span, span, left, right)
     bottom = top + ROW_HEIGHT * len(rows)
@@ -54,4 +57,6 @@ def draw_rows(canvas: Canvas, rows: Sequence[Row], top: float, left: float, righ
             canvas.line(scale(row.interval[0]), y, scale(row.interval[1]), y, colour=INK, width=2)
         if row.middle is not None:
             canvas.line(scale(row.middle), y - 10, scale(row.middle), y + 10, colour=INK, width=2.5)
+        for number, value in enumerate(row.later):
+            canvas.dot(scale(value), y + (5 if number % 2 else -5), 4, colour=SHEET, outline=row.colour)
     return bottom + 40
