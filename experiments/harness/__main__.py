@@ -1,7 +1,12 @@
-"""`python -m experiments.harness`: the command line. It only calls `main`."""
+"""`python -m experiments.harness`: the command line. It only makes the process fit for `main`, and calls it."""
 
+import signal
 import sys
 
+from experiments.harness import output
 from experiments.harness.cli import main
 
+output.prepare()
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler)  # as Ctrl-C: what is done is kept, status 130
 sys.exit(main(sys.argv[1:]))

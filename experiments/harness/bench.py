@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: the median of `samples`, the most that it may be, and the same of a peer measured in the same run."""
+    """One figure: the median of `samples`, the most or the least that it may be, and a peer's, measured in the same run."""
 
     what: str
     unit: str
@@ -21,6 +21,7 @@ class Row:
     at_most: float | None = None
     peer: str = ""
     peer_samples: tuple[float, ...] = ()
+    at_least: float | None = None
 
     @property
     def median(self) -> float:
@@ -35,7 +36,7 @@ class Row:
     @property
     def reached(self) -> bool:
         """Whether the median is within the goal."""
-        return self.at_most is None or self.median <= self.at_most
+        return (self.at_most is None or self.median <= self.at_most) and (self.at_least is None or self.median >= self.at_least)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -51,11 +52,17 @@ def table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     beside = "" if row.ratio is None else f"  {row.peer}: {statistics.median(row.peer_samples):.3g}, ratio {row.ratio:.2f}"
     return (row.what, f"{row.median:.3g} {row.unit}", f"{min(row.samples):.3g}", f"{max(row.samples):.3g}",
-            "-" if row.at_most is None else f"{row.at_most:g}", beside + ("" if row.reached else "  NOT REACHED"))  # fmt: skip
+            _goal(row), beside + ("" if row.reached else "  NOT REACHED"))  # fmt: skip
+
+
+def _goal(row: Row) -> str:
+    if row.at_least is not None:
+        return f">= {row.at_least:g}"
+    return "-" if row.at_most is None else f"{row.at_most:g}"
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    return "{:<48} {:>10} {:>8} {:>8} {:>6}{}".format(*cells)
+    return "{:<48} {:>10} {:>8} {:>8} {:>8}{}".format(*cells)
 
 
 Measure = Callable[[int], list[Row]]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import pkgutil
 import sys
 from types import ModuleType
 from typing import NoReturn
 
 from experiments.harness import verbs
-from experiments.harness.status import FAILURES, USAGE, UsageError, status_of
+from experiments.harness.status import FAILURES, INTERRUPTED, USAGE, UsageError, status_of
 from topologies.emulator.setting import nearest
 
 ABOUT = "A laboratory for content delivery over long distances: emulated links that prove themselves, real daemons, " \
@@ -29,22 +28,22 @@ def main(argv: list[str]) -> int:
     verb = next((word for word in argv if not word.startswith("-")), "")
     try:
         if verb in known and argv[0] == verb:
-            return _run(importlib.import_module(f"{verbs.__name__}.{verb}"), verb, argv[1:])
+            status = _run(importlib.import_module(f"{verbs.__name__}.{verb}"), verb, argv[1:])
+            sys.stdout.flush()
+            return status
         if verb and argv[0] == verb:
             print(f"longhaul: could not {verb}: there is no such verb; {nearest(verb, known)}", file=sys.stderr)
             return USAGE
         _help(known)
+        sys.stdout.flush()
         return 0 if argv in (["-h"], ["--help"]) else USAGE
     except FAILURES as error:
-        print(f"longhaul: {error}", file=sys.stderr)
+        if str(error):  # a reader of our output that went away (`longhaul list | head`) needs no words
+            print(f"longhaul: {error}", file=sys.stderr)
         return status_of(error)
     except KeyboardInterrupt:
         print("longhaul: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output went away (`longhaul list | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,6 +52,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line, status 2."""
         raise UsageError(f"could not {self.prog.split()[-1]}: {message}; see `{self.prog} --help`")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """After the help was printed."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
 
 def _run(module: ModuleType, verb: str, argv: list[str]) -> int:

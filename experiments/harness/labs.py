@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from experiments.harness import catalogue
+from experiments.harness import catalogue, lifeline
 from experiments.harness.rundir import ROOT
 from experiments.harness.status import FAILURES, INVALID, status_of
 from topologies.emulator import sandbox
@@ -28,14 +29,26 @@ def warn(world: Topology) -> None:
         print(f"longhaul: warning: {warning}", file=sys.stderr)
 
 
+@contextmanager
+def scheduled(lab: Lab) -> Iterator[None]:
+    """The schedules of the links run while the body does; changes that came late are said afterwards."""
+    with lab.live.scheduled() as tardy:
+        yield
+    for problem in tardy:
+        print(f"longhaul: warning: {problem}", file=sys.stderr)
+
+
 def sandboxed(work: Callable[[], int], *keep: Path) -> int:
     """The status of `work` in a sandbox; an error meant for the user is said there and has its kind's status."""
 
     def lab() -> int:
         try:
-            return work()
+            status = work()
+            sys.stdout.flush()
+            return status
         except FAILURES as error:
-            print(f"longhaul: {error}", file=sys.stderr)
+            if str(error):
+                print(f"longhaul: {error}", file=sys.stderr)
             return status_of(error)
 
     return sandbox.run(lab, (ROOT, *keep))
@@ -50,6 +63,7 @@ def inside(world: Topology, wanted_link: str, use: Callable[[Lab], int]) -> int:
         if wrong:
             print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
             return INVALID
-        return use(running)
+        with lifeline.tied_to(running.links.alive):
+            return use(running)
 
     return sandboxed(lab)

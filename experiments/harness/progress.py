@@ -15,10 +15,11 @@ PLAIN_EVERY_S = 10.0
 
 
 class Progress:
-    """Counts trials and says how long the rest will take. `clock` is in seconds."""
+    """Counts trials (or what `of` says) and says how long the rest will take. `clock` is in seconds."""
 
-    def __init__(self, total: int, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total, self.stream, self.clock = total, stream, clock
+    def __init__(self, total: int, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic,
+                 of: str = "trial") -> None:  # fmt: skip
+        self.total, self.stream, self.clock, self.of = total, stream, clock, of
         self.done = 0
         self.began = self.said = clock()
         self.terminal = stream is not None and stream.isatty()
@@ -28,7 +29,7 @@ class Progress:
         self.done += 1
         now = self.clock()
         line = (
-            f"trial {self.done} of {self.total}, {time_left((now - self.began) / self.done * (self.total - self.done))}"
+            f"{self.of} {self.done} of {self.total}, {time_left((now - self.began) / self.done * (self.total - self.done))}"
         )
         if self.terminal:
             self._print(f"\r\033[K{line}  ({what})", "" if self.done < self.total else "\n")
@@ -39,6 +40,11 @@ class Progress:
     def say(self, line: str) -> None:
         """A line of its own."""
         self._print(("\r\033[K" if self.terminal else "") + line, "\n")
+
+    def clear(self) -> None:
+        """Take the changing line away, so that something else can be printed."""
+        if self.terminal:
+            self._print("\r\033[K", "")
 
     def _print(self, text: str, end: str) -> None:
         with contextlib.suppress(OSError):  # a reader that went away, or a full disk, may not cost the measurement

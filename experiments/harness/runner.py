@@ -12,18 +12,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import machine, trial
+from experiments.harness import lifeline, machine, trial
 from experiments.harness.capture import CaptureError
 from experiments.harness.experiment import COLUMNS, Arm, Experiment
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.stage import Stage, StageError
+from experiments.harness.status import INTERRUPTED
+from topologies.emulator.changes import Moment
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.netns import NamespaceError, entered
+from topologies.emulator.links.spec import LinkError
 from topologies.emulator.plan import NodeError
+from units import show_ms
 
-TROUBLE = (StageError, CaptureError, BackendError, NamespaceError, NodeError)
+TROUBLE = (StageError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
 """What may break in a lab while it runs: the run is then invalid, and everything that was measured is kept."""
 
 
@@ -63,6 +67,15 @@ def changed_settings(before: Mapping[str, str], after: Mapping[str, str]) -> lis
             for name in sorted({*before, *after}) if before.get(name) != after.get(name)]  # fmt: skip
 
 
+def never_reached(score: Sequence[Moment], changes: Sequence[Mapping[str, Any]]) -> str:
+    """What to warn of when trials were shorter than the schedules that were to change their links; else empty."""
+    reached = {(change["link"], round(change["planned_ms"], 3)) for change in changes if change["planned_ms"] is not None}
+    missed = [moment.at_ms for moment in score if (moment.link, round(moment.at_ms, 3)) not in reached]
+    if not missed:
+        return ""
+    return f"the schedule's steps from {show_ms(missed[0])} on were never reached: every trial was over before"
+
+
 @dataclass
 class Run:
     """One run. `execute` is what happens inside the sandbox."""
@@ -100,7 +113,7 @@ class Run:
         except TROUBLE as error:
             self.invalid.append(str(error))
         self._finish(interrupted)
-        return 130 if interrupted else 0
+        return INTERRUPTED if interrupted else 0
 
     def _measure(self) -> None:
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
@@ -112,10 +125,12 @@ class Run:
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
         self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch")
-        self.experiment.start(self.stage)
-        settings = self.lab.settings()
-        self._trials(self.stage)
-        self.invalid += changed_settings(settings, self.lab.settings())
+        with lifeline.tied_to(self.lab.links.alive):
+            self.experiment.start(self.stage)
+            self._changed(0, [one.as_dict(time.monotonic_ns()) for one in self.lab.live.done])
+            settings = self.lab.settings()
+            self._trials(self.stage)
+            self.invalid += changed_settings(settings, self.lab.settings())
 
     def _close(self) -> None:
         """End the daemons, and ask the links what they were like; whatever fails here is a reason for distrust."""
@@ -126,6 +141,7 @@ class Run:
             self.invalid += [] if any(trouble in reason for reason in self.invalid) else [trouble]
             return
         self.lab.watch(self.links)
+        self.lab.live.restore()
         after = self.lab.verify()["links"]
         for row, now in zip(self.links["links"], after, strict=True):
             row["after"] = now["before"]
@@ -145,14 +161,26 @@ class Run:
         progress = Progress(len(slots))
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
-            row = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
-                                self.directory.run_id)  # fmt: skip
+            done = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
+                                 self.directory.run_id)  # fmt: skip
             self.directory.add_row(header, {"trial": slot.number, "repetition": slot.repetition, "order": slot.number,
-                                            "warmup": int(slot.warmup), **row})  # fmt: skip
+                                            "warmup": int(slot.warmup), **done.row})  # fmt: skip
+            self._changed(slot.number, done.changes)
+            if done.unchecked:
+                counts = self.links.setdefault("handshakes_unchecked", {})
+                counts[done.unchecked] = counts.get(done.unchecked, 0) + 1
             if trouble := stage.trouble():
                 raise StageError(trouble)
             progress.step(" · ".join(slot.arm.values()))
             self.facts["harness_cpu_fraction"] = round((time.process_time() - cpu) / (time.monotonic() - began), 5)
+        if words := never_reached(self.topology.timeline(), self.links.get("changes", [])):
+            self.topology.warnings.append(words)
+            self.progress.say(f"warning: {words}")
+
+    def _changed(self, number: int, changes: list[dict[str, Any]]) -> None:
+        """Write down what was changed of the links in a trial; 0 is what `start` changed for all of them."""
+        if changes:
+            self.links.setdefault("changes", []).extend({"trial": number, **change} for change in changes)
 
     def _finish(self, interrupted: bool) -> None:
         steal = machine.steal_fraction(self.ticks, machine.cpu_ticks())

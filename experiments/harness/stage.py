@@ -157,5 +157,10 @@ class Stage:
         return next(filter(None, (daemon.dead() for daemon in self.daemons)), "") or self.lab.links.alive()
 
     def stop(self) -> list[str]:
-        """End all daemons, the clients first; what was wrong with their ends."""
+        """End all daemons, the clients first; what was wrong with their ends. Without links none can finish what it serves."""
+        if self.lab.links.alive():
+            ended = [words for daemon in reversed(self.daemons) if (words := daemon.dead())]
+            for daemon in self.daemons:
+                daemon.process.kill()
+            return ended
         return [problem for daemon in reversed(self.daemons) if (problem := daemon.stop())]

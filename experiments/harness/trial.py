@@ -6,6 +6,7 @@ It says whether it counts, not what it means.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from results.captures import connections, packets
 from results.captures.errors import CaptureError as PcapError
 from results.captures.transfer import agreement, transfer
 from topologies.emulator import watch
-from topologies.emulator.topology import Topology
+from topologies.emulator.lab import Lab
 
 CLIENT_COLUMNS = (
     "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms",
@@ -28,6 +29,9 @@ CAPTURE_COLUMNS = (
     "cap_connect_ms", "cap_first_byte_ms", "cap_last_byte_ms", "cap_bytes", "cap_retransmissions", "cap_packets",
     "disagreement",
 )  # fmt: skip
+MARGIN_NS = 1_000_000
+"""A change of a link so shortly before or after a handshake counts as during it."""
+
 HEAD_COLUMNS = ("trial", "repetition", "order", "warmup", "valid", "reason")
 
 
@@ -36,18 +40,35 @@ def columns(factors: list[str]) -> list[str]:
     return [*HEAD_COLUMNS, *factors, *CLIENT_COLUMNS, *CAPTURE_COLUMNS]
 
 
-def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: Path, run_id: str) -> dict[str, Any]:
-    """One row of trials.csv without its head. Raises StageError when a daemon died, CaptureError when tcpdump did not
-    start: neither can be cured by another trial."""
-    experiment.prepare(stage, arm, trial)
-    captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
-    began, clocks = time.monotonic(), time.time() - time.monotonic()
-    # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
-    with captures, stage.lab.watched() as late:
-        fetched = experiment.measure(stage, arm, trial)
-    step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
+@dataclass(frozen=True)
+class Measured:
+    """A trial: its row of trials.csv without the head; what was changed of the links, for links.json; and why its handshake was
+    not held against the path (empty where it was, or where none was made)."""
+
+    row: dict[str, Any]
+    changes: list[dict[str, Any]]
+    unchecked: str
+
+
+def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: Path, run_id: str) -> Measured:
+    """Measure once. The links' schedules begin with the measurement; what is changed of the links is changed back afterwards.
+
+    Raises StageError when a daemon died, CaptureError when tcpdump did not start, BackendError when a link could not be
+    changed: none can be cured by another trial.
+    """
+    live = stage.lab.live
+    with live.as_found():
+        experiment.prepare(stage, arm, trial)
+        captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
+        began, clocks = time.monotonic(), time.time() - time.monotonic()
+        # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
+        with captures, stage.lab.watched() as late, live.scheduled() as tardy:
+            fetched = experiment.measure(stage, arm, trial)
+        step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
+        changes = [one.as_dict(live.began_ns) for one in live.done]
     row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
-    reasons = [*late, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
+    reasons = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
+    unchecked = ""
     if not fetched["ok"]:
         reasons.append(f"the fetch failed: {fetched['error']}")
     elif fetched.get("unexpected"):
@@ -55,8 +76,9 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     elif captures.outcomes:
         reasons += _from_captures(row, captures.outcomes)
         if experiment.idle_paths and row["cap_connect_ms"] != "":
-            reasons += filter(None, [_handshake(stage.lab.topology, captures.outcomes[0].node, row)])
-    return {**row, "valid": int(not reasons), "reason": "; ".join(reasons)}
+            wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
+            reasons += filter(None, [wrong])
+    return Measured({**row, "valid": int(not reasons), "reason": "; ".join(reasons)}, changes, unchecked)
 
 
 def clock_step(moved_s: float, duration_s: float) -> str:
@@ -67,10 +89,20 @@ def clock_step(moved_s: float, duration_s: float) -> str:
     return f"the time of day was set during the trial, by {moved_s * 1e3:+.3g} ms"
 
 
-def _handshake(world: Topology, client: str, row: dict[str, Any]) -> str:
-    server = urlsplit(str(row["url"])).hostname or ""
-    due = world.handshake(client, server) if server in world.plans else None
-    return watch.handshake(*due, float(row["cap_connect_ms"])) if due else ""
+def _handshake(lab: Lab, client: str, row: dict[str, Any], clocks_ns: int) -> tuple[str, str]:
+    """What is wrong with the handshake, and why it was not judged; `clocks_ns` is the time of day minus the steady clock."""
+    world, server = lab.topology, urlsplit(str(row["url"])).hostname or ""
+    if server not in world.plans:
+        return "", f"{server} is no node"
+    begun_ns = int(row["started_ns"]) - clocks_ns
+    specs, moved = lab.live.states(begun_ns - MARGIN_NS, begun_ns + round(float(row["connect_ms"]) * 1e6) + MARGIN_NS)
+    changed = moved & {link.name for link, _ in (*world.hops(client, server), *world.hops(server, client))}
+    if changed:
+        return "", f"link {', '.join(sorted(changed))} was changed during the handshake"
+    due = world.handshake(client, server, specs)
+    if isinstance(due, str):
+        return "", due
+    return watch.handshake(*due, float(row["cap_connect_ms"])), ""
 
 
 def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:
@@ -108,4 +140,4 @@ def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
             for node, one in found if (missing := one.to_client.missing_bytes + one.to_server.missing_bytes)]  # fmt: skip
 
 
-__all__ = ["CaptureError", "columns", "measure"]
+__all__ = ["CaptureError", "Measured", "columns", "measure"]

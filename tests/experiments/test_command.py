@@ -51,6 +51,13 @@ def test_the_help_lists_every_verb(capsys):
     (["run", "edge-vs-origin", "--set", "sizes=16"], "has no unit"),
     (["run", "edge-vs-origin", "--repetitions", "0"], "whole number from 1"),
     (["run", "edge-vs-origin", "--seed", "-1"], "whole number from 0"),
+    (["run", "edge-vs-origin", "--repetitions", "3", "--set", "repetitions=3"], "both --repetitions and --set repetitions="),
+    (["run", "edge-vs-origin", "--seed", "1", "--set", "seed=1"], "both --seed and --set seed= are given; give one of them"),
+    (["run", "edge-vs-origin", "--set", "changes=virginia-mumbay: loss 1%"], "did you mean virginia-mumbai"),
+    (["verify", "two_hosts", "--set", "changes=client-server: rate 0bit"], "rate 0 bit/s is not within"),
+    (["verify", "two_hosts", "--set", "changes=client-server: trace /nowhere"], "No such file or directory; check its path"),
+    (["exec", "two_hosts", "--set", "schedule=client-server: at 9s up; at 8s down", "client", "--", "true"], "runs backwards"),
+    (["shell", "two_hosts", "--set", "schedule=client-server: from 1s to 9s down; at 2s up"], "overlaps"),
     (["exec", "two_hosts", "clint", "--", "true"], "did you mean client"),
     (["exec", "two_hosts", "client", "--"], "no command is given"),
     (["exec", "two_hosts", "client", "ping", "server"], "no -- before the command"),
@@ -94,6 +101,17 @@ def test_a_broken_run_directory_is_an_error_and_stays_as_it_was(capsys, tmp_path
     assert status == 2
     assert err.startswith(f"longhaul: could not read {tmp_path}")
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("argv", [["list"], ["list", "--json"], ["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", "<&-"])
+def test_output_that_cannot_be_printed_is_one_line_and_no_traceback(argv, where):
+    done = subprocess.run(f"{ROOT / 'longhaul'} {' '.join(argv)} {where}", shell=True, capture_output=True,  # noqa: S602
+                          text=True, check=False)  # fmt: skip
+    full = where == ">/dev/full"
+    said = "longhaul: could not print: No space left on device; free space, or print elsewhere\n"
+    assert done.stderr == (said if full else "")
+    assert done.returncode == (3 if full else 0)
 
 
 def test_a_reader_that_goes_away_is_no_error():

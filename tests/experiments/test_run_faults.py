@@ -58,7 +58,7 @@ def test_links_that_are_not_as_specified_stop_every_verb_with_3(tmp_path):
 def test_a_relay_that_does_not_run_for_a_moment_is_noticed(tmp_path):
     out = tmp_path / "run"
     process = start(out, "new-vs-warm-connection", "--repetitions", "3")
-    relay = below(process, ["relay.loop"])
+    relay = below(process, ["relay.worker"])
     while process.poll() is None:
         try:
             os.kill(relay, signal.SIGSTOP)
@@ -86,7 +86,7 @@ def test_what_is_changed_in_a_node_during_a_run_makes_it_invalid(tmp_path):
 
 @pytest.mark.parametrize(("victim", "words"), [
     (["nodes.origin"], "nodes.origin on server ended with status -9"),
-    (["relay.loop"], "relay"),
+    (["relay.worker"], "could not go on without the links: the relay process was killed by signal 9"),
     (["nodes.client"], "nodes.client on client"),
 ])  # fmt: skip
 def test_a_part_that_dies_makes_the_run_invalid_and_is_named(tmp_path, victim, words):
@@ -98,6 +98,68 @@ def test_a_part_that_dies_makes_the_run_invalid_and_is_named(tmp_path, victim, w
     assert "verdict: invalid" in said
     assert words in said
     assert "Traceback" not in said + errors
+
+
+def test_a_run_whose_relay_dies_ends_at_once_whatever_it_waits_for(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection", "--set", "rtt=1s", "--repetitions", "1")  # a trial takes seconds
+    time.sleep(0.5)  # the next one has begun
+    os.kill(below(process, ["relay.worker"]), signal.SIGKILL)
+    began = time.monotonic()
+    said, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 3
+    assert process.returncode == 3, said + errors
+    assert "did not stop" not in said, "what could not finish without links is no finding"
+
+
+IN_A_NODE = ("exec", "two_hosts", "client", "--", "sh", "-c", "echo is up; exec sleep 60")
+
+
+@pytest.mark.parametrize("verb", [IN_A_NODE, ("shell", "two_hosts")], ids=["exec", "shell"])
+def test_a_command_and_a_shell_end_with_3_when_the_relay_dies(verb):
+    piped = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen([LONGHAUL, *verb], **piped, text=True)
+    if verb[0] == "shell":
+        process.stdin.write("client echo is up\n")
+        process.stdin.flush()
+    assert process.stdout.readline() == "is up\n"
+    os.kill(below(process, ["relay.worker"]), signal.SIGKILL)
+    began = time.monotonic()
+    status = process.wait(30)  # while its standard input stays open: it waits for a command
+    assert time.monotonic() - began < 3
+    assert status == 3
+    said = "longhaul: could not go on without the links: the relay process was killed by signal 9; run it again\n"
+    assert process.communicate()[1] == said
+
+
+@pytest.mark.parametrize("to_all", [False, True])
+def test_sigterm_keeps_what_is_done_as_ctrl_c_does(tmp_path, to_all):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection")
+    assert wait_until(lambda: len(rows(out)) >= 3, 20)
+    (os.killpg if to_all else os.kill)(process.pid, signal.SIGTERM)
+    said, errors = process.communicate(timeout=15)
+    assert process.returncode == 130, said + errors
+    assert "interrupted after" in said
+    assert manifest(out)["interrupted"]
+    assert manifest(out)["ended"]
+    assert (out / "report.html").exists()
+
+
+def test_sigterm_reaches_the_command_in_a_node():
+    process = subprocess.Popen([LONGHAUL, *IN_A_NODE], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "is up\n"
+    process.terminate()
+    assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_output_that_cannot_be_printed_costs_no_run_and_no_traceback(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([LONGHAUL, "run", "new-vs-warm-connection", "--repetitions", "3", "--out", tmp_path / "run"],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "longhaul: could not print: No space left on device" in done.stderr
+    assert manifest(tmp_path / "run")["verdict"]["outcome"] == {0: "holds", 3: "invalid"}[done.returncode]
 
 
 def test_a_full_disk_is_one_line_and_nothing_looks_whole(tmp_path):

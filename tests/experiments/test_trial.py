@@ -11,6 +11,7 @@ import pytest
 
 from experiments.harness import runner, trial
 from experiments.harness.capture import Outcome, counts, problem_of
+from topologies.emulator.live import Live
 from topologies.two_hosts import TwoHosts
 
 SOUND = {"ok": True, "url": "http://server/objects/1KiB/a", "new_connection": True, "local_port": 40000, "started_ns": 0,
@@ -28,9 +29,6 @@ class Question:
     def captures(self):
         return ("client", "server")
 
-    def prepare(self, stage, arm, number):
-        pass
-
     def measure(self, stage, arm, number):
         return dict(self.fetched)
 
@@ -41,9 +39,10 @@ def one_way(missing=0, retransmissions=0):
 
 @pytest.fixture
 def measure(monkeypatch):
-    """One trial with what the stand-ins are to say; returns its row."""
+    """One trial with what the stand-ins are to say, and what its preparation makes of the link, when."""
 
-    def run(fetched=SOUND, *, late=(), problems=("", ""), connect_ms=80.3, missing=0, clock=0.0, settings=None):
+    def run(fetched=SOUND, *, late=(), problems=("", ""), connect_ms=80.3, missing=0, clock=0.0, settings=None, words="",
+            changed_ms=-2e6):
         class Captures:
             def __init__(self, lab, nodes, folder, number, run_id):
                 self.outcomes = [Outcome(node, Path(f"{node}.pcapng"), 10, 0, problem)
@@ -70,14 +69,19 @@ def measure(monkeypatch):
         monkeypatch.setattr(trial.connections, "connections", lambda _: [ends])
         monkeypatch.setattr(trial.packets, "segments", lambda _: [])
         monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: clock_now["time"]))
-        lab = SimpleNamespace(topology=TwoHosts(**(settings or {})), watched=watched)
-        return trial.measure(Question(fetched), SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
+        world = TwoHosts(**(settings or {}))
+        moments = iter((round(changed_ms * 1e6), 0))  # the change, and that it is changed back
+        live = Live(world, SimpleNamespace(change=lambda name, ways, at_ns=0: next(moments)), lambda: 0)
+        lab = SimpleNamespace(topology=world, watched=watched, live=live)
+        question = Question(fetched)
+        question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
+        return trial.measure(question, SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
 
     return run
 
 
 def test_a_sound_trial_counts(measure):
-    row = measure()
+    row = measure().row
     assert (row["valid"], row["reason"]) == (1, "")
     assert row["cap_retransmissions"] == 3
 
@@ -93,15 +97,46 @@ def test_a_sound_trial_counts(measure):
     ({"fetched": {**SOUND, "unexpected": "the warm path answered with a miss"}}, "answered with a miss"),
 ])  # fmt: skip
 def test_a_trial_that_was_disturbed_does_not_count_and_says_why(measure, spoilt, words):
-    row = measure(**spoilt)
+    row = measure(**spoilt).row
     assert row["valid"] == 0
     assert words in row["reason"]
 
 
 def test_a_handshake_is_not_held_to_the_path_where_a_syn_may_be_lost_or_other_traffic_waits(measure, monkeypatch):
-    assert measure(connect_ms=1100.0, settings={"loss": "1%"})["valid"] == 1
+    lossy = measure(connect_ms=1100.0, settings={"loss": "1%"})
+    assert lossy.row["valid"] == 1
+    assert lossy.unchecked == "link client-server: it loses packets, so that no handshake has a time of its own"
     monkeypatch.setattr(Question, "idle_paths", False)
-    assert measure(connect_ms=97.0)["valid"] == 1
+    assert measure(connect_ms=97.0).row["valid"] == 1
+
+
+def test_a_handshake_is_held_to_what_the_links_were_at_its_time(measure):
+    assert measure(words="delay 20ms", connect_ms=40.3).row["reason"] == ""
+    assert "on a path of 40.01 ms" in measure(words="delay 20ms").row["reason"]
+
+
+@pytest.mark.parametrize("changed_ms", [-999_999.5, -999_960.0, -999_918.5])
+def test_a_handshake_during_which_a_link_was_changed_is_not_judged_and_says_so(measure, changed_ms):
+    found = measure(words="delay 20ms", connect_ms=63.0, changed_ms=changed_ms)
+    assert found.row["valid"] == 1
+    assert found.unchecked == "link client-server was changed during the handshake"
+
+
+def test_what_a_trial_changed_is_its_evidence(measure):
+    found = measure(words="delay 20ms", connect_ms=40.3)
+    assert found.changes == [{"link": "client-server", "done_ms": -2e6, "planned_ms": None,
+                              "a_to_b": "delay 20ms rate 100mbit queue 1000000B up",
+                              "b_to_a": "delay 20ms rate 100mbit queue 1000000B up"}]  # fmt: skip
+    assert measure().changes == []
+
+
+def test_steps_that_no_trial_reached_are_warned_of():
+    score = TwoHosts(schedule="client-server: at 1s rate 5mbit; at 20s rate 10mbit").timeline()
+    done = [{"link": "client-server", "planned_ms": 1000.0}, {"link": "client-server", "planned_ms": None}]
+    assert runner.never_reached(score, done) == (
+        "the schedule's steps from 20 s on were never reached: every trial was over before")
+    assert runner.never_reached(score, [*done, {"link": "client-server", "planned_ms": 20000.0}]) == ""
+    assert runner.never_reached([], []) == ""
 
 
 def test_a_clock_that_ntp_slews_is_trusted():

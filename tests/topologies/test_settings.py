@@ -4,7 +4,7 @@ import pytest
 
 from topologies.dumbbell import Dumbbell
 from topologies.emulator.links.spec import LinkError
-from topologies.emulator.setting import SettingError
+from topologies.emulator.setting import SettingError, nearest
 from topologies.open_connect import OpenConnect
 from topologies.two_hosts import TwoHosts
 
@@ -66,3 +66,15 @@ def test_a_dumbbell_keeps_delay_and_bottleneck_apart():
     bottleneck = next(link for link in Dumbbell(rtts="80ms", rate="10mbit").links_info if link.name == "left-right")
     assert bottleneck.spec.rtt_ms == 0
     assert bottleneck.spec.a_to_b.queue_bytes == 100_000, "10 Mbit/s x 80 ms, though the link itself has no delay"
+
+
+@pytest.mark.parametrize(("said", "known", "answer"), [
+    ("rum", ["run", "test"], "did you mean run?"), ("rtts", ["rtt", "rate", "routes"], "did you mean rtt?"),
+    ("edge1", ["client1.chennai", "edge1.az1.mumbai"], "did you mean edge1.az1.mumbai?"),
+    ("mumbai", ["edge1.az1.mumbai", "router.mumbai", "pune"], "did you mean edge1.az1.mumbai or router.mumbai?"),
+    ("start", ["test", "list", "report"], "there are test, list, report"), ("stop", ["test", "list"], "there are test, list"),
+    ("x", [], "there are none"), ("Mumbay", ["Mumbai", "Dubai", "Dublin"], "did you mean Mumbai?"),
+    ("x", [f"name{n}" for n in range(50)], "there are " + ", ".join(f"name{n}" for n in range(40)) + " and 10 more"),
+])  # fmt: skip
+def test_a_suggestion_is_near_or_it_is_what_there_is(said, known, answer):
+    assert nearest(said, known) == answer

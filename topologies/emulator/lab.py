@@ -17,11 +17,11 @@ from mininet.net import Mininet
 
 from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
-from topologies.emulator.installed import IPRoute
-from topologies.emulator.links import probe
+from topologies.emulator.links import netlink, probe
 from topologies.emulator.links.backend import Backend, BackendError, UnsupportedError
 from topologies.emulator.links.choice import choose
 from topologies.emulator.links.netns import entered
+from topologies.emulator.live import Live
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.plan import NodeError
 from topologies.emulator.setting import nearest
@@ -38,11 +38,12 @@ class Lab:
         if missing:  # Mininet itself would end the process here
             raise UnsupportedError(f"could not build a lab: {', '.join(missing)} not found; run: sudo ./provision.sh")
         self.topology = topology
-        self.specs = {link.name: link.spec for link in topology.links_info}
-        self.links: Backend = choose(link, seed_demanded=topology.seed_demanded)
+        self.specs = topology.specs
+        self.links: Backend = choose(link, seed_demanded=topology.seed_demanded, specs=topology.states())
+        self.live = Live(topology, self.links)
         LonghaulLink.current = self.links
-        with IPRoute() as kernel:
-            kernel.link("set", index=1, state="up")
+        with netlink.Netlink() as kernel:
+            kernel.change(netlink.interface("lo"))
         setLogLevel("error")
         # Mininet's own start-up writes limits of the whole machine (file-max, neighbour tables); a lab may not.
         Mininet.inited = True
@@ -61,6 +62,11 @@ class Lab:
         """The address a node is known by."""
         self.node(name)
         return self.topology.plans[name].address
+
+    def change(self, link: str, words: str) -> int:
+        """Change a link while the lab runs: `change("a-b", "rate 10mbit loss 1%")`, one way: `change("a>b", "down")`. What is
+        not named stays. Returns when it took effect (CLOCK_MONOTONIC, ns). Raises LinkError, and then nothing has changed."""
+        return self.live.change(link, words)
 
     def verify(self) -> dict[str, Any]:
         """Measure every link: the content of `links.json`, specified against achieved."""
@@ -81,7 +87,8 @@ class Lab:
                 "name": link.name, "a": link.a, "b": link.b,
                 "backend": "veth" if link.spec.unshaped else self.links.name,
                 "estimate": link.estimate, "note": link.source,
-                "specified": {"rtt_ms": link.spec.rtt_ms, **link.spec.as_dict()},
+                "specified": {"rtt_ms": link.spec.rtt_ms, **link.spec.as_dict(),
+                              "schedule": self.topology.schedule_texts(link.name)},
                 "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
                 "reasons": list(found.reasons), "attempts": found.attempts,
             })  # fmt: skip
@@ -109,11 +116,9 @@ class Lab:
         """What somebody could change in the nodes while a run goes on: interfaces with MTU, queue and state, and sysctls."""
         found = {}
         for node in self.topology.nodes_info:
-            with entered(self.node(node.name).pid), IPRoute() as kernel:
-                for link in kernel.get_links():
-                    keys = ("IFLA_MTU", "IFLA_QDISC", "IFLA_OPERSTATE", "IFLA_TXQLEN", "IFLA_GSO_MAX_SIZE", "IFLA_ADDRESS")
-                    name = f"{node.name} {link.get_attr('IFLA_IFNAME')}"
-                    found[name] = " ".join(f"{key[5:].lower()}={link.get_attr(key)}" for key in keys)
+            with entered(self.node(node.name).pid), netlink.Netlink() as kernel:
+                for name, known in kernel.interfaces().items():
+                    found[f"{node.name} {name}"] = known.settings()
                 for key in SETTINGS:
                     found[f"{node.name} {key}"] = " ".join(Path(f"/proc/sys/net/ipv4/{key}").read_text("ascii").split())
         return found

@@ -106,6 +106,9 @@ def _init(lab: Callable[[], int], holder: int, tell: int, keep: tuple[Path, ...]
 
 def _main(lab: Callable[[], int]) -> int:
     def interrupt(number: int, _frame: object) -> NoReturn:
+        # Once: whoever stops a whole process group says it to everybody above, too, and each of them passes it on.
+        for one in FORWARDED:
+            signal.signal(one, lambda _n, _f: None)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -222,5 +225,7 @@ def _leave(work: Callable[[], int]) -> NoReturn:
     except BaseException:  # noqa: BLE001  # whatever it is must not unwind into the caller's copy
         traceback.print_exc()
     finally:
-        flush()
-        os._exit(status)
+        try:
+            flush()
+        finally:
+            os._exit(status)

@@ -10,10 +10,16 @@ and `self.rtt` is 80.0 (milliseconds). An unknown name or a wrong value is refus
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import units
+
+CLOSE = 0.66
+"""Names as near as `rum` and `run`; those further away are no help (`start` is not `test`)."""
+
+MOST_NAMES = 40
 
 
 class SettingError(ValueError):
@@ -66,11 +72,17 @@ class Configurable:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that does not exist: the nearest ones, or all of them."""
+    """What to say of a name that does not exist: those that it is a part of or nearly is, or else what there is."""
     names = list(known)
     folded = {n.casefold(): n for n in names}
-    close = [folded[n] for n in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
-    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names) or 'none'}"
+    said = name.casefold()
+    close = difflib.get_close_matches(said, folded, n=3, cutoff=CLOSE)
+    if len(said) > 2 and not close:
+        close = [n for n in folded if n.startswith(said) or said in re.split(r"[.>_-]", n)][:3]
+    if close:
+        return f"did you mean {' or '.join(folded[n] for n in close)}?"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"there are {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
 
 
 def duration(default: str, about: str) -> Any:

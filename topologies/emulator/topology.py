@@ -7,63 +7,47 @@ It describes; it builds nothing. Subclasses declare settings, draw themselves in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mininet.topo import Topo
 
 import __main__
+from topologies.emulator import changes
+from topologies.emulator.changes import Moment, Schedules
 from topologies.emulator.hosts import LabNode
-from topologies.emulator.links.spec import Direction, LinkError, LinkSpec, symmetric
+from topologies.emulator.links.spec import LinkError, LinkSpec, symmetric
 from topologies.emulator.mininet_link import LonghaulLink
+from topologies.emulator.parts import WAYS, LinkInfo, NodeInfo
 from topologies.emulator.places import Place
 from topologies.emulator.plan import NodePlan, PlanError, PlannedLink, PlannedNode, PlannedPolicy, plan, seed_of
 from topologies.emulator.routes import Cost
-from topologies.emulator.setting import Configurable, count
+from topologies.emulator.setting import Configurable, choice, count, text
 
 SYN_FRAME = 74
 """Bytes of a SYN or SYN-ACK frame with Linux's options."""
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """What a node is for: its role in the study, and where it stands."""
-
-    name: str
-    role: str
-    place: Place | None = None
-
-    @property
-    def router(self) -> bool:
-        """Whether it forwards."""
-        return self.role == "router"
-
-
-@dataclass(frozen=True)
-class LinkInfo:
-    """A link with its name, its specification and where its RTT is from."""
-
-    name: str
-    a: str
-    b: str
-    spec: LinkSpec
-    cost: Cost
-    source: str = "set by the user"
-    estimate: bool = False
 
 
 class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no types
     """A network of hosts and routers joined by links. `Topology(rtt="20ms")` takes settings as text, like `mn` does."""
 
     seed: int = count("1", "seed of everything random in the links", 0, 2**31)
+    changes: str = text("", "what single links have otherwise: a-b: loss 1% jitter 2ms | b>c: delay 10ms | *: rate 1gbit "
+                        "(routes stay)")  # fmt: skip
+    schedule: str = text("", "what links become while the lab runs: a-b: at 20s rate 20mbit; from 30s to 40s down | b>c: ...")
+    segments: str = choice("auto", "frames: packets of at most the MTU; passed: segments of 64 KB pass whole; auto: by a rule",
+                           "auto", "frames", "passed")  # fmt: skip
 
     def __init__(self, **given: Any) -> None:
         self.nodes_info: list[NodeInfo] = []
         self.links_info: list[LinkInfo] = []
         self.policies: list[PlannedPolicy] = []
         self.warnings: list[str] = []
+        self._path_ms: dict[str, float] = {}
         self.configure({name: str(value) for name, value in given.items()})
         super().__init__()
+        self._settle()
         self._plan()
 
     def build(self) -> None:
@@ -87,15 +71,17 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
 
     def link(
         self, a: str, b: str, spec: LinkSpec, *, name: str = "", source: str = "set by the user",
-        estimate: bool = False, cost: Cost | None = None,
+        estimate: bool = False, cost: Cost | None = None, schedule: str = "",
     ) -> None:  # fmt: skip
-        """A link from `a` to `b`. Shortest paths add up `cost`, by default (delay in ms, hops)."""
+        """A link from `a` to `b`. Shortest paths add up `cost`, by default (delay in ms, hops).
+
+        `schedule` says what both directions become while the lab runs: `at 20s rate 20mbit; from 30s to 40s down`.
+        """
         name = name or f"{a}-{b}"
         if any(link.name == name for link in self.links_info):
             raise LinkError(f"could not add link {name}: there is one of that name; give another name=")
-        self.links_info.append(
-            LinkInfo(name, a, b, spec, cost or (0.0, spec.rtt_ms / 2, 1.0), source, estimate)
-        )  # fmt: skip
+        self.links_info.append(LinkInfo(name, a, b, spec, cost or (0.0, spec.rtt_ms / 2, 1.0), source, estimate, schedule,
+                                        self._path_ms.get(name)))  # fmt: skip
 
     def policy(self, router: str, source: str, destination: str, via: str) -> None:
         """A rule: at `router`, packets from `source` to `destination` go to its neighbour `via`. One way only."""
@@ -105,15 +91,55 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         self, name: str, rtt_ms: float, rate_bps: int | None, queue_bytes: int | None = None, **more: Any
     ) -> LinkSpec:
         """A symmetric specification with this topology's seed. Raises LinkError naming the link."""
+        if more.get("path_rtt_ms") is not None:
+            self._path_ms[name] = more["path_rtt_ms"]
         try:
             return symmetric(rtt_ms, rate_bps, queue_bytes, seed=seed_of(self.seed, name), **more)
         except LinkError as error:
             raise LinkError(f"could not specify link {name}: {error}; change its settings") from None
 
+    def changed(self, what: str) -> Topology:
+        """This topology with further `changes`: for predictions of what an experiment changes while it runs."""
+        kept = {name: self.texts[name] for name in self.given}
+        return type(self)(**{**kept, "changes": " | ".join(filter(None, (self.changes, what)))})
+
+    def _settle(self) -> None:
+        """The links as the settings have them, their schedules, and their states to come."""
+        cables = {link.name for link in self.links_info if link.spec.unshaped}
+        links = [replace(link, spec=replace(link.spec, seed=seed_of(self.seed, link.name)))
+                 if link.name in cables and not link.spec.unshaped else link
+                 for link in changes.changed(self.links_info, self.changes)]  # fmt: skip
+        if self.segments != "auto":
+            for number, link in enumerate(links):
+                if not link.spec.unshaped:
+                    with changes.explained(f"could not specify link {link.name}"):
+                        links[number] = replace(link, spec=replace(link.spec, segments=self.segments))
+        self.schedules: Schedules = changes.schedules(links, self.schedule)
+        self.links_info = links
+        self.specs: dict[str, LinkSpec] = {link.name: link.spec for link in links}
+        """What the links are now, by name: as specified, until a running lab changes them."""
+        self.timeline()  # refuses what cannot be before anything is built
+        if self.schedules and _under_mn():
+            raise LinkError("could not schedule links under mn: it makes links and never changes them; use longhaul shell")
+
+    def timeline(self, specs: Mapping[str, LinkSpec] | None = None) -> list[Moment]:
+        """What the schedules make of the links when, from these states on (default: as specified). Raises LinkError."""
+        base = {link.name: link.spec for link in self.links_info} if specs is None else specs
+        moments = [one for name, ways in self.schedules.items() for one in changes.timeline(name, base[name], ways)]
+        return sorted(moments, key=lambda moment: moment.at_ms)
+
+    def schedule_texts(self, link: str) -> dict[str, str]:
+        """The schedule of each direction of a link that has one, as text."""
+        return {way: steps.text for way, steps in self.schedules.get(link, {}).items()}
+
+    def states(self) -> Iterator[tuple[str, LinkSpec]]:
+        """Every state that its links will have, with their names: as specified, and as their schedules make them."""
+        yield from ((link.name, link.spec) for link in self.links_info)
+        yield from ((moment.link, moment.spec) for moment in self.timeline())
+
     def _plan(self) -> None:
         routers = {node.name for node in self.nodes_info if node.router}
-        labels = {node.name: _label(node) for node in self.nodes_info}
-        nodes = [PlannedNode(node.name, node.router, labels[node.name]) for node in self.nodes_info]
+        nodes = [PlannedNode(node.name, node.router, node.label) for node in self.nodes_info]
         self.plans: dict[str, NodePlan] = plan(nodes, [PlannedLink(x.a, x.b, x.cost) for x in self.links_info],
                                                self.policies)  # fmt: skip
         for node in self.nodes_info:
@@ -132,30 +158,36 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
                 return node
         raise LinkError(f"could not choose the {role} of this lab: its topology has no {role}; add one by its settings")
 
-    def path(self, a: str, b: str) -> tuple[float, int | None]:
-        """Specified RTT in ms, and lowest rate in bit/s (None: no limit) from `b` to `a`, of the paths that packets take."""
-        there, back = self._way(a, b), self._way(b, a)
-        return sum(way.delay_ms for way in (*there, *back)), min((w.rate_bps for w in back if w.rate_bps), default=None)
+    def path(self, a: str, b: str) -> tuple[float, float | None]:
+        """RTT in ms, and lowest rate in bit/s (None: no limit) from `b` to `a`, of the paths that packets take, as the links
+        are now. A trace counts by its mean."""
+        there, back = ([getattr(self.specs[link.name], way) for link, way in self.hops(*ends)] for ends in ((a, b), (b, a)))
+        return (sum(way.delay_ms for way in (*there, *back)),
+                min((way.nominal_bps for way in back if way.nominal_bps), default=None))  # fmt: skip
 
-    def handshake(self, a: str, b: str) -> tuple[float, float] | None:
-        """(time, half width of its jitter) in ms of a TCP handshake of `a` with `b` when nothing else is on the path.
+    def handshake(self, a: str, b: str, specs: Mapping[str, LinkSpec] | None = None) -> tuple[float, float] | str:
+        """(time, half width of its jitter) in ms of a TCP handshake of `a` with `b` when nothing else is on the path, as the
+        links are in `specs` (default: now). Text where that cannot be known: why."""
+        rtt_ms = chance_ms = 0.0
+        for link, way in (*self.hops(a, b), *self.hops(b, a)):
+            one = getattr((specs or self.specs)[link.name], way)
+            doubts = {"it is down": not one.up, "it loses packets": one.loss, "it corrupts packets": one.has("corrupt"),
+                      "packets overtake on it": one.has("reorder"), "its rate is a trace's": one.trace}  # fmt: skip
+            for doubt in (words for words, there in doubts.items() if there):
+                return f"link {link.name}: {doubt}, so that no handshake has a time of its own"
+            rtt_ms += one.delay_ms + (SYN_FRAME * 8e3 / one.rate_bps if one.rate_bps else 0.0)
+            chance_ms += one.jitter_ms
+        return rtt_ms, chance_ms
 
-        None when the path loses packets: a SYN that was lost is sent again a second later.
-        """
-        ways = self._way(a, b) + self._way(b, a)
-        if any(way.loss for way in ways):
-            return None
-        wire_ms = sum(SYN_FRAME * 8e3 / way.rate_bps for way in ways if way.rate_bps)
-        return sum(way.delay_ms for way in ways) + wire_ms, sum(way.jitter_ms for way in ways)
-
-    def _way(self, a: str, b: str) -> list[Direction]:
+    def hops(self, a: str, b: str) -> list[tuple[LinkInfo, str]]:
+        """The links that packets from `a` to `b` take, each with the direction. Raises LinkError for a circle."""
         policies = {(rule.router, rule.source, rule.destination): rule.via for rule in self.policies}
-        found, at = list[Direction](), a
+        found, at = list[tuple[LinkInfo, str]](), a
         while at != b:
             numbers = [i.link for i in self.plans[at].interfaces
                        if policies.get((at, a, b)) in (self.links_info[i.link].a, self.links_info[i.link].b)]  # fmt: skip
             link = self.links_info[(numbers or [self.plans[at].first_link[b]])[0]]
-            found.append(link.spec.a_to_b if at == link.a else link.spec.b_to_a)
+            found.append((link, WAYS[at != link.a]))
             at = link.b if at == link.a else link.a
             if len(found) > len(self.links_info):
                 raise LinkError(f"could not find the path from {a} to {b}: policies send it round in circles; change them")
@@ -164,28 +196,21 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
     @property
     def seed_demanded(self) -> bool:
         """Whether the user gave a seed and a link has something random in it: the same seed must then mean the same fate."""
-        ways = [way for link in self.links_info for way in (link.spec.a_to_b, link.spec.b_to_a)]
-        return "seed" in self.given and any(way.loss or way.jitter_ms for way in ways)
+        return "seed" in self.given and any(spec.a_to_b.effects or spec.b_to_a.effects for _, spec in self.states())
 
     @property
     def buffer_bytes(self) -> int:
-        """Ceiling of the socket buffers: four times the bandwidth-delay product of the longest pair of links.
+        """Ceiling of the socket buffers: four times the bandwidth-delay product of the longest pair of links, in any state.
 
         At least 16 MiB, at most what the kernel takes (2 GiB). A ceiling under three of the product caps throughput (the BBR
         paper itself met it).
         """
-        rtts = sorted((link.spec.rtt_ms for link in self.links_info), reverse=True)[:2]
-        rates = [d.rate_bps or 0 for link in self.links_info for d in (link.spec.a_to_b, link.spec.b_to_a)]
+        longest: dict[str, float] = {link.name: link.spec.rtt_ms for link in self.links_info}
+        for moment in self.timeline():
+            longest[moment.link] = max(longest[moment.link], moment.spec.rtt_ms)
+        rtts = sorted(longest.values(), reverse=True)[:2]
+        rates = [way.nominal_bps or 0 for _, spec in self.states() for way in (spec.a_to_b, spec.b_to_a)]
         return min(2**31 - 1, max(16 * 2**20, round(4 * max(rates) / 8 * sum(rtts) / 1000)))
-
-
-def _label(node: NodeInfo) -> str:
-    """How a neighbour's interface calls it: a router by its place, a host without its place."""
-    if node.place is None:
-        return node.name
-    if node.router:
-        return node.name.removeprefix("router.").replace(".", "-")
-    return node.name.removesuffix(f".{node.place.slug}").replace(".", "-")
 
 
 def for_mininet(name: str, topology: type[Topology]) -> tuple[dict[str, type[Topology]], dict[str, type[LonghaulLink]]]:
@@ -195,6 +220,11 @@ def for_mininet(name: str, topology: type[Topology]) -> tuple[dict[str, type[Top
     link is put into its table here when `mn` is what runs.
     """
     links = {"longhaul": LonghaulLink}
-    if isinstance(getattr(__main__, "LINKS", None), dict):
+    if _under_mn():
         __main__.LINKS.update(links)
     return {name: topology}, links
+
+
+def _under_mn() -> bool:
+    """Whether stock `mn` is what runs."""
+    return isinstance(getattr(__main__, "LINKS", None), dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -54,14 +55,20 @@ def main(given: argparse.Namespace, command: list[str]) -> int:
                   file=sys.stderr)  # fmt: skip
             return NO_COMMAND
         shell = lab.node(given.node).pid
-        done = subprocess.Popen(["mnexec", "-a", str(shell), *command], env=environment(ROOT), cwd=os.getcwd())
-        while True:
-            try:
-                status = done.wait()
-                break
-            except KeyboardInterrupt:
-                continue  # the command has the terminal too: it decides what Ctrl-C means
+        with labs.scheduled(lab):
+            done = subprocess.Popen(["mnexec", "-a", str(shell), *command], env=environment(ROOT), cwd=os.getcwd())
+            status = _ended(done)
         sys.stdout.flush()
         return status if status >= 0 else 128 - status
 
     return labs.inside(world, given.link, use)
+
+
+def _ended(done: subprocess.Popen[bytes]) -> int:
+    """The status it ends with. Ctrl-C reaches it from the terminal, and it decides what that means; SIGTERM is passed on."""
+    while True:
+        try:
+            return done.wait()
+        except KeyboardInterrupt as interrupt:
+            if interrupt.args:
+                done.send_signal(signal.Signals[interrupt.args[0]])

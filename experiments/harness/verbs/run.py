@@ -13,9 +13,10 @@ from typing import Any
 
 from experiments.harness import catalogue, labs, machine, options
 from experiments.harness.manifest import manifest, name_of
+from experiments.harness.output import OutputError
 from experiments.harness.rundir import RunDirectory
 from experiments.harness.runner import Run
-from experiments.harness.status import BY_OUTCOME, INVALID
+from experiments.harness.status import BY_OUTCOME, INTERRUPTED, INVALID, UsageError
 from topologies.emulator import sandbox
 
 EXAMPLE = "sudo longhaul run edge-vs-origin --set edges=Singapore --repetitions 20"
@@ -35,10 +36,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(given: argparse.Namespace) -> int:
     """Exit status by the verdict."""
     settings = catalogue.parse_settings(given.settings)
-    if given.repetitions is not None:
-        settings["repetitions"] = given.repetitions
-    if given.seed is not None:
-        settings["seed"] = given.seed
+    for name, value in (("repetitions", given.repetitions), ("seed", given.seed)):
+        if value is not None and name in settings:
+            raise UsageError(f"could not set {name}: both --{name} and --set {name}= are given; give one of them")
+        if value is not None:
+            settings[name] = value
     experiment = catalogue.build(catalogue.experiment(given.experiment), settings)
     labs.warn(experiment.world)
     document = manifest(experiment, experiment.world.seed, _command(sys.argv[2:]))
@@ -47,7 +49,7 @@ def main(given: argparse.Namespace) -> int:
     try:
         run = Run(experiment, directory, given.link, document, facts)
         status = labs.sandboxed(run.execute, directory.path)
-        if status not in (0, 130):
+        if status not in (0, INTERRUPTED):
             return status
         return _conclude(directory, given.json, status)
     except sandbox.SandboxError:
@@ -73,11 +75,10 @@ def _conclude(directory: RunDirectory, as_json: bool, status: int) -> int:
     page = report.write(directory.path)
     summary: dict[str, Any] = {"run": str(directory.path), "report": str(page), "outcome": verdict.outcome,
                                "reasons": verdict.reasons, "answer": report.answer(loaded)}  # fmt: skip
-    if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
-    else:
-        print(f"\n{summary['answer']}\n\nverdict: {verdict.outcome}")
-        for reason in verdict.reasons:
-            print(f"  {reason}")
-        print(f"report:  {page}")
+    lines = ["", summary["answer"], "", f"verdict: {verdict.outcome}", *(f"  {reason}" for reason in verdict.reasons),
+             f"report:  {page}"]  # fmt: skip
+    try:
+        print(json.dumps(summary, ensure_ascii=False) if as_json else "\n".join(lines), flush=True)
+    except OutputError as error:  # the run stands, whoever reads of it
+        print(f"longhaul: {error or 'could not print: the reader went away'}; the report is {page}", file=sys.stderr)
     return status or BY_OUTCOME.get(verdict.outcome, INVALID)

@@ -1,0 +1,52 @@
+"""The parts that a topology describes: nodes with what they are for, links with what they are asked to be. They do nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from topologies.emulator.links.spec import LinkSpec
+from topologies.emulator.places import Place
+from topologies.emulator.routes import Cost
+
+WAYS = ("a_to_b", "b_to_a")
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What a node is for: its role in the study, and where it stands."""
+
+    name: str
+    role: str
+    place: Place | None = None
+
+    @property
+    def router(self) -> bool:
+        """Whether it forwards."""
+        return self.role == "router"
+
+    @property
+    def label(self) -> str:
+        """How a neighbour's interface calls it: a router by its place, a host without its place."""
+        if self.place is None:
+            return self.name
+        if self.router:
+            return self.name.removeprefix("router.").replace(".", "-")
+        return self.name.removesuffix(f".{self.place.slug}").replace(".", "-")
+
+
+@dataclass(frozen=True)
+class LinkInfo:
+    """A link with its name, its specification, where its RTT is from, and the schedule its file gives it (as text).
+
+    `path_ms` is the RTT of the path from which its queue is derived when nobody gives one; None: its own.
+    """
+
+    name: str
+    a: str
+    b: str
+    spec: LinkSpec
+    cost: Cost
+    source: str = "set by the user"
+    estimate: bool = False
+    schedule: str = ""
+    path_ms: float | None = None
