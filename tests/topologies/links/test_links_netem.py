@@ -266,3 +266,15 @@ def test_what_cannot_be_said_with_netem_is_refused_and_changes_nothing(kernel: n
     with stream(target) as flow:
         flow.send(5, 100, gap_s=0.01)
         assert len(flow.collect(0.2)) == 5
+
+
+def test_dense_frames_keep_their_order_on_several_processors(kernel: netem.NetemBackend, space: Space) -> None:
+    if kernel.describe()["order"] != "each direction on one processor":
+        pytest.skip(kernel.describe()["order"])
+    target = join(kernel, 0, space(), space(), symmetric(20, 100_000_000, QUEUE))
+    for way in ("a_to_b", "b_to_a"):
+        with stream(target, way) as flow:
+            for _ in range(20):
+                flow.send(200, 100)
+                time.sleep(0.005)
+            assert [number for number, _ in flow.collect(0.5)] == list(range(4000))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import netem_chain, netns, tc, tc_plan
+from . import netem_chain, netem_order, netns, tc, tc_plan
 from .backend import BackendError, Counters, End, Stretch, UnsupportedError
 from .netem_ability import Ability, ability, ground, unsupported
 from .netem_counts import Past, counted
@@ -51,6 +51,7 @@ class NetemBackend:
     def __init__(self, found: Ability, why: str = "asked for", *, seed_demanded: bool = False) -> None:
         self._found, self._why, self._seed_demanded = found, why, seed_demanded
         self._links: dict[str, _Link] = {}
+        self._unordered = ""
         try:
             self._space = netns.fresh()
             with netns.entered_fd(self._space):
@@ -76,6 +77,8 @@ class NetemBackend:
                 netem_chain.lay(link.number, a, b, spec.mtu, passes=link.ground.passes)
                 self._make_whole(link, spec)
                 tc.batch(lines)
+            if not self._unordered:
+                self._keep_order(link)
             netem_chain.raise_ends((a, b), passes=link.ground.passes)
         except (OSError, tc.TcError) as error:
             raise BackendError(f"could not make the link {name}: {getattr(error, 'strerror', None) or error}") from error
@@ -146,7 +149,8 @@ class NetemBackend:
     def describe(self) -> dict[str, Any]:
         """How it runs."""
         return {"backend": self.name, "why": self._why, "tc": self._found.tc_version, "seed_honoured": self._found.seed,
-                "bucket_ms": self._found.late_s * 1e3}  # fmt: skip
+                "bucket_ms": self._found.late_s * 1e3,
+                "order": self._unordered or "each direction on one processor"}  # fmt: skip
 
     def close(self) -> None:
         """Let go of the wire namespace; its interfaces go with it, and with them their peers in the nodes."""
@@ -159,6 +163,20 @@ class NetemBackend:
         if not (self._found.seed and one.effects):
             return ""
         return f" seed {zlib.crc32(f'{spec.seed} {name} {way} {tries}'.encode())}"
+
+    def _keep_order(self, link: _Link) -> None:
+        """Steer what arrives, inside and at the nodes. Where the machine does not allow that, `describe` says so."""
+        chosen = netem_order.processors(link.number)
+        inside = {name: chosen[way] for way, names in tc_plan.entrances(link.number).items() for name in names}
+        try:
+            with netns.entered_fd(self._space):
+                netem_order.steer(inside)
+            for source, way in (("b_to_a", "a_to_b"), ("a_to_b", "b_to_a")):
+                end = link.ends[source]  # the one at which the other direction arrives
+                with netns.entered(end.pid):
+                    netem_order.steer({end.ifname: chosen[way]})
+        except OSError as error:
+            self._unordered = f"frames may overtake where processors compete ({error.strerror})"
 
     def _make_whole(self, link: _Link, spec: LinkSpec) -> None:
         for way, at in tc_plan.places(link.number).items():

@@ -1,7 +1,7 @@
 """Links through a userspace relay: starts its workers, makes the TAPs, hands them over, asks for counters.
 
-It moves no packet itself; that are the processes in `relay/`: one for each way of all links, or one for both on a machine with
-one processor.
+It moves no packet itself; that are the processes in `relay/`: one for each way of all links (links that pass segments take
+turns instead), or one for everything on a machine with one processor.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class RelayBackend:
                 fds.append(tap.make(end, spec.mtu, passed=passed))
             ways = {}
             for number, (way, ends) in enumerate(zip(WAYS, ((a, b), (b, a)), strict=True)):
-                made = _Way(*ends, number % len(self._workers), -1, getattr(spec, way))
+                # Both ways of a link that passes segments have one worker, which leaves a processor to the hosts' copying.
+                worker = (len(self._links) if passed else number) % len(self._workers)
+                made = _Way(*ends, worker, -1, getattr(spec, way))
                 told = _told(spec, name, way, made)
                 trace = [message.trace_file(made.direction.trace.times_ms)] if made.direction.trace else []
                 try:

@@ -67,14 +67,17 @@ def places(number: int) -> dict[str, Places]:
             "b_to_a": Places(f"b{number}", f"v{number}", f"y{number}", f"a{number}", 2 * number + 2)}  # fmt: skip
 
 
+def entrances(number: int) -> dict[str, tuple[str, str, str]]:
+    """The interfaces of link `number` at which frames of each direction arrive, the gate first."""
+    return {"a_to_b": (f"a{number}", f"y{number}", f"v{number}"), "b_to_a": (f"b{number}", f"u{number}", f"x{number}")}
+
+
 def path_lines(number: int) -> list[str]:
-    """What carries frames from each interface to the next; the first of each direction is its gate."""
+    """What carries frames from each interface to the next."""
     lines = []
-    for way, (first, second) in (("a_to_b", ("y", "v")), ("b_to_a", ("u", "x"))):
-        at = places(number)[way]
-        hops = ((at.gate, f"gact pipe index {at.switch} action ", at.queue), (f"{first}{number}", "", at.line),
-                (f"{second}{number}", "", at.wire))  # fmt: skip
-        for source, gate, target in hops:
+    for way, at in places(number).items():
+        for source, target in zip(entrances(number)[way], (at.queue, at.line, at.wire), strict=True):
+            gate = f"gact pipe index {at.switch} action " if source == at.gate else ""
             lines.append(f"qdisc add dev {source} ingress")
             lines.append(f"filter add dev {source} ingress pref 1 protocol all matchall "
                          f"action {gate}mirred egress redirect dev {target}")  # fmt: skip

@@ -11,6 +11,7 @@ from .compare import compare
 from .model import Measured, Rtt, Target, Verified, Way
 from .ping import measure_rtts
 from .train import measure_trains
+from .turn import turn
 
 __all__ = ["Measured", "Rtt", "Target", "Verified", "Way", "compare", "measure", "verify"]
 
@@ -25,8 +26,9 @@ def measure(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, M
 
     Raises OSError when a namespace or socket cannot be had.
     """
-    rtts = measure_rtts(targets)
-    ways = measure_trains(targets, budget_bps)
+    with turn():
+        rtts = measure_rtts(targets)
+        ways = measure_trains(targets, budget_bps)
     return {one.name: Measured(rtts[one.name], *ways[one.name]) for one in targets}
 
 

@@ -13,8 +13,6 @@ from .fill import Fill
 from .filler import Filler
 
 LEAST_SURE, LEAST_FULL = 8, 4
-_UPPER = 0.9
-"""Of frames that come together the first find the room that was left, the last the queue full; few are late."""
 
 
 def drain(fill: Fill, filler: Filler, arrived: Mapping[int, int], lossy: bool) -> tuple[float, float] | None:
@@ -43,13 +41,13 @@ def queue_bytes(fill: Fill, filler: Filler, arrived: Mapping[int, int], rate_bps
     spacing = fill.frame_bytes * 8e9 / rate_bps
     early = _members(filler, arrived, lossy)
     early = early[: max(LEAST_SURE, len(early) // 4)]
-    waits = [arrived[number] - filler.sent_at[number] for number in filler.at_full if number in arrived and number not in blurred]
+    waits = [arrived[number] - filler.sent_at[number] for number in filler.at_full
+             if number in arrived and number not in blurred]  # fmt: skip
     if not early or len(waits) < LEAST_FULL:
         return None
     # A frame that finds the link idle is there after this: each of the first ones has waited for those before it.
     idle_ns = median(at - number * spacing for number, at in early) - filler.sent_at[0]
-    wait_ns = sorted(waits)[int(_UPPER * (len(waits) - 1))] - idle_ns
-    return max(0, round(wait_ns / spacing * fill.frame_bytes))
+    return max(0, round((median(waits) - idle_ns) / spacing * fill.frame_bytes))
 
 
 def _members(filler: Filler, arrived: Mapping[int, int], lossy: bool) -> list[tuple[int, int]]:

@@ -30,8 +30,8 @@ LEAST_BUFFER = 1.2
 """The receive buffer holds so many times what passes the link, since a sender that is held up lets more pass."""
 MOST_FRAMES, MOST_FRAMES_IN_ALL = 40_000, 80_000
 """Of one fill, and of all fills of one verification."""
-HOLD_PACE, LEAST_HELD, HELD_SHARE = 2.0, 24, 0.25
-"""A queue once full is kept full at so many times the rate, for so many frames and so much of its drain time."""
+HOLD_PACE, LEAST_HELD, LEAST_HELD_NS, HELD_SHARE = 2.0, 24, 10_000_000, 0.25
+"""A queue once full is kept full at so many times the rate, for so many frames, so long, and so much of its drain time."""
 Key = TypeVar("Key")
 MOST_JITTER, MOST_REORDER = 0.05, 0.2
 LONGEST_PERIOD_MS, LEAST_WINDOW_MS, PEAK_MS = 1_000, 200, 20
@@ -99,7 +99,7 @@ def fill(way: Direction, mtu: int, buffer_bytes: int) -> Fill | str:
     if 1e9 / own_ns * LEAST_PACE > pace:
         return f"{show_bps(way.rate_bps)} are too fast to be overtaken by a sender of {MOST_PACE} frames a second"
     room = way.queue_packets if way.queue_packets is not None else (way.queue_bytes or 0) / size
-    held = max(LEAST_HELD, HELD_SHARE * room)
+    held = max(LEAST_HELD, LEAST_HELD_NS / own_ns, HELD_SHARE * room)
     hold_pace = min(HOLD_PACE, pace * own_ns / 1e9)
     frames = math.ceil(room / (1 - 1e9 / own_ns / pace) + held * hold_pace)
     what = f"filling {show_bytes(way.room_bytes(mtu))}"

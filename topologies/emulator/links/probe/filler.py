@@ -8,7 +8,7 @@ from __future__ import annotations
 from .fill import Fill
 
 SURE = 0.9
-"""Frames that find less than this much of the queue taken are accepted by any link as specified."""
+"""So much of the queue can be sent and surely finds room, whatever has left by then and however late it was taken in."""
 
 
 class Filler:
@@ -26,7 +26,7 @@ class Filler:
         self.sent_at: list[int] = []
         self.dry: list[int] = []
         self.at_full: list[int] = []
-        self.sure = fill.most_frames
+        self.sure = max(1, int(SURE * fill.room_ns / fill.frame_ns))
 
     @property
     def count(self) -> int:
@@ -65,13 +65,11 @@ class Filler:
                 self.dry.append(self.count)
         self._fast_ns = min(self._fast_ns + size * fill.busy_ns, fill.room_ns)
         self._ahead_ns = max(0, self._ahead_ns - passed)
-        if self._full_ns and now_ns >= self._full_ns + fill.hold_ns // 2:
-            # After a pause of the sender the queue is not full again at once.
-            if self._ahead_ns >= fill.room_ns - 2 * fill.hold_batch * fill.frame_ns:
-                self.at_full += range(self.count, self.count + size)
+        settled = self._full_ns and now_ns >= self._full_ns + fill.hold_ns // 2
+        # After a pause of the sender the queue is not full again at once.
+        if settled and self._ahead_ns >= fill.room_ns - 2 * fill.hold_batch * fill.frame_ns:
+            self.at_full += range(self.count, self.count + size)
         self._ahead_ns += size * fill.frame_ns
-        if self._ahead_ns > SURE * fill.room_ns:
-            self.sure = min(self.sure, self.count)
         self.sent_at += [now_ns] * size
         if self._ahead_ns >= fill.room_ns:
             self._ahead_ns = fill.room_ns

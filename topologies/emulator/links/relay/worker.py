@@ -1,6 +1,6 @@
 """A worker process of the relay: it does what the lab asks over a control socket, and between that its engine moves frames.
 
-It moves none itself. Worker 0 has one direction of every link and worker 1 the other, so that neither waits for the other.
+It moves none itself. Which ports it has is the lab's choice, see `relay_backend.py`; workers share nothing.
 """
 
 from __future__ import annotations
