@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+import time
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,35 @@ def steal_fraction(before: tuple[int, int], after: tuple[int, int]) -> float:
     """Share of CPU time that the hypervisor gave to others between two readings."""
     total = after[1] - before[1]
     return (after[0] - before[0]) / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the machine's counters say at one moment: CPU ticks, and for how long somebody waited for a processor so far."""
+
+    stolen_ticks: int
+    ticks: int
+    waited_us: int | None
+    at_ns: int
+
+    def since(self, before: Reading) -> dict[str, Any]:
+        """The stretch from `before` to now, for the manifest: `steal_fraction` of the CPU time, and `pressure_fraction` of the
+        time in which at least one task was ready and not run (null where the kernel does not keep it)."""
+        steal = steal_fraction((before.stolen_ticks, before.ticks), (self.stolen_ticks, self.ticks))
+        if self.waited_us is None or before.waited_us is None:
+            return {"steal_fraction": round(steal, 5), "pressure_fraction": None,
+                    "pressure_source": "this kernel keeps no pressure (CONFIG_PSI)"}  # fmt: skip
+        share = (self.waited_us - before.waited_us) * 1000 / max(1, self.at_ns - before.at_ns)
+        return {"steal_fraction": round(steal, 5), "pressure_fraction": round(share, 5), "pressure_source": PRESSURE}
+
+
+PRESSURE = "/proc/pressure/cpu, some"
+
+
+def reading() -> Reading:
+    """Now. See the kernel's accounting/psi.rst and proc(5)."""
+    found = re.search(r"^some .*total=(\d+)", _read("/proc/pressure/cpu"), re.MULTILINE)
+    return Reading(*cpu_ticks(), int(found[1]) if found else None, time.monotonic_ns())
 
 
 def _read(path: str) -> str:

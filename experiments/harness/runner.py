@@ -88,7 +88,8 @@ class Run:
 
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
-        self.began, self.ticks, self.invalid = time.monotonic(), machine.cpu_ticks(), list[str]()
+        self.began, self.reading, self.invalid = time.monotonic(), machine.reading(), list[str]()
+        self.captured = {"captured_packets": 0, "capture_drops": 0}
         self.lab: Lab | None = None
         self.stage: Stage | None = None
         self.progress = Progress(0)
@@ -166,6 +167,8 @@ class Run:
             self.directory.add_row(header, {"trial": slot.number, "repetition": slot.repetition, "order": slot.number,
                                             "warmup": int(slot.warmup), **done.row})  # fmt: skip
             self._changed(slot.number, done.changes)
+            self.captured["captured_packets"] += done.captured
+            self.captured["capture_drops"] += done.capture_drops
             if done.unchecked:
                 counts = self.links.setdefault("handshakes_unchecked", {})
                 counts[done.unchecked] = counts.get(done.unchecked, 0) + 1
@@ -183,14 +186,14 @@ class Run:
             self.links.setdefault("changes", []).extend({"trial": number, **change} for change in changes)
 
     def _finish(self, interrupted: bool) -> None:
-        steal = machine.steal_fraction(self.ticks, machine.cpu_ticks())
-        if steal > machine.MOST_STEAL:
-            self.invalid.append(f"the hypervisor took {steal:.1%} of the CPU time during the run, over "
+        load = machine.reading().since(self.reading)
+        if load["steal_fraction"] > machine.MOST_STEAL:
+            self.invalid.append(f"the hypervisor took {load['steal_fraction']:.1%} of the CPU time during the run, over "
                                 f"{machine.MOST_STEAL:.0%}: run it again on a quieter machine")  # fmt: skip
         self.directory.drop_scratch()
         self.directory.begin_table(trial.columns(self.document["factors"]))
         self.directory.write_json("links.json", self.links)
-        self.document["machine"] = {**self.facts, "load_after": machine.load(), "steal_fraction": round(steal, 5)}
+        self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
                              duration_s=round(time.monotonic() - self.began, 3), columns=COLUMNS)  # fmt: skip
         self.directory.write_json("manifest.json", self.document)

@@ -42,12 +42,14 @@ def columns(factors: list[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A trial: its row of trials.csv without the head; what was changed of the links, for links.json; and why its handshake was
-    not held against the path (empty where it was, or where none was made)."""
+    """A trial: its row of trials.csv without the head; what was changed of the links, for links.json; why its handshake was
+    not held against the path (empty where it was, or where none was made); and packets captured and dropped by captures."""
 
     row: dict[str, Any]
     changes: list[dict[str, Any]]
     unchecked: str
+    captured: int
+    capture_drops: int
 
 
 def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: Path, run_id: str) -> Measured:
@@ -78,7 +80,9 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
         if experiment.idle_paths and row["cap_connect_ms"] != "":
             wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
             reasons += filter(None, [wrong])
-    return Measured({**row, "valid": int(not reasons), "reason": "; ".join(reasons)}, changes, unchecked)
+    outcomes = captures.outcomes
+    return Measured({**row, "valid": int(not reasons), "reason": "; ".join(reasons)}, changes, unchecked,
+                    sum(one.packets for one in outcomes), sum(max(0, one.dropped) for one in outcomes))  # fmt: skip
 
 
 def clock_step(moved_s: float, duration_s: float) -> str:

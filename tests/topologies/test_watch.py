@@ -21,6 +21,16 @@ def test_queue_drops_and_specified_loss_are_no_reason_for_distrust():
     assert watch.distrust(symmetric(80, 10**8, loss=0.01), counters(dropped_queue=50, lost=10)) == []
 
 
+def test_a_packet_that_nothing_explains_is_a_reason():
+    assert "2 packets are missing from the balance" in watch.distrust(symmetric(80, 10**8), counters(unexplained=2))[0]
+    assert watch.distrust(symmetric(80, 10**8), counters(unexplained=None)) == [], "a backend that cannot know"
+
+
+def test_lateness_over_the_whole_run_is_judged_beside_that_of_each_trial():
+    assert "over the whole run" in watch.distrust(symmetric(80, 10**8), counters(lateness_p99_ns=1_100_000))[0]
+    assert watch.distrust(symmetric(200, 10**8), counters(lateness_p99_ns=1_100_000)) == [], "1 % of 200 ms is 2 ms"
+
+
 SPECS = {"ocean": symmetric(80, 10**8), "far": symmetric(200, 10**8)}
 
 

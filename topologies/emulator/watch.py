@@ -21,9 +21,17 @@ def most_lateness_ms(spec: LinkSpec) -> float:
 
 
 def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters]) -> list[str]:
-    """Why the link was not as specified while packets ran over it, lateness aside; empty when it was."""
+    """Why the link was not as specified while packets ran over it, over the whole run; empty when it was."""
     reasons = []
+    most_ms = most_lateness_ms(spec)
     for way, count in counters.items():
+        if count.unexplained:
+            reasons.append(f"{way}: {abs(count.unexplained)} packets are missing from the balance of what was offered, delivered "
+                           "and dropped: nothing explains them")  # fmt: skip
+        if count.lateness_p99_ns is not None and count.lateness_p99_ns / 1e6 > most_ms:
+            late_ms = count.lateness_p99_ns / 1e6
+            reasons.append(f"{way}: over the whole run one packet in a hundred was {late_ms:.3g} ms late or more where "
+                           f"{most_ms:.3g} ms is allowed: the machine was too busy")  # fmt: skip
         if count.overrun:
             reasons.append(f"{way}: {count.overrun} packets were lost before the link could take them")
         if count.failed:

@@ -71,7 +71,7 @@ def _ours(began: float) -> dict[str, float]:
     if wrong:
         raise RuntimeError(f"links out of tolerance: {wrong}")
     up_s = time.monotonic() - began
-    return {"up_s": up_s, "relay_mb": _memory_mb(lab.links.describe().get("pid"))}
+    return {"up_s": up_s, "relay_mb": sum(map(_memory_mb, lab.links.describe().get("pids", ())))}
 
 
 def _stock(began: float) -> dict[str, float]:
@@ -94,8 +94,6 @@ class _Stock(Topo):  # type: ignore[misc]  # mininet has no types
             self.addLink(names[link.a], names[link.b])
 
 
-def _memory_mb(pid: int | None) -> float:
-    if pid is None:
-        return 0.0
+def _memory_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
