@@ -26,8 +26,8 @@ def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters]) -> list[
     most_ms = most_lateness_ms(spec)
     for way, count in counters.items():
         if count.unexplained:
-            reasons.append(f"{way}: {abs(count.unexplained)} packets are missing from the balance of what was offered, delivered "
-                           "and dropped: nothing explains them")  # fmt: skip
+            reasons.append(f"{way}: {abs(count.unexplained)} packets are missing from the balance of what was offered, "
+                           "delivered and dropped, and nothing explains them")  # fmt: skip
         if count.lateness_p99_ns is not None and count.lateness_p99_ns / 1e6 > most_ms:
             late_ms = count.lateness_p99_ns / 1e6
             reasons.append(f"{way}: over the whole run one packet in a hundred was {late_ms:.3g} ms late or more where "

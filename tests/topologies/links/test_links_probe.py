@@ -8,16 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topologies.emulator.links import probe
+from topologies.emulator.links.effects.loss import Loss
 from topologies.emulator.links.probe import Measured, Rtt, Way, compare
-from topologies.emulator.links.probe.compare import rtt_allowance_ms
+from topologies.emulator.links.probe.dispersion import dispersion_bps
+from topologies.emulator.links.probe.level import due
 from topologies.emulator.links.probe.pacer import Pacer
-from topologies.emulator.links.probe.plan import OVERPACE, Train, dispersion_bps, echoes, groups, trains
-from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
+from topologies.emulator.links.probe.plan import OVERPACE, Train, echoes, groups, loss_train, rate_train
+from topologies.emulator.links.spec import Direction, LinkSpec, symmetric, wire
 
 SPEC = symmetric(80, 100_000_000)
-GOOD = Measured(Rtt(80.0, 80.1, 80.3, 16, 16), Way(100e6, 166, 166), Way(99e6, 166, 166))
+GOOD = Measured(Rtt(80.0, 80.1, 80.3, 16, 16, 80.1), Way(100e6, 166, 166), Way(99e6, 166, 166))
 BUFFER = 8 << 20
 RATES = st.integers(1_000, 10**10)
+
+
+def trains(way: Direction, mtu: int, buffer_bytes: int) -> list[Train]:
+    """Both kinds of train, those that the direction has."""
+    return [train for train in (rate_train(way, mtu, buffer_bytes), loss_train(way, mtu, buffer_bytes)) if train]
 
 
 def hundred(run: int = 100) -> Train:
@@ -26,11 +33,11 @@ def hundred(run: int = 100) -> Train:
 
 
 def rtt(median_ms: float, samples: int = 16) -> Measured:
-    return replace(GOOD, rtt_ms=Rtt(median_ms, median_ms, median_ms, samples, 16))
+    return replace(GOOD, rtt_ms=Rtt(median_ms, median_ms, median_ms, samples, 16, median_ms))
 
 
 def lossy(loss: float, lost: int, sent: int = 1166) -> list[str]:
-    way = replace(SPEC.a_to_b, loss=loss)
+    way = replace(SPEC.a_to_b, effects=wire(Loss(loss)))
     return compare(LinkSpec(way, SPEC.b_to_a), replace(GOOD, a_to_b=Way(100e6, sent, sent - lost)))
 
 
@@ -87,7 +94,7 @@ def test_an_overflow_of_our_own_is_never_called_a_link_fault() -> None:
 
 def test_jitter_widens_the_allowance_by_what_chance_does_and_no_more() -> None:
     jittery = symmetric(80, 100_000_000, jitter_ms=4)
-    assert rtt_allowance_ms(SPEC, 16) < 1 < rtt_allowance_ms(jittery, 16) < 6
+    assert due(SPEC, 16).more_ms < 1 < due(jittery, 16).more_ms < 6
 
 
 def most_backlog(train: Train, delayed: Callable[[int], int]) -> float:
@@ -135,13 +142,10 @@ def test_a_link_too_fast_is_not_hidden_by_a_sender_that_is_held_up() -> None:
 def test_a_train_never_overflows_the_queue_of_a_right_link(
     rate: int, delay_ms: int, queue_frames: int, loss: float
 ) -> None:
-    way = Direction(delay_ms, rate, queue_frames * 1514, loss, 0)
-    for train in trains(way, 1500, BUFFER):
-        assert most_backlog(train, lambda now: now) <= way.queue_bytes * 0.81 + 2 * train.frame_bytes
-        assert (
-            most_backlog(train, lambda now: now + (now // 7_000_000 % 2) * 5_000_000)
-            <= way.queue_bytes * 0.81 + 2 * train.frame_bytes
-        )
+    queue_bytes = queue_frames * 1514
+    for train in trains(Direction(delay_ms, rate, queue_bytes, wire(Loss(loss))), 1500, BUFFER):
+        assert most_backlog(train, lambda now: now) <= queue_bytes
+        assert most_backlog(train, lambda now: now + (now // 7_000_000 % 2) * 5_000_000) <= queue_bytes
         assert 50 <= train.frame_bytes <= 1514
         assert train.frames * (train.frame_bytes + 1050) <= BUFFER
         if not train.measures_rate:
@@ -197,7 +201,7 @@ def test_groups_hold_every_train_once_within_the_budget(ways: list[tuple[int, in
 
 
 def test_echoes_of_slow_or_jittery_links_are_further_apart() -> None:
-    assert echoes(SPEC.a_to_b, SPEC.b_to_a) == (16, 50_000_000)
+    assert echoes(SPEC.a_to_b, SPEC.b_to_a) == (16, 31_250_000)
     slow = symmetric(10, 1_000).a_to_b
     count, apart_ns = echoes(slow, slow)
     assert count == 5

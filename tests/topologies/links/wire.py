@@ -14,7 +14,7 @@ from topologies.emulator.links.probe.model import Way
 from topologies.emulator.links.probe.survey import HELD_UP, Survey
 from topologies.emulator.links.spec import ETHERNET_HEADER, Direction
 
-BUFFER_BYTES = 64 << 20
+BUFFER_BYTES = 128 << 20
 Delay = Callable[[int], int]
 
 

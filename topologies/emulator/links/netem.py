@@ -65,8 +65,8 @@ class NetemBackend:
             raise ValueError(f"link '{name}' exists already")
         self._refuse(f"make the link {name}", unsupported(spec, self._found, seed_demanded=self._seed_demanded))
         link = _Link(len(self._links), {"a_to_b": a, "b_to_a": b}, spec, ground(spec, self._found), {})
-        lines = tc_plan.path_lines(link.number)
-        for way, at in tc_plan.places(link.number).items():
+        lines, places = tc_plan.path_lines(link.number), tc_plan.places(link.number)
+        for way, at in places.items():
             one: Direction = getattr(spec, way)
             apart = tc_plan.needs_apart(None, one)
             plan = tc_plan.plan(one, link.ground, apart=apart)
@@ -77,8 +77,7 @@ class NetemBackend:
                 netem_chain.lay(link.number, a, b, spec.mtu, passes=link.ground.passes)
                 self._make_whole(link, spec)
                 tc.batch(lines)
-            if not self._unordered:
-                self._keep_order(link)
+                self._unordered = self._unordered or netem_order.steer([at.gate for at in places.values()], link.number)
             netem_chain.raise_ends((a, b), passes=link.ground.passes)
         except (OSError, tc.TcError) as error:
             raise BackendError(f"could not make the link {name}: {getattr(error, 'strerror', None) or error}") from error
@@ -150,7 +149,7 @@ class NetemBackend:
         """How it runs."""
         return {"backend": self.name, "why": self._why, "tc": self._found.tc_version, "seed_honoured": self._found.seed,
                 "bucket_ms": self._found.late_s * 1e3,
-                "order": self._unordered or "each direction on one processor"}  # fmt: skip
+                "order": self._unordered or "each link on one processor"}  # fmt: skip
 
     def close(self) -> None:
         """Let go of the wire namespace; its interfaces go with it, and with them their peers in the nodes."""
@@ -163,20 +162,6 @@ class NetemBackend:
         if not (self._found.seed and one.effects):
             return ""
         return f" seed {zlib.crc32(f'{spec.seed} {name} {way} {tries}'.encode())}"
-
-    def _keep_order(self, link: _Link) -> None:
-        """Steer what arrives, inside and at the nodes. Where the machine does not allow that, `describe` says so."""
-        chosen = netem_order.processors(link.number)
-        inside = {name: chosen[way] for way, names in tc_plan.entrances(link.number).items() for name in names}
-        try:
-            with netns.entered_fd(self._space):
-                netem_order.steer(inside)
-            for source, way in (("b_to_a", "a_to_b"), ("a_to_b", "b_to_a")):
-                end = link.ends[source]  # the one at which the other direction arrives
-                with netns.entered(end.pid):
-                    netem_order.steer({end.ifname: chosen[way]})
-        except OSError as error:
-            self._unordered = f"frames may overtake where processors compete ({error.strerror})"
 
     def _make_whole(self, link: _Link, spec: LinkSpec) -> None:
         for way, at in tc_plan.places(link.number).items():

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import time
 from collections.abc import Sequence
 from heapq import heapify, heappop, heapreplace
 from typing import Protocol
 
-from .plan import PAYLOAD
+from .many import Reader
 from .sender import Sender
-from .stamps import receive
 
 BLUR_NS = 400_000
-_READ_AT_ONCE = 64
 
 
 class Pace(Protocol):
@@ -48,11 +45,10 @@ class Course:
     long that it is not known when they left."""
 
     def __init__(self, out: socket.socket, into: socket.socket) -> None:
-        self._out, self.into = out, into
+        self._out, self.into, self._reader = out, into, Reader(into)
         self.arrived: dict[int, int] = {}
         self.copies: list[int] = []
         self.blurred: set[int] = set()
-        self.overflowed = 0
         self.pace: Pace
         self._turn, self._ended_s, self._wait_s, self._certain = 0, 0.0, 0.0, False
 
@@ -63,6 +59,11 @@ class Course:
         self.arrived, self.copies, self.blurred, self.pace = {}, [], set(), pace
         self._sender, self._wait_s, self._certain = Sender(self._out, frame_bytes, batch), wait_s, certain
         self._ended_s = time.monotonic()
+
+    @property
+    def overflowed(self) -> int:
+        """Frames that found the receive buffer full, since the beginning."""
+        return self._reader.overflowed
 
     def send(self, now_ns: int) -> None:
         """What is due."""
@@ -76,18 +77,12 @@ class Course:
     def take(self) -> None:
         """Read some of what has arrived."""
         turn, arrived = self._turn, self.arrived
-        for _ in range(_READ_AT_ONCE):
-            got = receive(self.into)
-            if got is None:
-                return
-            data, at_ns, self.overflowed, _ = got
-            if len(data) >= PAYLOAD:
-                of, number = struct.unpack_from("!II", data)
-                if of == turn:
-                    if number in arrived:
-                        self.copies.append(number)
-                    else:
-                        arrived[number] = at_ns
+        for of, number, at_ns in self._reader.read():
+            if of == turn:
+                if number in arrived:
+                    self.copies.append(number)
+                else:
+                    arrived[number] = at_ns
 
     @property
     def deadline_s(self) -> float:
@@ -121,13 +116,18 @@ class Courses:
             else:
                 heapreplace(heap, (course.pace.at_ns, number))
 
-    def read(self, wait_s: float) -> None:
-        """Some of what has arrived, or arrives within that time."""
+    def read(self, wait_s: float) -> bool:
+        """Some of what has arrived, or arrives within that time; whether there was anything."""
         # epoll counts whole milliseconds and rounds up: less than two are not slept away.
-        for fd, _ in self._poll.poll(wait_s - 0.001 if wait_s > 0.002 else 0):
+        ready = self._poll.poll(wait_s - 0.001 if wait_s > 0.002 else 0)
+        for fd, _ in ready:
             self._by_fd[fd].take()
+        return bool(ready)
 
     def wait(self, courses: Sequence[Course]) -> None:
-        """Until everything has arrived, or could not any more: a link may be slower than it was asked to be."""
+        """Until everything has arrived, or could not any more: a link may be slower than it was asked to be. What has arrived
+        is read to its end, however long that takes."""
         while (left := max((course.deadline_s for course in courses), default=0.0) - time.monotonic()) > 0:
             self.read(min(left, 0.05))
+        while self.read(0):
+            pass

@@ -20,17 +20,17 @@ from .chances import chance
 from .pacer import FASTEST
 from .plan import MOST_BATCH, MOST_BATCH_BYTES, MOST_PACE, account_bytes, frame_ns, room_frames
 
-PACE, FAST_PACE = 110_000, 2.0
+PACE, FAST_PACE = 110_000, 2.3
 """Frames a second while a queue is filled, or so many times what the link carries, at most `MOST_PACE`."""
 LEAST_PACE = 1.25
 """A sender that is not so many times as fast as the link would fill its queue too slowly."""
 SHORTEST_MS, LONGEST_MS = 3.0, 600.0
 """How long a full queue drains. A shorter time is not told from the machine's own delays; a longer one is not waited for."""
-LEAST_BUFFER = 1.2
-"""The receive buffer holds so many times what passes the link, since a sender that is held up lets more pass."""
+SLACK = 1.2
+"""While the sender is held up more frames pass the link, and all must find room in the receive buffer."""
 MOST_FRAMES, MOST_FRAMES_IN_ALL = 40_000, 80_000
 """Of one fill, and of all fills of one verification."""
-HOLD_PACE, LEAST_HELD, LEAST_HELD_NS, HELD_SHARE = 2.0, 24, 10_000_000, 0.25
+HOLD_PACE, LEAST_HELD, LEAST_HELD_NS, HELD_SHARE = 2.0, 24, 10_000_000, 0.2
 """A queue once full is kept full at so many times the rate, for so many frames, so long, and so much of its drain time."""
 Key = TypeVar("Key")
 MOST_JITTER, MOST_REORDER = 0.05, 0.2
@@ -105,8 +105,9 @@ def fill(way: Direction, mtu: int, buffer_bytes: int) -> Fill | str:
     what = f"filling {show_bytes(way.room_bytes(mtu))}"
     if frames > MOST_FRAMES:
         return f"{what} takes {frames} frames, and {MOST_FRAMES} are the most for one queue"
-    if LEAST_BUFFER * (room + held) > (most := buffer_bytes // account_bytes(size)):
-        return f"{what} lets {room + held:.0f} frames through; a receive buffer of {show_bytes(buffer_bytes)} holds {most}"
+    through = room + (room / (pace * own_ns / 1e9 - 1) + held) * SLACK
+    if through > (most := buffer_bytes // account_bytes(size)):
+        return f"{what} lets {through:.0f} frames through; a receive buffer of {show_bytes(buffer_bytes)} holds {most}"
     batch = max(1, min(MOST_BATCH, MOST_BATCH_BYTES // size, int(room / 4)))
     hold_batch = max(1, min(batch, int(room / 64)))
     return Fill(size, own_ns, round(own_ns / FASTEST), round(room * own_ns), batch, round(batch * 1e9 / pace),

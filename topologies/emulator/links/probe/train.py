@@ -20,7 +20,7 @@ from .plan import Train, groups
 from .stamps import prepare
 from .survey import HELD_UP, Survey
 
-_BUFFER_BYTES = 32 << 20
+_BUFFER_BYTES = 64 << 20
 _FILL_BUDGET_BPS = 1e9
 _STAGGER_NS = 20_000
 _REPEATS, _FILL_REPEATS = 3, 1

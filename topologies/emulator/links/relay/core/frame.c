@@ -6,7 +6,7 @@
 
 /* Frames of four sizes, used again last in first out: what was just written is still in the processor's cache. Memory is
  * taken from the kernel in large pages and never given back: what was held once may be held again, and page faults are late. */
-static const i64 ROOMS[] = {256, 2048, 9728, 66048};
+static const i64 ROOMS[] = {256, 1536, 9728, 66048};
 static const i64 CHUNK_BYTES = (i64)1 << 21;
 enum { SIZES = sizeof ROOMS / sizeof *ROOMS };
 static struct frame *spare[SIZES];
