@@ -28,8 +28,7 @@ def test_links_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.lab
 def test_a_machine_that_cannot_steer_says_so(space: Space) -> None:
     with entered(space()):
-        home = [name for _, name in socket.if_nameindex()]
-        assert home == ["lo"]
-        assert netem_order.steer(["lo"], 0) in ("", *(f"frames may overtake where processors compete: they could not be steered "
-                                                     f"({why})" for why in ("Permission denied", "Operation not permitted")))  # fmt: skip
+        assert [name for _, name in socket.if_nameindex()] == ["lo"]
+        said = netem_order.steer(["lo"], 0)
+        assert said == "" or said.startswith("frames may overtake where processors compete: they could not be steered (")
         assert "No such file" in netem_order.steer(["nothing"], 0)
