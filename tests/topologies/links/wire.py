@@ -10,6 +10,7 @@ from topologies.emulator.links.effects.effect import Fate
 from topologies.emulator.links.probe.chances import HARMLESS_BITS
 from topologies.emulator.links.probe.course import Pace
 from topologies.emulator.links.probe.fill import Fill
+from topologies.emulator.links.probe.filler import Filler
 from topologies.emulator.links.probe.model import Way
 from topologies.emulator.links.probe.survey import HELD_UP, Survey
 from topologies.emulator.links.spec import ETHERNET_HEADER, Direction
@@ -125,7 +126,7 @@ def surveyed(built: Direction, said: Direction | None = None, seed: int = 1, *, 
         survey.end_train(survey.small)
     for _ in range(2):
         if isinstance(survey.fill, Fill):
-            survey.begin_fill(survey.fill, course.now)
+            survey.begin_fill(survey.fill, Filler(survey.fill, course.now))
             if survey.end_fill(survey.fill):
                 break
     else:

@@ -9,13 +9,13 @@ import select
 import socket
 import time
 from collections.abc import Sequence
-from heapq import heapify, heappop, heapreplace
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from .many import Reader
 from .sender import Sender
 
-BLUR_NS = 400_000
+BLUR_NS, READ_NS, ASK_NS = 400_000, 1_000_000, 200_000
 
 
 class Pace(Protocol):
@@ -37,6 +37,17 @@ class Pace(Protocol):
 
     def sent(self, now_ns: int) -> None:
         """`size` frames have left."""
+
+
+class Gate(Protocol):
+    """Lets in courses that have just begun, one at a time."""
+
+    @property
+    def over(self) -> bool:
+        """Whether no more will come."""
+
+    def next(self, now_ns: int) -> Course | None:
+        """One that begins now, if one may."""
 
 
 class Course:
@@ -100,21 +111,31 @@ class Courses:
         for fd in self._by_fd:
             poll.register(fd, select.EPOLLIN)
 
-    def send(self, courses: Sequence[Course]) -> None:
-        """All of them at the same time, each batch at its moment; what arrives is read while nothing is due."""
-        heap = [(course.pace.at_ns, number) for number, course in enumerate(courses)]
+    def send(self, courses: Sequence[Course], gate: Gate | None = None) -> None:
+        """All of them at the same time, each batch at its moment; what arrives is read while nothing is due.
+
+        Those that the gate lets in join them; it is asked until it is over.
+        """
+        heap: list[tuple[int, int, Course | None]] = [(course.pace.at_ns, n, course) for n, course in enumerate(courses)]
+        if gate is not None:
+            heap.append((time.monotonic_ns(), len(heap), None))
         heapify(heap)
+        begun = len(heap)
         while heap:
-            at, number = heap[0]
+            at, number, course = heappop(heap)
             while (left := at - (now := time.monotonic_ns())) > 0:
-                if left > 1_000_000:
-                    self.read((left - 800_000) / 1e9)
-            course = courses[number]
-            course.send(now)
-            if course.pace.done:
-                heappop(heap)
-            else:
-                heapreplace(heap, (course.pace.at_ns, number))
+                if left > READ_NS:
+                    self.read(left / 1e9 - 0.0008)
+            if course is not None:
+                course.send(now)
+                if not course.pace.done:
+                    heappush(heap, (course.pace.at_ns, number, course))
+            elif gate is not None:
+                if (admitted := gate.next(now)) is not None:
+                    begun += 1
+                    heappush(heap, (admitted.pace.at_ns, begun, admitted))
+                if not gate.over:
+                    heappush(heap, (now + ASK_NS, number, None))
 
     def read(self, wait_s: float) -> bool:
         """Some of what has arrived, or arrives within that time; whether there was anything."""

@@ -20,7 +20,7 @@ from .chances import chance
 from .pacer import FASTEST
 from .plan import MOST_BATCH, MOST_BATCH_BYTES, MOST_PACE, account_bytes, frame_ns, room_frames
 
-PACE, FAST_PACE = 110_000, 2.3
+PACE, FAST_PACE = 70_000, 2.3
 """Frames a second while a queue is filled, or so many times what the link carries, at most `MOST_PACE`."""
 LEAST_PACE = 1.25
 """A sender that is not so many times as fast as the link would fill its queue too slowly."""
@@ -150,24 +150,6 @@ def _most_within(times_ms: tuple[int, ...], period_ms: int, width_ms: int) -> in
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-def starts(fills: Mapping[Key, Fill], budget_bps: float) -> dict[Key, int]:
-    """When each fill begins (ns): one is filled after the other, and never do links drain more than the budget in all.
-
-    Those that drain fastest come first: they are disturbed most easily. One above the budget drains alone.
-    """
-    found: dict[Key, int] = {}
-    draining: list[tuple[int, float]] = []  # (until, rate)
-    at = 0
-    for key, one in sorted(fills.items(), key=lambda item: item[1].room_ns):
-        while draining and sum(rate for _, rate in draining) + one.drain_bps > budget_bps:
-            at = max(at, min(until for until, _ in draining))
-            draining = [(until, rate) for until, rate in draining if until > at]
-        found[key] = at
-        draining.append((at + one.room_ns + 2 * one.hold_ns, one.drain_bps))
-        at += round(one.room_ns / one.frame_ns * one.gap_ns / one.batch)
-    return found
 
 
 def affordable(fills: Mapping[Key, Fill]) -> set[Key]:

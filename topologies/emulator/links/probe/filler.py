@@ -10,6 +10,8 @@ from .fill import Fill
 SURE = 0.9
 """So much of the queue can be sent and surely finds room, whatever has left by then and however late it was taken in."""
 
+FEWEST_AT_FULL, LONGEST_HELD, CAUGHT_UP_NS = 16, 3, 10_000_000
+
 
 class Filler:
     """For one fill; `at_ns` is when the next `size` frames leave. `sent_at` has the moment of every frame.
@@ -41,8 +43,16 @@ class Filler:
     @property
     def done(self) -> bool:
         """Whether the queue has been held full for long enough, or filling it is given up."""
-        held = self._full_ns and self.sent_at[-1] >= self._full_ns + self._fill.hold_ns
-        return bool(held) or self._given_up
+        if not self._full_ns:
+            return self._given_up
+        held_ns = self.sent_at[-1] - self._full_ns
+        enough = held_ns >= self._fill.hold_ns and len(self.at_full) >= FEWEST_AT_FULL
+        return enough or held_ns >= LONGEST_HELD * self._fill.hold_ns or self._given_up
+
+    @property
+    def full(self) -> bool:
+        """Whether the link as specified has been full."""
+        return bool(self._full_ns)
 
     @property
     def filled(self) -> bool:
@@ -74,4 +84,8 @@ class Filler:
         if self._ahead_ns >= fill.room_ns:
             self._ahead_ns = fill.room_ns
             self._full_ns = self._full_ns or now_ns
-        self.at_ns = max(now_ns, self.at_ns + (fill.hold_gap_ns if self._full_ns else fill.gap_ns))
+        if self._full_ns:
+            # What a pause has let drain is made up for at once, or the queue would take as long again to be full.
+            self.at_ns = max(now_ns - CAUGHT_UP_NS, self.at_ns + fill.hold_gap_ns)
+        else:
+            self.at_ns = max(now_ns, self.at_ns + fill.gap_ns)

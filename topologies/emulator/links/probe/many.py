@@ -20,11 +20,11 @@ _NUMBERS = struct.Struct("!II")
 
 
 class _Buffer(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]  # noqa: RUF012
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
 
 
 class _Message(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32), ("buffers", ctypes.c_void_p),
         ("buffer_count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int), ("length", ctypes.c_uint32), ("_", ctypes.c_uint32),
@@ -49,7 +49,7 @@ class Reader:
         self._fresh = bytes(self._messages)
 
     def read(self) -> Iterator[tuple[int, int, int]]:
-        """(first number, second number, time received in ns) of at most `MOST` datagrams; of none when none waits. Raises OSError."""
+        """(first number, second number, time received in ns) of at most `MOST` datagrams that wait. Raises OSError."""
         # The kernel writes lengths and flags into the headers: they are made new for every call.
         ctypes.memmove(self._messages, self._fresh, len(self._fresh))
         count = _libc.recvmmsg(self._fd, self._messages, MOST, socket.MSG_DONTWAIT, None)

@@ -50,10 +50,10 @@ class Survey:
         certain = self._gone == 0 and self._order
         self.course.begin(Pacer(train, start_ns), train.frame_bytes, train.batch, wait_s, certain=certain)
 
-    def begin_fill(self, fill: Fill, start_ns: int) -> None:
+    def begin_fill(self, fill: Fill, filler: Filler) -> None:
         """Make its course ready."""
         wait_s = self._under_way_s + (fill.room_ns + fill.hold_ns) / 1e9 + FILL_PATIENCE_S
-        self.course.begin(Filler(fill, start_ns), fill.frame_bytes, fill.batch, wait_s, certain=False)
+        self.course.begin(filler, fill.frame_bytes, fill.batch, wait_s, certain=False)
 
     def end_train(self, train: Train) -> None:
         """Take what its course has found."""

@@ -13,8 +13,9 @@ from contextlib import ExitStack
 
 from ..netns import socket_in
 from ..spec import Direction
+from .admission import Admission
 from .course import Course, Courses
-from .fill import MOST_FRAMES_IN_ALL, Fill, affordable, starts
+from .fill import MOST_FRAMES_IN_ALL, Fill, affordable
 from .model import Target, Way
 from .plan import Train, groups
 from .stamps import prepare
@@ -90,11 +91,28 @@ def _fills(surveys: Mapping[Key, Survey], courses: Courses) -> None:
             survey.give_up(f"filling all queues takes {sum(one.frames for one in fills.values())} frames; at most "
                            f"{MOST_FRAMES_IN_ALL} are sent, the shortest queues first")  # fmt: skip
     for _ in range(1 + _FILL_REPEATS):
-        begin = time.monotonic_ns()
-        for key, start in starts({key: fills[key] for key in left}, _FILL_BUDGET_BPS).items():
-            surveys[key].begin_fill(fills[key], begin + start)
-        courses.send([surveys[key].course for key in left])
+        gate = _Gate(Admission({key: fills[key] for key in left}, _FILL_BUDGET_BPS), surveys, fills)
+        courses.send([], gate)
         courses.wait([surveys[key].course for key in left])
         left = {key for key in left if not surveys[key].end_fill(fills[key])}
     for key in left:
         surveys[key].give_up(HELD_UP)
+
+
+class _Gate:
+    """Begins the fills that are admitted."""
+
+    def __init__(self, admission: Admission[Key], surveys: Mapping[Key, Survey], fills: Mapping[Key, Fill]) -> None:
+        self._admission, self._surveys, self._fills = admission, surveys, fills
+
+    @property
+    def over(self) -> bool:
+        return self._admission.over
+
+    def next(self, now_ns: int) -> Course | None:
+        admitted = self._admission.next(now_ns)
+        if admitted is None:
+            return None
+        key, filler = admitted
+        self._surveys[key].begin_fill(self._fills[key], filler)
+        return self._surveys[key].course
