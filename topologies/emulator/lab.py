@@ -18,7 +18,7 @@ from mininet.net import Mininet
 from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.links import netlink, probe
-from topologies.emulator.links.backend import Backend, BackendError, Counters, UnsupportedError
+from topologies.emulator.links.backend import Backend, BackendError, UnsupportedError
 from topologies.emulator.links.choice import choose
 from topologies.emulator.links.netns import entered
 from topologies.emulator.live import Live
@@ -32,11 +32,6 @@ SETTINGS = ("tcp_rmem", "tcp_wmem", "tcp_sack", "tcp_slow_start_after_idle", "tc
 
 class Lab:
     """A running lab. Make it inside a sandbox only; the constructor returns when every node is up and routed."""
-
-    stretches = 0
-    """How many stretches of time have been watched."""
-    before_run: Counters = {}
-    """What the backend had counted when the links had been measured."""
 
     def __init__(self, topology: Topology, link: str = "auto") -> None:
         missing = [tool for tool in ("mnexec", "ifconfig", "bash", "env") if not shutil.which(tool)]
@@ -85,8 +80,6 @@ class Lab:
             verified = probe.verify(targets)
         except OSError as error:
             raise BackendError(f"could not measure the links: {error}; run `longhaul doctor`") from error
-        # What the measurement sent is not part of a run.
-        self.before_run = self.links.counters()
         rows = []
         for link in self.topology.links_info:
             found = verified[link.name]
@@ -102,23 +95,19 @@ class Lab:
         return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
 
     def watch(self, links: dict[str, Any]) -> None:
-        """Add what the backend counted since the measurement to the content of `links.json`, and what that says of trust."""
+        """Add what the backend counted since the start to the content of `links.json`, and what that says of trust."""
         counters = self.links.counters()
-        changed = {change["link"] for change in links.get("changes", [])}
         for row in links["links"]:
-            name = row["name"]
-            if name in counters:
-                found = {way: watch.since(self.before_run.get(name, {}).get(way), now) for way, now in counters[name].items()}
+            if row["name"] in counters:
+                found = counters[row["name"]]
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
-                row["reasons"] += watch.distrust(self.specs[name], found, changed=name in changed)
-                row["reasons"] += watch.late_all_along(self.specs[name], found) if self.stretches else []
+                row["reasons"] += watch.distrust(self.specs[row["name"]], found)
                 row["ok"] = not row["reasons"]
 
     @contextmanager
     def watched(self) -> Iterator[list[str]]:
         """A stretch of time whose punctuality is judged; after the body, the list says on which links it was not kept."""
         late: list[str] = []
-        self.stretches += 1
         self.links.watch(True)
         yield late
         late += watch.too_late(self.specs, self.links.watch(False))
