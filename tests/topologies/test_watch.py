@@ -31,6 +31,13 @@ def test_lateness_over_the_whole_run_is_judged_beside_that_of_each_trial():
     assert watch.distrust(symmetric(200, 10**8), counters(lateness_p99_ns=1_100_000)) == [], "1 % of 200 ms is 2 ms"
 
 
+def test_what_the_probe_sent_before_is_not_the_runs_but_every_fault_is():
+    before = counters(packets=400, dropped_queue=129, lost=None, failed=1, unexplained=1)["a_to_b"]
+    found = counters(packets=1400, dropped_queue=130, lost=5, failed=3, unexplained=2, held=4)["a_to_b"].since(before)
+    assert (found.packets, found.dropped_queue, found.lost) == (1000, 1, None)
+    assert (found.failed, found.unexplained, found.held, found.lateness_p99_ns) == (3, 2, 4, 400_000)
+
+
 SPECS = {"ocean": symmetric(80, 10**8), "far": symmetric(200, 10**8)}
 
 

@@ -18,7 +18,7 @@ from mininet.net import Mininet
 from topologies.emulator import sandbox, watch
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.links import netlink, probe
-from topologies.emulator.links.backend import Backend, BackendError, UnsupportedError
+from topologies.emulator.links.backend import Backend, BackendError, Counters, UnsupportedError
 from topologies.emulator.links.choice import choose
 from topologies.emulator.links.netns import entered
 from topologies.emulator.live import Live
@@ -41,6 +41,7 @@ class Lab:
         self.specs = topology.specs
         self.links: Backend = choose(link, seed_demanded=topology.seed_demanded, specs=topology.states())
         self.live = Live(topology, self.links)
+        self._probed: Counters = {}
         LonghaulLink.current = self.links
         with netlink.Netlink() as kernel:
             kernel.change(netlink.interface("lo"))
@@ -92,14 +93,18 @@ class Lab:
                 "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
                 "reasons": list(found.reasons), "attempts": found.attempts,
             })  # fmt: skip
+        # What the probe sent is not the run's: from here on, both counters and lateness are.
+        self.links.watch(False)
+        self._probed = self.links.counters()
         return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
 
     def watch(self, links: dict[str, Any]) -> None:
-        """Add what the backend counted since the start to the content of `links.json`, and what that says of trust."""
+        """Add what the backend counted since `verify` to the content of `links.json`, and what that says of trust."""
         counters = self.links.counters()
         for row in links["links"]:
             if row["name"] in counters:
-                found = counters[row["name"]]
+                probed = self._probed[row["name"]]
+                found = {way: count.since(probed[way]) for way, count in counters[row["name"]].items()}
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
                 row["reasons"] += watch.distrust(self.specs[row["name"]], found)
                 row["ok"] = not row["reasons"]

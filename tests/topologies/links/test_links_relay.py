@@ -117,6 +117,26 @@ def test_the_same_seed_is_the_same_fate_packet_for_packet(space: Space) -> None:
     assert 60 < (counted.lost or 0) < 180
 
 
+def test_lateness_is_counted_from_the_first_watch_on_and_between_stretches_too(wire: Callable[..., Wire]) -> None:
+    line = wire(Direction(5, None, 10**6), Direction(5, None, 10**6))
+
+    def late() -> int:
+        return sum(count for _, count in line.counted().lateness or [])
+
+    line.send(range(7))
+    line.arrived()
+    assert late() == 7, "before any watch, all"
+    line.relay.watch(False)
+    assert late() == 0, "the account begins anew"
+    stretches = []
+    for on, frames in ((True, 11), (False, 13), (True, 0)):
+        stretches.append(line.relay.watch(on))
+        line.send(range(frames))
+        line.arrived()
+    assert late() == 24
+    assert [bool(stretch.late_ns["line"]) for stretch in (*stretches, line.relay.watch(False))] == [False, True, False, False]
+
+
 def test_every_frame_is_accounted_for_at_any_time(wire: Callable[..., Wire]) -> None:
     line = wire(Direction(20, 5_000_000, 6_000, FATEFUL), Direction(20, None, 10**6))
     for _ in range(10):

@@ -7,7 +7,7 @@ them as plain cables.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from .spec import Direction, LinkSpec
@@ -70,10 +70,20 @@ class DirectionCounters:
     lateness_max_ns: int | None = None
     intake_wait_max_ns: int | None = None
 
+    def since(self, before: DirectionCounters) -> DirectionCounters:
+        """What came on top of `before`. What no sound link ever shows (`failed`, `overrun`, `unexplained`), what is there now
+        and the lateness stay as they are."""
+        moved = {name: None if now is None or then is None else now - then
+                 for name in _ADDITIVE for now, then in [(getattr(self, name), getattr(before, name))]}  # fmt: skip
+        return replace(self, **moved)
+
     def as_dict(self) -> dict[str, Any]:
         """For `links.json`."""
         return asdict(self)
 
+
+_ADDITIVE = ("packets", "bytes", "delivered", "dropped_queue", "lost", "dropped_codel", "dropped_down", "duplicated",
+             "corrupted", "overtook")  # fmt: skip
 
 Counters = dict[str, dict[str, DirectionCounters]]
 """Link name -> `a_to_b` and `b_to_a` -> counters. Unshaped links are plain cables and are not listed."""
@@ -118,7 +128,7 @@ class Backend(Protocol):
     def watch(self, on: bool) -> Stretch:
         """Begin or end a stretch whose lateness counts, for example one trial; at its end, what it was like.
 
-        Without any stretch the lateness of `counters` is of the whole time, else of all stretches together.
+        From the first call on, `watch(False)` too, the lateness of `counters` is anew, and of the whole time.
         """
 
     def alive(self) -> str:

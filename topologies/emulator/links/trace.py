@@ -7,9 +7,10 @@ is also its period. See R. Netravali et al., Mahimahi: Accurate Record-and-Repla
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHANCE_BYTES = 1500
 """Of IP packets, without the Ethernet header: a full packet takes one chance. Unlike rates, which count frames."""
@@ -55,6 +56,8 @@ class Trace:
 
     def as_dict(self) -> dict[str, Any]:
         """For `links.json`: what it is, not the whole of it; `sha256` is that of its lines."""
+        from hashlib import sha256  # the relay's workers import this file, and OpenSSL takes 4 MB of each
+
         digest = sha256("".join(f"{time}\n" for time in self.times_ms).encode()).hexdigest()
         return {"name": self.name, "chances": len(self.times_ms), "period_ms": self.period_ms, "mean_bps": self.mean_bps,
                 "sha256": digest}  # fmt: skip
@@ -77,7 +80,7 @@ def parse(text: str, name: str = "trace") -> Trace:
 def load(path: str | Path) -> Trace:
     """From a file. Raises TraceError."""
     try:
-        with Path(path).open(encoding="ascii") as file:
+        with open(path, encoding="ascii") as file:
             # No line of a sound trace is longer than 20 characters, so a huge file is not read to its end.
             return parse(file.read(20 * (MOST_CHANCES + 1)), str(path))
     except UnicodeDecodeError:

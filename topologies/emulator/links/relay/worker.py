@@ -26,7 +26,7 @@ class Worker:
         self._control, self._engine, self._hello = control, engine, hello
         self._kept: list[Histogram] = []
         self._times: list[Sequence[int]] = []  # the trace of each port
-        self._watched = self._ever_watched = False
+        self._watched = self._counting = False
 
     def run(self) -> None:
         """Until the other side closes."""
@@ -70,11 +70,10 @@ class Worker:
         return shape._replace(times_ms=self._times[port]) if message.has_trace(shape) else shape
 
     def _lateness(self, port: int) -> Histogram:
-        """Of all stretches together; without any, of the whole time."""
+        """Of the whole time since the first call of `watch`, between stretches too; before it, since the beginning."""
         late = Histogram()
         late.merge(self._kept[port])
-        if self._watched or not self._ever_watched:
-            late.merge(self._engine.lateness(port, anew=False))
+        late.merge(self._engine.lateness(port, anew=False))
         return late
 
     def _watch(self, on: bool) -> tuple[dict[int, tuple[int, int]], int]:
@@ -82,11 +81,11 @@ class Worker:
         for port, kept in enumerate(self._kept):
             ended = self._engine.lateness(port, anew=True)
             p99_ns = ended.percentile_ns(99)
-            if self._watched:
+            if self._counting:
                 kept.merge(ended)
-                if p99_ns is not None:
-                    found[port] = p99_ns, ended.max_ns
-        self._watched, self._ever_watched = on, self._ever_watched or on
+            if self._watched and p99_ns is not None:
+                found[port] = p99_ns, ended.max_ns
+        self._watched, self._counting = on, True
         return found, self._engine.stall_ns(on)
 
 
