@@ -30,7 +30,8 @@ LATE_SLEEP_MS = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `level`: `can`, `limited` (labs run, with a limit) or `cannot` (no lab runs)."""
+    """One thing looked at. `level`: `can`, `limited` (labs run, with a limit), `cannot` (no lab runs) or `without` (it is not
+    here, and no lab needs it)."""
 
     what: str
     level: str
@@ -145,8 +146,25 @@ def disk() -> Finding:
     return Finding("disk", "can" if free >= LEAST_FREE_BYTES else "limited", words)
 
 
+def guest() -> Finding:
+    """Whether `longhaul vm` could run here; no lab needs it."""
+    from experiments.harness.vm import build, cache
+    from experiments.harness.vm.errors import VmError
+    from experiments.harness.vm.machine import machine as guest_of
+
+    try:
+        qemu = guest_of(platform.machine()).qemu
+    except VmError as error:
+        return Finding("VM", "without", str(error))
+    if not shutil.which(qemu):
+        return Finding("VM", "without", f"no {qemu}: `longhaul vm` has nothing to run in", "sudo ./provision.sh --vm")
+    if build.current(cache.folder()) is None:
+        return Finding("VM", "without", "its image is not built: `longhaul vm run` cannot start", "sudo ./longhaul vm build")
+    return Finding("VM", "can", "its image is built: `longhaul vm run -- COMMAND` has a kernel with netem")
+
+
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    tools, namespaces, links, realtime, congestion_control, processors, timers, disk,
+    tools, namespaces, links, realtime, congestion_control, processors, timers, disk, guest,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from experiments.harness.status import HOLDS, UNSUPPORTED
 
 EXAMPLE = "longhaul doctor --json"
 
-_SIGNS = {"can": "yes", "limited": "limited", "cannot": "NO"}
+_SIGNS = {"can": "yes", "limited": "limited", "cannot": "NO", "without": "no"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -73,8 +73,10 @@ class DirectionCounters:
     def since(self, before: DirectionCounters) -> DirectionCounters:
         """What came on top of `before`. What no sound link ever shows (`failed`, `overrun`, `unexplained`), what is there now
         and the lateness stay as they are."""
-        moved = {name: None if now is None or then is None else now - then
-                 for name in _ADDITIVE for now, then in [(getattr(self, name), getattr(before, name))]}  # fmt: skip
+        moved: dict[str, Any] = {}
+        for name in _ADDITIVE:
+            now, then = getattr(self, name), getattr(before, name)
+            moved[name] = None if now is None or then is None else now - then
         return replace(self, **moved)
 
     def as_dict(self) -> dict[str, Any]:
