@@ -38,6 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     proof.add_argument("--only", action="append", default=[], metavar="NAME",
                        help=f"these checks alone; may be repeated: {', '.join(suite.names())}")  # fmt: skip
     proof.add_argument("--quick", action="store_true", help="fewer values and packets: about a minute")
+    proof.add_argument("--repetitions", type=int, metavar="N",
+                       help="make each check so often and judge the medians, instead of trying again what is outside")
     proof.add_argument("--tolerance-time", metavar="TIME",
                        help="allow times so much beside the goals, such as 3ms (default on emulated processors)")  # fmt: skip
     proof.add_argument("--tolerance-rate", metavar="SHARE",
@@ -50,7 +52,7 @@ def main(given: argparse.Namespace) -> int:
         return _conformance(given)
     if given.topology is None:
         raise UsageError("could not verify: no topology is named; name one of `longhaul list`, or write --all")
-    for option in ("only", "quick", "tolerance_time", "tolerance_rate"):
+    for option in ("only", "quick", "repetitions", "tolerance_time", "tolerance_rate"):
         if getattr(given, option):
             raise UsageError(f"could not verify {given.topology}: --{option.replace('_', '-')} belongs to --all; leave it out")
     world = labs.topology(given)
@@ -71,6 +73,8 @@ def _conformance(given: argparse.Namespace) -> int:
     for name in given.only:
         if name not in suite.names():
             raise UsageError(f"could not verify only '{name}': there is no such check; {nearest(name, suite.names())}")
+    if given.repetitions is not None and given.repetitions < 1:
+        raise UsageError(f"could not verify with --repetitions {given.repetitions}: one is the least; write 5, say")
     tolerance, why = _tolerance(given)
     chosen = suite.found(given.only, given.quick)
 
@@ -80,7 +84,7 @@ def _conformance(given: argparse.Namespace) -> int:
         progress = Progress(len(chosen), of="check")
         if not given.json:
             print(f"links by {how['backend']}: {how.get('why', '')}\ntolerance: {why}\n\n{text.head()}", flush=True)
-        for made in suite.run(bed, chosen):
+        for made in suite.run(bed, chosen, given.repetitions or 1):
             rows += made
             if not given.json:
                 progress.clear()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from topologies.emulator.conformance import chance, suite, table
+from topologies.emulator.conformance import chance, figure, suite, table
 from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
 from topologies.emulator.conformance.check import Check
 from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, UNSUPPORTED, Figure, around, count, ms, none
@@ -117,6 +117,22 @@ def test_a_check_is_made_again_at_most_twice_and_says_so():
     assert (row.verdict, row.attempts, len(scripted.answers)) == (OUTSIDE, 3, 1)
     assert "(attempt 3)" in table.lines([row])
     assert "1 outside" in table.summary([row], 1.0)
+
+
+def test_with_repetitions_the_median_is_judged_and_the_range_shown():
+    runs = [figure.around("rate", "10", value, 10, 1, count) for value in (10, 30, 9, 11, 2)]
+    found = figure.middle(runs)
+    assert (found.achieved, found.verdict) == (10, INSIDE)
+    assert found.note.startswith("5 runs, 2 to 30")
+    assert figure.middle([*runs, figure.around("rate", "10", float("nan"), 10, 1, count)] * 2).achieved == 11
+    assert figure.middle(runs[:1]) is runs[0]
+
+
+def test_what_may_not_be_at_all_is_judged_by_its_worst_run_and_nothing_is_tried_again():
+    scripted = Scripted(0, 0, 1, 0, 0, 0)
+    (row, other) = suite.rows(Bed(), "kind", scripted, repetitions=5)
+    assert (row.verdict, row.figure.achieved, len(scripted.answers)) == (OUTSIDE, 1, 1)
+    assert other.verdict == "published"
 
 
 def test_what_cannot_be_built_is_unsupported_with_the_reason_and_not_tried_again():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 INSIDE, OUTSIDE, UNSUPPORTED, PUBLISHED = "inside", "outside", "unsupported", "published"
@@ -77,6 +78,18 @@ def around(name: str, specified: str, achieved: float, due: float, off: float, s
 def none(name: str, achieved: int) -> Figure:
     """A count that must be zero."""
     return Figure(name, "none", achieved, 0, 0, count)
+
+
+def middle(runs: Sequence[Figure]) -> Figure:
+    """The one that stands for the same figure of several runs: the median one, with the range of all; of what may not be at
+    all, the worst. A run without a value counts as the worst."""
+    order = sorted(runs, key=lambda one: (math.isnan(one.achieved), one.achieved))
+    only_one_right = runs[0].low is not None and runs[0].low == runs[0].high
+    chosen = order[-1] if only_one_right else order[len(order) // 2]
+    if len(runs) == 1:
+        return chosen
+    spread = f"{len(runs)} runs, {order[0].show(order[0].achieved)} to {order[-1].show(order[-1].achieved)}"
+    return replace(chosen, note="; ".join(filter(None, (spread, chosen.note))))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The conformance suite of links: every check there is, made and repeated as the rules say. It prints nothing.
 
-A check one of whose figures is outside is made again, twice at most; its rows say how many attempts it took.
+A check one of whose figures is outside is made again, twice at most; its rows say how many attempts it took. With
+repetitions it is made so many times instead, whatever comes out, and its rows have the medians.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from topologies.emulator.conformance import checks
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.check import Check
-from topologies.emulator.conformance.figure import OUTSIDE, Row
+from topologies.emulator.conformance.figure import OUTSIDE, Figure, Row, middle
 from topologies.emulator.links.backend import UnsupportedError
 
 ATTEMPTS = 3
@@ -32,26 +33,36 @@ def found(only: Sequence[str] = (), quick: bool = False) -> list[tuple[str, Chec
     return [(kind, check) for kind, module in modules for check in module.checks(quick)]
 
 
-def run(bed: Bed, chosen: Sequence[tuple[str, Check]]) -> Iterator[list[Row]]:
+def run(bed: Bed, chosen: Sequence[tuple[str, Check]], repetitions: int = 1) -> Iterator[list[Row]]:
     """The rows of one check after the other."""
     for kind, check in chosen:
-        yield rows(bed, kind, check)
+        yield rows(bed, kind, check, repetitions=repetitions)
 
 
-def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS) -> list[Row]:
+def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS, repetitions: int = 1) -> list[Row]:
     """Of one check; the first has the time that all took. Raises what a lab raises when it is not just unsupported."""
     began = time.monotonic()
     bed.kinds.clear()
-    made: list[Row] = []
-    for bed.attempt in range(1, attempts + 1):
-        try:
-            figures = check.measure(bed)
-        except UnsupportedError as error:
-            made = [Row(kind, check.what, None, reason=str(error))]
-            break
-        made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in figures]
-        if all(row.verdict != OUTSIDE for row in made):
-            break
+    try:
+        made = _repeated(bed, kind, check, repetitions) if repetitions > 1 else _tried(bed, kind, check, attempts)
+    except UnsupportedError as error:
+        made = [Row(kind, check.what, None, reason=str(error))]
     taken = time.monotonic() - began
     kinds = "+".join(sorted(bed.kinds))
     return [replace(row, backend=kinds, seconds=0.0 if number else taken) for number, row in enumerate(made)]
+
+
+def _tried(bed: Bed, kind: str, check: Check, attempts: int) -> list[Row]:
+    for bed.attempt in range(1, attempts + 1):
+        made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
+        if all(row.verdict != OUTSIDE for row in made):
+            break
+    return made
+
+
+def _repeated(bed: Bed, kind: str, check: Check, repetitions: int) -> list[Row]:
+    runs: list[dict[str, Figure]] = []
+    for bed.attempt in range(1, repetitions + 1):
+        runs.append({figure.name: figure for figure in check.measure(bed)})
+    every = dict.fromkeys(name for run in runs for name in run)
+    return [Row(kind, check.what, middle([run[name] for run in runs if name in run])) for name in every]
