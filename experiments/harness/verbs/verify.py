@@ -1,7 +1,7 @@
 """Build a topology, measure every link, and print specified against achieved; or, with --all, prove the links themselves.
 
 `verify TOPOLOGY` measures the links of one lab. `verify --all` runs the conformance suite: every effect and value, on links
-made for it, with the tolerances of the project's goals; about eight minutes.
+made for it, with the tolerances of the project's goals; about five minutes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def command(machine: Machine, files: Files, shape: Shape, job: str, port_fd: int
     """QEMU with the image (unchanged by the guest), the tar archive `job`, and two connected sockets."""
     accel = ["kvm"] if shape.accelerator == "kvm" else ["tcg,thread=multi"]
     # panic=-1 with -no-reboot: a guest that panics ends QEMU at once.
-    kernel = f"console={machine.console} quiet panic=-1"
+    kernel = f"console={machine.console} quiet panic=-1 tsc=reliable"
     return [
         machine.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
         "-machine", machine.board, "-accel", *accel, "-cpu", "host" if shape.accelerator == "kvm" else "max",
