@@ -24,7 +24,7 @@ OWN_RULE = "what chance does, by the run's own rule"
 class Judged:
     """The bound in words, `inside`, `outside` or empty, and how much of the bound is used."""
 
-    bound: str = NONE
+    bound: str = "no bound"
     word: str = ""
     share: float = 0.0
 
@@ -137,7 +137,7 @@ def _during_rows(link: Link, way: Way) -> list[Row]:
         rows.append(Row("lateness", during=times, judged=replace(judged, bound=f"p99 {judged.bound}")))
     if "backlog_packets" in counts:
         backlog = f"{counts['backlog_packets']:,.0f} packets ({show_bytes(counts.get('backlog_bytes', 0))}) waited at the end"
-        rows.append(Row("kernel's queue", during=backlog, judged=Judged("none; netem does not know how late it is")))
+        rows.append(Row("kernel's queue", during=backlog, judged=Judged("no bound; netem does not know how late it is")))
     return rows
 
 
