@@ -59,11 +59,12 @@ def inside(world: Topology, wanted_link: str, use: Callable[[Lab], int]) -> int:
 
     def lab() -> int:
         running = Lab(world, wanted_link)
-        wrong = [f"link {row['name']}: {reason}" for row in running.verify()["links"] for reason in row["reasons"]]
-        if wrong:
-            print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
-            return INVALID
         with lifeline.tied_to(running.links.alive):
+            wrong = [f"link {row['name']}: {reason}" for row in running.verify()["links"] for reason in row["reasons"]]
+            if wrong:
+                print(f"longhaul: could not trust the lab: {'; '.join(wrong)}; run `longhaul verify`", file=sys.stderr)
+                return INVALID
+            running.begin()
             return use(running)
 
     return sandboxed(lab)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from units import show_bps, show_bytes, show_ms
@@ -12,18 +12,23 @@ HEADS = ("link, direction", "RTT, rate", "achieved", "queue", "achieved", "lost 
 _WIDTHS = (30, 16, 40, 20, 14, 0)
 
 
-def table(found: Mapping[str, Any]) -> str:
-    """Three lines per shaped link, plain cables summed up; then the rules, what was not measured and why, and the reasons."""
+def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
+    """Three lines per shaped link and one for what it did meanwhile, plain cables summed up; then the machine, the rules, what
+    was not measured and why, and the reasons: those of the links, and `more`."""
     lines = [f"links by {found['backend']}: {found['how'].get('why', '')}", "", _line(HEADS)]
     shaped = [row for row in found["links"] if row["backend"] != "veth"]
     cables = [row for row in found["links"] if row["backend"] == "veth"]
     for row in shaped + [row for row in cables if not row["ok"]]:
-        lines += [_line(_link(row)), *(_line(_way(row, way)) for way in WAYS)]
+        lines += [_line(_link(row)), *(_line(_way(row, way)) for way in WAYS), *_during(row)]
     if cables:
         worst = max(row["before"]["rtt_ms"]["median"] or 0.0 for row in cables)
         lines.append(f"{len(cables)} plain cables inside sites: RTT at most {show_ms(worst)}")
     lines += ["", *_rules(shaped), *_notes(shaped)]
-    wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]]
+    if load := found.get("machine"):
+        share = load["pressure_fraction"]
+        waited = "not kept by this kernel" if share is None else f"{share:.1%} of the time"
+        lines += [f"machine: {load['steal_fraction']:.1%} of the CPU time stolen; somebody waited for a processor {waited}"]
+    wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]] + [f"  {one}" for one in more]
     if wrong:
         return "\n".join([*lines, "", "invalid:", *wrong])
     said = "every link is within its tolerance (RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %)"
@@ -59,6 +64,20 @@ def _way(row: Mapping[str, Any], way: str) -> tuple[str, ...]:
     effects += [f"CoDel {asked['codel']}"] * bool(asked["codel"]) + ["down"] * (not asked["up"])
     return (f"  {WAYS[way]}", "unlimited" if rate_bps is None else show_bps(rate_bps), achieved, held,
             "-" if ceiling is None else show_bytes(ceiling), "; ".join([lost, *effects]))  # fmt: skip
+
+
+def _during(row: Mapping[str, Any]) -> list[str]:
+    """What became of the frames of the measurement, and how late they were or what waits in the kernel: a line, or none."""
+    said = []
+    for way, count in (row.get("during") or {}).items():
+        late, lost = count["lateness_ms"], sum(count[key] or 0 for key in ("unexplained", "overrun", "failed"))
+        text = f"{WAYS[way]}: {count['packets']} frames, {count['dropped_queue']} dropped by the full queue, {lost} astray"
+        if late["p99"] is not None:
+            text += f", late by {show_ms(late['median'])} (p99 {show_ms(late['p99'])}, most {show_ms(late['max'])})"
+        elif count["backlog_packets"] is not None:
+            text += f", {count['backlog_packets']} waiting in the kernel"
+        said.append(f"    {text}")
+    return said
 
 
 def _rules(rows: list[Mapping[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -102,6 +103,14 @@ class Reading:
                     "pressure_source": "this kernel keeps no pressure (CONFIG_PSI)"}  # fmt: skip
         share = (self.waited_us - before.waited_us) * 1000 / max(1, self.at_ns - before.at_ns)
         return {"steal_fraction": round(steal, 5), "pressure_fraction": round(share, 5), "pressure_source": PRESSURE}
+
+
+def stolen(load: Mapping[str, Any]) -> list[str]:
+    """Why a stretch, as `Reading.since` has it, is not trusted; empty when it is."""
+    if load["steal_fraction"] <= MOST_STEAL:
+        return []
+    return [f"the hypervisor took {load['steal_fraction']:.1%} of the CPU time, over {MOST_STEAL:.0%}: run it again on a "
+            "quieter machine"]  # fmt: skip
 
 
 PRESSURE = "/proc/pressure/cpu, some"

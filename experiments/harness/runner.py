@@ -119,13 +119,15 @@ class Run:
     def _measure(self) -> None:
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
         self.lab = Lab(self.topology, self.link)
-        self.links = self.lab.verify()
+        with lifeline.tied_to(self.lab.links.alive):
+            self.links = self.lab.verify()
         self._take(self.lab, self.links)
         self.invalid += wrong_links(self.links["links"], "")
         if self.invalid:
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
         self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch")
+        self.lab.begin()
         with lifeline.tied_to(self.lab.links.alive):
             self.experiment.start(self.stage)
             self._changed(0, [one.as_dict(time.monotonic_ns()) for one in self.lab.live.done])
@@ -143,7 +145,8 @@ class Run:
             return
         self.lab.watch(self.links)
         self.lab.live.restore()
-        after = self.lab.verify()["links"]
+        with lifeline.tied_to(self.lab.links.alive):
+            after = self.lab.verify()["links"]
         for row, now in zip(self.links["links"], after, strict=True):
             row["after"] = now["before"]
         self.invalid += wrong_links(self.links["links"], "") + wrong_links(after, " (after the trials)")
@@ -187,9 +190,7 @@ class Run:
 
     def _finish(self, interrupted: bool) -> None:
         load = machine.reading().since(self.reading)
-        if load["steal_fraction"] > machine.MOST_STEAL:
-            self.invalid.append(f"the hypervisor took {load['steal_fraction']:.1%} of the CPU time during the run, over "
-                                f"{machine.MOST_STEAL:.0%}: run it again on a quieter machine")  # fmt: skip
+        self.invalid += machine.stolen(load)
         self.directory.drop_scratch()
         self.directory.begin_table(trial.columns(self.document["factors"]))
         self.directory.write_json("links.json", self.links)

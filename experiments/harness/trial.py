@@ -64,7 +64,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
         captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
         began, clocks = time.monotonic(), time.time() - time.monotonic()
         # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
-        with captures, stage.lab.watched() as late, live.scheduled() as tardy:
+        with captures, stage.lab.watched(f"trial {trial}") as late, live.scheduled() as tardy:
             fetched = experiment.measure(stage, arm, trial)
         step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
         changes = [one.as_dict(live.began_ns) for one in live.done]

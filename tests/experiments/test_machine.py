@@ -1,5 +1,8 @@
 """What the machine did during a run: from its own counters, read twice."""
 
+import pytest
+
+from experiments.harness import machine
 from experiments.harness.machine import PRESSURE, Reading
 
 BEGAN = Reading(stolen_ticks=100, ticks=10_000, waited_us=5_000_000, at_ns=0)
@@ -15,3 +18,10 @@ def test_a_kernel_that_keeps_no_pressure_is_said_not_taken_for_none():
     assert found["steal_fraction"] == 0
     assert found["pressure_fraction"] is None
     assert "CONFIG_PSI" in found["pressure_source"]
+
+
+@pytest.mark.parametrize(("share", "trusted"), [(0.0, True), (0.05, True), (0.051, False), (0.4, False)])
+def test_more_than_a_twentieth_of_the_processors_stolen_is_no_measurement(share, trusted):
+    said = machine.stolen({"steal_fraction": share})
+    assert (said == []) is trusted
+    assert trusted or f"took {share:.1%} of the CPU time" in said[0]

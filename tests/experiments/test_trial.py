@@ -60,7 +60,7 @@ def measure(monkeypatch):
         ends = SimpleNamespace(client=("10.0.0.1", 40000), to_client=one_way(missing, 3), to_server=one_way())
 
         @contextmanager
-        def watched():
+        def watched(_draws):
             yield list(late)
 
         monkeypatch.setattr(trial, "Captures", Captures)

@@ -93,26 +93,33 @@ class Lab:
                 "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
                 "reasons": list(found.reasons), "attempts": found.attempts,
             })  # fmt: skip
-        # What the probe sent is not the run's: from here on, both counters and lateness are.
-        self.links.watch(False)
-        self._probed = self.links.counters()
         return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
 
+    def begin(self) -> None:
+        """What the links carry from now on is what the lab is for, and not the probe's: counters and lateness begin anew, and
+        so does chance, so that the first packet meets the first fate of the seed."""
+        self.links.draw_anew("")
+        self.links.watch(False)
+        self._probed = self.links.counters()
+
     def watch(self, links: dict[str, Any]) -> None:
-        """Add what the backend counted since `verify` to the content of `links.json`, and what that says of trust."""
+        """Add what the backend counted since `begin` (or ever) to the content of `links.json`, and what that says of trust."""
         counters = self.links.counters()
         for row in links["links"]:
             if row["name"] in counters:
-                probed = self._probed[row["name"]]
-                found = {way: count.since(probed[way]) for way, count in counters[row["name"]].items()}
+                before = self._probed.get(row["name"], {})
+                found = {way: count.since(before[way]) if way in before else count
+                         for way, count in counters[row["name"]].items()}  # fmt: skip
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
                 row["reasons"] += watch.distrust(self.specs[row["name"]], found)
                 row["ok"] = not row["reasons"]
 
     @contextmanager
-    def watched(self) -> Iterator[list[str]]:
-        """A stretch of time whose punctuality is judged; after the body, the list says on which links it was not kept."""
+    def watched(self, draws: str) -> Iterator[list[str]]:
+        """A stretch of time whose punctuality is judged; after the body, the list says on which links it was not kept. Chance
+        begins anew with it, by the seed and `draws`."""
         late: list[str] = []
+        self.links.draw_anew(draws)
         self.links.watch(True)
         yield late
         late += watch.too_late(self.specs, self.links.watch(False))

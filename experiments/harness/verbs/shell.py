@@ -14,6 +14,7 @@ from experiments.harness import labs, options
 from experiments.harness.status import INTERRUPTED
 from topologies.emulator.lab import Lab
 from topologies.emulator.links import change
+from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.spec import LinkError
 
 EXAMPLE = "echo 'client ping -c 3 server' | sudo longhaul shell two_hosts"
@@ -44,7 +45,11 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
                 self.lab.change(which, words)
             else:
                 print("\n".join(self.lab.live.words(which)), flush=True)
-        except LinkError as error:
+        except (LinkError, UnsupportedError) as error:
+            print(f"longhaul: {error}", file=sys.stderr)
+        except BackendError as error:
+            if self.lab.links.alive():  # without its links the lab is over
+                raise
             print(f"longhaul: {error}", file=sys.stderr)
 
     def cmdloop(self, intro: str | None = None) -> None:

@@ -10,14 +10,15 @@ import argparse
 import json
 import time
 
-from experiments.harness import labs, options
+from experiments.harness import labs, lifeline, machine, options
 from experiments.harness.link_table import table
 from experiments.harness.progress import Progress
-from experiments.harness.status import HOLDS, INVALID, UsageError
+from experiments.harness.status import HOLDS, INVALID, UNSUPPORTED, UsageError
 from topologies.emulator.conformance import suite
 from topologies.emulator.conformance import table as text
 from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
 from topologies.emulator.conformance.figure import OUTSIDE, Row
+from topologies.emulator.conformance.figure import UNSUPPORTED as UNSUPPORTED_ROW
 from topologies.emulator.conformance.machine import emulated
 from topologies.emulator.lab import Lab
 from topologies.emulator.setting import nearest
@@ -47,20 +48,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    """0 when everything is within its tolerance, 3 when something is not."""
+    """0 when everything is within its tolerance, 3 when something is not, 127 when nothing asked for can be here."""
     if given.all:
         return _conformance(given)
     if given.topology is None:
         raise UsageError("could not verify: no topology is named; name one of `longhaul list`, or write --all")
     for option in ("only", "quick", "repetitions", "tolerance_time", "tolerance_rate"):
-        if getattr(given, option):
+        if getattr(given, option) not in (None, False, []):
             raise UsageError(f"could not verify {given.topology}: --{option.replace('_', '-')} belongs to --all; leave it out")
     world = labs.topology(given)
 
     def lab() -> int:
-        found = Lab(world, given.link).verify()
-        print(json.dumps(found) if given.json else table(found))
-        return HOLDS if all(row["ok"] for row in found["links"]) else INVALID
+        before, running = machine.reading(), Lab(world, given.link)
+        with lifeline.tied_to(running.links.alive):
+            found = running.verify()
+            running.watch(found)
+        found["machine"] = load = machine.reading().since(before)
+        stolen = machine.stolen(load)
+        print(json.dumps({**found, "invalid": stolen}) if given.json else table(found, stolen))
+        return HOLDS if all(row["ok"] for row in found["links"]) and not stolen else INVALID
 
     return labs.sandboxed(lab)
 
@@ -96,7 +102,9 @@ def _conformance(given: argparse.Namespace) -> int:
                               "rows": [row.as_dict() for row in rows]}))  # fmt: skip
         else:
             print(f"\n{text.summary(rows, taken)}")
-        return INVALID if any(row.verdict == OUTSIDE for row in rows) else HOLDS
+        if any(row.verdict == OUTSIDE for row in rows):
+            return INVALID
+        return UNSUPPORTED if all(row.verdict == UNSUPPORTED_ROW for row in rows) else HOLDS
 
     return labs.sandboxed(lab)
 

@@ -124,7 +124,8 @@ def test_with_repetitions_the_median_is_judged_and_the_range_shown():
     found = figure.middle(runs)
     assert (found.achieved, found.verdict) == (10, INSIDE)
     assert found.note.startswith("5 runs, 2 to 30")
-    assert figure.middle([*runs, figure.around("rate", "10", float("nan"), 10, 1, count)] * 2).achieved == 11
+    failed = figure.middle([*runs, figure.around("rate", "10", float("nan"), 10, 1, count)])
+    assert failed.verdict == OUTSIDE
     assert figure.middle(runs[:1]) is runs[0]
 
 
@@ -133,6 +134,22 @@ def test_what_may_not_be_at_all_is_judged_by_its_worst_run_and_nothing_is_tried_
     (row, other) = suite.rows(Bed(), "kind", scripted, repetitions=5)
     assert (row.verdict, row.figure.achieved, len(scripted.answers)) == (OUTSIDE, 1, 1)
     assert other.verdict == "published"
+
+
+def test_a_run_that_lacks_a_figure_of_the_others_makes_it_outside():
+    class Silent(Scripted):
+        def measure(self, bed):
+            found = super().measure(bed)
+            return found[:1] if bed.attempt == 3 else found
+
+    one, other = suite.rows(Bed(), "kind", Silent(*[0] * 5), repetitions=5)
+    assert (one.verdict, other.figure.name) == (INSIDE, "other")
+    assert math.isnan(other.figure.achieved)
+
+
+def test_what_was_outside_stays_so_when_another_attempt_cannot_be_made():
+    (row, _) = suite.rows(Bed(), "kind", Scripted(9, UnsupportedError("the sender's buffer overflowed")))
+    assert (row.verdict, row.attempts) == (OUTSIDE, 1)
 
 
 def test_what_cannot_be_built_is_unsupported_with_the_reason_and_not_tried_again():

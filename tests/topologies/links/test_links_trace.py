@@ -1,6 +1,7 @@
 """Traces in mahimahi's format: what they deliver, and which files are refused, with the line."""
 
 import hashlib
+import os
 import re
 
 import pytest
@@ -44,16 +45,31 @@ def test_errors_name_the_file(tmp_path):
 def test_a_file_that_is_none_or_no_text_is_refused(tmp_path):
     with pytest.raises(TraceError, match=r"could not read the trace .*: No such file or directory; check its path"):
         trace.load(tmp_path / "missing")
-    with pytest.raises(TraceError, match="Is a directory"):
-        trace.load(tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    for none in (tmp_path, tmp_path / "fifo"):
+        with pytest.raises(TraceError, match="it is no file; write the recording to one"):
+            trace.load(none)
     (tmp_path / "binary").write_bytes(b"\xff\xfe1\n")
     with pytest.raises(TraceError, match="is not text"):
         trace.load(tmp_path / "binary")
 
 
-def test_a_huge_file_is_not_read_to_its_end():
+def test_a_huge_file_is_not_read_to_its_end(tmp_path):
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(1 << 40)
     with pytest.raises(TraceError, match="not a whole number"):
-        trace.load("/dev/zero")
+        trace.load(tmp_path / "huge")
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    ("1\n99999999999999999999999999", "line 2 is '99999999999999999999999999', not a whole number"),
+    ("1\n9000000000000000", "ends at 9000000000000000 ms where 604800000 is the most"),
+    ("1\n100000000", "delivers nothing for 99999999 ms where 60000 is the most"), ("90000", "delivers nothing for 90000 ms"),
+    ("1_0\n11", "line 1 is '1_0', not a whole number"),
+])  # fmt: skip
+def test_numbers_beyond_any_use_are_refused(lines, said):
+    with pytest.raises(TraceError, match=re.escape(said)):
+        trace.parse(lines)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=50).map(sorted).filter(lambda times: times[-1] > 0))

@@ -15,7 +15,7 @@ from topologies.emulator.conformance.echo import Echo
 from topologies.emulator.conformance.flow import Flow
 from topologies.emulator.conformance.tcp import Transfer
 from topologies.emulator.lab import Lab
-from topologies.emulator.links.backend import UnsupportedError
+from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
 from topologies.emulator.topology import Topology
 from units import show_bps
@@ -112,7 +112,10 @@ class Bed:
                 self.kinds.add(lab.links.name)
             yield Link(spec, lab)
         finally:
+            trouble = lab.links.alive()
             lab.net.stop()
+            if trouble:  # whatever was measured meanwhile says nothing
+                raise BackendError(f"could not measure without the links: {trouble}; run it again")
 
     def prepare(self) -> dict[str, Any]:
         """Build one plain link: how its backend runs. Raises UnsupportedError when this machine has not what was asked for."""

@@ -82,10 +82,10 @@ def none(name: str, achieved: int) -> Figure:
 
 def middle(runs: Sequence[Figure]) -> Figure:
     """The one that stands for the same figure of several runs: the median one, with the range of all; of what may not be at
-    all, the worst. A run without a value counts as the worst."""
+    all, the worst. A run without a value is one of a link that failed, and stands for all."""
     order = sorted(runs, key=lambda one: (math.isnan(one.achieved), one.achieved))
     only_one_right = runs[0].low is not None and runs[0].low == runs[0].high
-    chosen = order[-1] if only_one_right else order[len(order) // 2]
+    chosen = order[-1] if only_one_right or math.isnan(order[-1].achieved) else order[len(order) // 2]
     if len(runs) == 1:
         return chosen
     spread = f"{len(runs)} runs, {order[0].show(order[0].achieved)} to {order[-1].show(order[-1].achieved)}"

@@ -7,6 +7,7 @@ repetitions it is made so many times instead, whatever comes out, and its rows h
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import time
 from collections.abc import Iterator, Sequence
@@ -43,26 +44,32 @@ def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS, repetition
     """Of one check; the first has the time that all took. Raises what a lab raises when it is not just unsupported."""
     began = time.monotonic()
     bed.kinds.clear()
-    try:
-        made = _repeated(bed, kind, check, repetitions) if repetitions > 1 else _tried(bed, kind, check, attempts)
-    except UnsupportedError as error:
-        made = [Row(kind, check.what, None, reason=str(error))]
+    made = _repeated(bed, kind, check, repetitions) if repetitions > 1 else _tried(bed, kind, check, attempts)
     taken = time.monotonic() - began
     kinds = "+".join(sorted(bed.kinds))
     return [replace(row, backend=kinds, seconds=0.0 if number else taken) for number, row in enumerate(made)]
 
 
 def _tried(bed: Bed, kind: str, check: Check, attempts: int) -> list[Row]:
+    made: list[Row] = []
     for bed.attempt in range(1, attempts + 1):
-        made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
+        try:
+            made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
+        except UnsupportedError as error:
+            return made or [Row(kind, check.what, None, reason=str(error))]  # what was outside before stays so
         if all(row.verdict != OUTSIDE for row in made):
             break
     return made
 
 
 def _repeated(bed: Bed, kind: str, check: Check, repetitions: int) -> list[Row]:
+    """A run that lacks a figure of the others has failed, and so has the figure: it counts as one without a value."""
     runs: list[dict[str, Figure]] = []
-    for bed.attempt in range(1, repetitions + 1):
-        runs.append({figure.name: figure for figure in check.measure(bed)})
-    every = dict.fromkeys(name for run in runs for name in run)
-    return [Row(kind, check.what, middle([run[name] for run in runs if name in run])) for name in every]
+    try:
+        for bed.attempt in range(1, repetitions + 1):
+            runs.append({figure.name: figure for figure in check.measure(bed)})
+    except UnsupportedError as error:
+        return [Row(kind, check.what, None, reason=str(error))]
+    every = {name: figure for run in reversed(runs) for name, figure in run.items()}
+    return [Row(kind, check.what, middle([run.get(name, replace(figure, achieved=math.nan)) for run in runs]))
+            for name, figure in every.items()]  # fmt: skip

@@ -124,6 +124,10 @@ class Backend(Protocol):
         BackendError, UnsupportedError, LinkError.
         """
 
+    def draw_anew(self, draws: str) -> None:
+        """From now on chance draws from the beginning, as each link's seed and `draws` (any text) have it, so that what was
+        sent before does not matter. A backend that does not promise the same fates for the same seed does nothing."""
+
     def counters(self) -> Counters:
         """Of all shaped links, now. Raises BackendError when the backend no longer works."""
 

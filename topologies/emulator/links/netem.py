@@ -121,6 +121,9 @@ class NetemBackend:
         link.spec, link.ways = spec, after
         return done_ns
 
+    def draw_anew(self, draws: str) -> None:
+        """See `Backend.draw_anew`: the kernel's generators go on."""
+
     def counters(self) -> Counters:
         """From the qdiscs and interfaces, asked twice: where nothing moved in between, the balance must close.
 

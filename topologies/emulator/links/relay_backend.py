@@ -45,6 +45,7 @@ class _Way:
     direction: Direction
     effects_made: int = 0
     traces: int = 0
+    due_ns: int = 0
 
 
 class RelayBackend:
@@ -55,6 +56,7 @@ class RelayBackend:
     def __init__(self, why: str = "asked for") -> None:
         self._why = why
         self._links: dict[str, _Link] = {}
+        self._draws = ""
         self._closed = False
         library, self._engine_why = core_library.find()
         self._workers = [Process(library) for _ in range(min(2, len(os.sched_getaffinity(0))))]
@@ -77,7 +79,7 @@ class RelayBackend:
                 # Both ways of a link that passes segments have one worker, which leaves a processor to the hosts' copying.
                 worker = (len(self._links) if passed else number) % len(self._workers)
                 made = _Way(*ends, worker, -1, getattr(spec, way))
-                told = _told(spec, name, way, made)
+                told = self._told(spec, name, way, made)
                 trace = [message.trace_file(made.direction.trace.times_ms)] if made.direction.trace else []
                 try:
                     made.port = self._workers[made.worker].ask(Add(told, passed), [*fds[:: 1 - 2 * number], *trace])
@@ -95,20 +97,34 @@ class RelayBackend:
         if name not in self._links:
             raise BackendError(f"could not change the link {name}: there is none; links are {', '.join(self._links) or 'none'}")
         link = self._links[name]
-        link.spec = replace(link.spec, **dict(ways))  # type: ignore[arg-type]  # checks the values; raises LinkError
+        spec = replace(link.spec, **dict(ways))  # type: ignore[arg-type]  # checks the values; raises LinkError
+        # A worker holds one change to come for each direction: the next is told when the one before has been made.
+        time.sleep(max(0, max(link.ways[way].due_ns for way in ways) - time.monotonic_ns()) / 1e9)
+        link.spec = spec
         for fd in link.taps:
             tap.pass_segments(fd, link.spec.passes[0])
         for way, direction in ways.items():
             self._stage(link.spec, name, way, link.ways[way], direction)
         told_ns = max(at_ns, time.monotonic_ns() + AHEAD_NS)
-        for number, worker in enumerate(self._workers):
-            ports = tuple(link.ways[way].port for way in ways if link.ways[way].worker == number)
-            if ports:
-                worker.ask(Apply(ports, told_ns))
+        self._apply([link.ways[way] for way in ways], told_ns)
         if told_ns == at_ns:
             return at_ns  # the workers change at that nanosecond of their own
         time.sleep(max(0, told_ns - time.monotonic_ns()) / 1e9)
         return max(int(self._report(link.ways[way])[0]["changed_ns"]) for way in ways)
+
+    def draw_anew(self, draws: str) -> None:
+        """See `Backend.draw_anew`."""
+        self._draws, found = draws, []
+        for name, link in self._links.items():
+            for way, made in link.ways.items():
+                if made.direction.effects:
+                    time.sleep(max(0, made.due_ns - time.monotonic_ns()) / 1e9)
+                    made.effects_made = 0
+                    told = self._told(link.spec, name, way, made)
+                    self._workers[made.worker].ask(Stage(made.port, told, False))
+                    found.append(made)
+        if found:
+            self._apply(found, time.monotonic_ns())
 
     def counters(self) -> Counters:
         """See `Backend.counters`."""
@@ -133,10 +149,6 @@ class RelayBackend:
                 worker.kill()
         return why
 
-    def death_fds(self) -> list[int]:
-        """One descriptor for each worker that becomes readable when it ends (pidfd_open(2)); valid until `close`."""
-        return [worker.death_fd for worker in self._workers]
-
     def describe(self) -> dict[str, Any]:
         """How it runs. `pid` is that of the first worker, `pids` are all."""
         hello = {**self._hellos[0], "pids": [hello["pid"] for hello in self._hellos]}
@@ -159,11 +171,26 @@ class RelayBackend:
         made.traces += new_trace
         fds = [message.trace_file(direction.trace.times_ms)] if direction.trace and new_trace else []
         try:
-            told = _told(spec, name, way, made)
+            told = self._told(spec, name, way, made)
             self._workers[made.worker].ask(Stage(made.port, told, direction.effects == old.effects), fds)
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def _apply(self, ways: list[_Way], at_ns: int) -> None:
+        for number, worker in enumerate(self._workers):
+            ports = tuple(way.port for way in ways if way.worker == number)
+            if ports:
+                worker.ask(Apply(ports, at_ns))
+        for way in ways:
+            way.due_ns = at_ns
+
+    def _told(self, spec: LinkSpec, name: str, way: str, made: _Way) -> Way:
+        """What a worker is told of a direction. New effects draw from generators of their own, numbered, so that what a change
+        does depends neither on when it came nor on how many fates had been prepared."""
+        seed = " ".join(filter(None, (str(spec.seed), name, way, self._draws, str(made.effects_made or ""))))
+        made_of = shape.of(made.direction, spec.mtu, made.traces)
+        return Way(message.without_times(made_of), made.direction.effects, seed)
 
     def _report(self, made: _Way) -> Any:
         return self._workers[made.worker].ask(Report(made.port))
@@ -187,14 +214,6 @@ class RelayBackend:
         del counts["refused"], counts["changed_ns"]
         return DirectionCounters(**counts, overrun=overrun, unexplained=unexplained, lateness=rows, lateness_p50_ns=late[0],
                                  lateness_p99_ns=late[1], lateness_max_ns=late[2])  # fmt: skip
-
-
-def _told(spec: LinkSpec, name: str, way: str, made: _Way) -> Way:
-    """What a worker is told of a direction. New effects draw from generators of their own, numbered, so that what a change
-    does depends neither on when it came nor on how many fates had been prepared."""
-    seed = f"{spec.seed} {name} {way}" + (f" {made.effects_made}" if made.effects_made else "")
-    made_of = shape.of(made.direction, spec.mtu, made.traces)
-    return Way(message.without_times(made_of), made.direction.effects, seed)
 
 
 def _kernel(end: End) -> dict[str, int] | None:

@@ -13,6 +13,8 @@ from . import change
 from .change import Change
 from .spec import Direction, LinkError
 
+LONGEST_MS = 7 * 24 * 3_600_000.0
+
 _EXAMPLE = "at 20s rate 20mbit; from 30s to 40s down"
 
 
@@ -80,6 +82,8 @@ def _step(text: str) -> Step:
         until_ms = None if at else milliseconds(end)
     except UnitError as error:
         raise LinkError(f"'{text}': {error}") from None
+    if max(at_ms, until_ms or 0) > LONGEST_MS:
+        raise LinkError(f"'{text}' is beyond {show_ms(LONGEST_MS)}; no run lasts as long")
     if at_ms < 0:
         raise LinkError(f"'{text}' begins before the schedule does; times are not negative")
     if until_ms is not None and until_ms <= at_ms:

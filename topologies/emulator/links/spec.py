@@ -24,6 +24,7 @@ ETHERNET_HEADER = 14
 LONGEST_DELAY_MS = 60_000.0
 HIGHEST_RATE_BPS = 100 * 10**9
 LOWEST_RATE_BPS = 1_000
+MOST_QUEUE_BYTES, MOST_QUEUE_PACKETS = 1 << 40, 1 << 30
 LEAST_DERIVED_QUEUE_FRAMES = 32
 """A derived queue holds at least this many frames, so that a short link still takes a burst (initial window 10)."""
 
@@ -69,8 +70,18 @@ class Direction:
             found.append("the queue is to be given either in bytes or in packets")
         if self.queue_bytes is not None and self.queue_bytes < frame:
             found.append(f"queue {self.queue_bytes} B holds no frame of {frame} B (MTU {mtu})")
+        if self.queue_bytes is not None and self.queue_bytes > MOST_QUEUE_BYTES:
+            found.append(f"queue {self.queue_bytes} B is more than {show_bytes(MOST_QUEUE_BYTES)}")
         if self.queue_packets is not None and self.queue_packets < 1:
             found.append(f"queue {self.queue_packets} packets holds no frame")
+        if self.queue_packets is not None and self.queue_packets > MOST_QUEUE_PACKETS:
+            found.append(f"queue {self.queue_packets} packets is more than {MOST_QUEUE_PACKETS} packets")
+        if self.trace is not None and self.trace.mean_bps > HIGHEST_RATE_BPS:
+            found.append(f"trace {self.trace.name}: {show_bps(self.trace.mean_bps)} is above {show_bps(HIGHEST_RATE_BPS)}")
+        if self.codel is not None and self.nominal_bps is None:
+            found.append("CoDel is asked for where nothing queues; give a rate or a trace too, or drop-tail")
+        if self.codel is not None and max(self.codel.target_ms, self.codel.interval_ms) > LONGEST_DELAY_MS:
+            found.append(f"{self.codel.words} is beyond {show_ms(LONGEST_DELAY_MS)}")
         slots = [effect.slot for effect in self.effects]
         found += [f"{slot} is given twice" for slot in sorted(set(slots)) if slots.count(slot) > 1]
         return found + [text for effect in self.effects for text in effect.problems(self.delay_ms)]

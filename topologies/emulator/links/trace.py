@@ -6,7 +6,10 @@ is also its period. See R. Netravali et al., Mahimahi: Accurate Record-and-Repla
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,8 +18,15 @@ if TYPE_CHECKING:
 CHANCE_BYTES = 1500
 """Of IP packets, without the Ethernet header: a full packet takes one chance. Unlike rates, which count frames."""
 
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+
 MOST_CHANCES = 2_000_000
 """A gigabit per second for 24 seconds; longer recordings are cut by their owner, knowingly."""
+
+
+LONGEST_MS = 7 * 24 * 3_600_000
+LONGEST_PAUSE_MS = 60_000
+"""Between two chances, the turn from the last to the first included: a longer one is `down` by a schedule, not a rate."""
 
 
 class TraceError(ValueError):
@@ -41,6 +51,12 @@ class Trace:
         for number in range(1, len(times)):
             if times[number] < times[number - 1]:
                 raise TraceError(f"trace {self.name}: line {number + 1} is {times[number]} after {times[number - 1]}; sort it")
+        if times[-1] > LONGEST_MS:
+            raise TraceError(f"trace {self.name} ends at {times[-1]} ms where {LONGEST_MS} is the most (a week); cut it")
+        pause_ms = max(times[0], *(later - sooner for sooner, later in pairwise(times))) if len(times) > 1 else times[0]
+        if pause_ms > LONGEST_PAUSE_MS:
+            raise TraceError(f"trace {self.name} delivers nothing for {pause_ms} ms where {LONGEST_PAUSE_MS} is the most; "
+                             "use a schedule with `down` for longer outages")  # fmt: skip
         if times[-1] == 0:
             raise TraceError(f"trace {self.name} ends at 0 ms: the last line is its period and must be at least 1")
 
@@ -69,17 +85,17 @@ def parse(text: str, name: str = "trace") -> Trace:
     for number, line in enumerate(text.splitlines(), 1):
         if len(times) > MOST_CHANCES:
             break
-        try:
-            times.append(int(line))
-        except ValueError:
-            said = line[:40]
-            raise TraceError(f"trace {name}: line {number} is {said!a}, not a whole number of milliseconds") from None
+        if not _WHOLE.fullmatch(line):
+            raise TraceError(f"trace {name}: line {number} is {line[:40]!a}, not a whole number of milliseconds")
+        times.append(int(line))
     return Trace(tuple(times), name)
 
 
 def load(path: str | Path) -> Trace:
     """From a file. Raises TraceError."""
     try:
+        if not os.path.isfile(path) and os.path.exists(path):
+            raise TraceError(f"could not read the trace {path}: it is no file; write the recording to one")
         with open(path, encoding="ascii") as file:
             # No line of a sound trace is longer than 20 characters, so a huge file is not read to its end.
             return parse(file.read(20 * (MOST_CHANCES + 1)), str(path))

@@ -66,7 +66,7 @@ class Core:
         self._relay = self._library.relay_new(control_fd, awake, self._ask_more)
         if not self._relay:
             raise OSError(ctypes.get_errno(), "could not make the relay's loop")
-        self._kept: list[object] = []  # traces, which C reads where they are
+        self._kept: dict[int, tuple[object, ...]] = {}  # of each port, the traces that C reads where they are
         self._streams: dict[tuple[int, int], Fates] = {}
         self._made = 0
         self._counts = (c_int64 * len(COUNTS))()
@@ -75,11 +75,11 @@ class Core:
     def add(self, source: int, target: int, passed: bool, shape: Shape, fates: Fates | None) -> int:
         """See `Engine.add`."""
         given, kept = c_shape(shape)
-        self._kept.append(kept)
         stream = self._number(fates)
         port: int = self._library.relay_add(self._relay, source, target, passed, given, stream)
         if port < 0:
             raise OSError(-port, "could not watch a TAP")
+        self._kept[port] = (kept,)
         if fates:
             self._streams[port, stream] = fates
             self._push(port, fates, SPARE, staged=False)
@@ -88,7 +88,7 @@ class Core:
     def stage(self, port: int, shape: Shape, fates: Fates | None, keep_fates: bool) -> None:
         """See `Engine.stage`."""
         given, kept = c_shape(shape)
-        self._kept.append(kept)
+        self._kept[port] = (*self._kept[port][-1:], kept)  # what it is, and what it is to become
         stream = self._number(fates)
         self._library.pipe_stage(self._pipe(port), given, stream, keep_fates)
         if fates:

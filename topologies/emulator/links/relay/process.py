@@ -38,14 +38,13 @@ class Process:
                 start_new_session=True,  # Ctrl-C is for the lab; the relay ends with its parent
             )  # fmt: skip
         self.pid = self._process.pid
-        self.death_fd = os.pidfd_open(self.pid)
 
     def ask(self, request: object, fds: Sequence[int] = ()) -> Any:
         """One question, its answer. Raises BackendError."""
         try:
             message.send(self._control, request, fds)
         except OSError as error:
-            raise BackendError(f"could not reach the relay: {self._ended() or error}") from error
+            raise BackendError(f"could not reach the relay: {self._ended() or error}; run it again") from error
         return self.receive()
 
     def receive(self) -> Any:
@@ -53,11 +52,11 @@ class Process:
         try:
             answer, _ = message.receive(self._control)
         except OSError as error:
-            raise BackendError(f"could not get an answer from the relay: {self._ended() or error}") from error
+            raise BackendError(f"could not get an answer from the relay: {self._ended() or error}; run it again") from error
         if isinstance(answer, Refused):
             raise BackendError(f"could not use the relay: {answer.why}")
         if answer is None and (ended := self._ended()):
-            raise BackendError(f"could not use the relay: {ended}")
+            raise BackendError(f"could not use the relay: {ended}; run it again")
         return answer
 
     def alive(self) -> str:
@@ -83,7 +82,6 @@ class Process:
             self._process.wait(1)
         except subprocess.TimeoutExpired:
             self.kill()
-        os.close(self.death_fd)
         self._errors.close()
 
     def _ended(self) -> str:
