@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from nodes.http import tls_options
 from nodes.http.access_log import AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
@@ -43,6 +44,7 @@ def parser(name: str, description: str, example: str) -> Parser:
     made.add_argument("--log", metavar="FILE", help="append one JSON line per request to this file")
     made.add_argument("--congestion-control", metavar="NAME",
                       help="TCP congestion control of this daemon's connections, such as cubic, reno, bbr")  # fmt: skip
+    tls_options.add_server(made)
     return made
 
 
@@ -150,7 +152,8 @@ def serve(options: argparse.Namespace, build: Callable[[str, Metrics], Applicati
         listening = listen(host, port, options.congestion_control)
         name = options.name or f"{kind}-{listening.getsockname()[1]}"
         metrics = Metrics(name)
-        await Server(build(name, metrics), listening, log, metrics).run()
+        tls = tls_options.server(options, name, host)
+        await Server(build(name, metrics), listening, log, metrics, tls).run()
 
     try:
         asyncio.run(run())

@@ -102,7 +102,7 @@ class Reply:
             if self._connection.lost or self._connection.transport.is_closing():
                 raise ConnectionResetError("the client left")
             done = await self._connection.server.loop.sendfile(
-                self._connection.transport, file, start + sent, size, fallback=False
+                self._connection.transport, file, start + sent, size, fallback=True
             )
             sent += done
             self._count(done)

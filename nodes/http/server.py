@@ -10,6 +10,7 @@ import itertools
 import json
 import signal
 import socket
+import ssl
 import sys
 import time
 from typing import Protocol
@@ -45,8 +46,9 @@ class Application(Protocol):
 class Server:
     """Accepts connections for an application until SIGTERM or SIGINT."""
 
-    def __init__(self, application: Application, listening: socket.socket, log: AccessLog, metrics: Metrics) -> None:
-        self.application, self.metrics, self.draining = application, metrics, False
+    def __init__(self, application: Application, listening: socket.socket, log: AccessLog, metrics: Metrics,
+                 tls: ssl.SSLContext | None = None) -> None:  # fmt: skip
+        self.application, self.metrics, self.draining, self._tls = application, metrics, False, tls
         self._listening, self._log = listening, log
         self._connections: set[ServerConnection] = set()
         self._numbers = itertools.count(1)
@@ -59,7 +61,8 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, stop.set)
-        acceptor = await self.loop.create_server(lambda: ServerConnection(self), sock=self._listening, backlog=4096)
+        acceptor = await self.loop.create_server(
+            lambda: ServerConnection(self), sock=self._listening, backlog=4096, ssl=self._tls)  # fmt: skip
         parse_date(http_date(0))  # loads strptime's tables now rather than inside the first measured request
         host, port = self._listening.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
