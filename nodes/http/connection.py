@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import httptools
 
 from nodes.http.body import RequestBody
-from nodes.http.message import Fields, HttpError, Request, split_target
+from nodes.http.message import Fields, HttpError, Request
 from nodes.http.reply import Reply
+from nodes.http.target import parse_target
 
 if TYPE_CHECKING:
     from nodes.http.server import Server
@@ -186,8 +187,11 @@ class ServerConnection(asyncio.Protocol):
             raise HttpError(400, "the target holds a character that must be percent-encoded", close=True)
         length = fields.get("content-length")
         chunked = "transfer-encoding" in fields
-        path, query = split_target(target)
-        request = Request(method, target, version, fields, path, query, client=self.peer)
+        parts = parse_target(method, target)
+        if parts is None:
+            raise HttpError(400, "the target is malformed", close=True)
+        request = Request(method, target, version, fields, parts.path, parts.query, client=self.peer)
+        request.authority = parts.authority or (hosts[0] if hosts else "")
         request.has_body = chunked or (length is not None and int(length) > 0)
         request.content_length = int(length) if length is not None and not chunked else None
         request.received_at = self.server.loop.time()

@@ -186,5 +186,5 @@ class Server:
         }  # fmt: skip
         if gone:
             record["error"] = gone
-        if not self._log.write({**record, **reply.outcome.notes}):
-            self.metrics.count("longhaul_log_errors_total")
+        self._log.add({**record, **reply.outcome.notes})
+        self.metrics.count("longhaul_log_errors_total", self._log.flush())
