@@ -10,8 +10,8 @@ import os
 import socket
 import ssl
 
+from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import Failure
-from nodes.http.options import set_congestion_control
 from nodes.http.origin_address import Origin
 from nodes.http.tls import ClientContext, tls_fault
 from nodes.http.upstream import Timeouts, Upstream

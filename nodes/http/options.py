@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from nodes.http import tls_options
 from nodes.http.access_log import AccessLog
+from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
 from nodes.http.server import Application, Server
@@ -125,22 +126,6 @@ def listen(host: str, port: int, congestion_control: str | None) -> socket.socke
         sock.close()
         raise
     return sock
-
-
-def set_congestion_control(sock: socket.socket, name: str | None) -> None:
-    """Ask the kernel for a congestion control. Raises Failure when it refuses."""
-    if name is None:
-        return
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
-    except OSError as error:
-        try:
-            with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as file:
-                known = ", ".join(file.read().split())
-        except OSError:
-            known = "those of this kernel"
-        raise Failure(f"use congestion control '{name}'", (error.strerror or str(error)).lower(),
-                      f"choose one of: {known}", USAGE) from error  # fmt: skip
 
 
 def serve(options: argparse.Namespace, build: Callable[[str, Metrics], Application], kind: str) -> int:
