@@ -1,0 +1,6 @@
+"""Stored responses as files on an SSD: `store.py` is the door, each other file one part of it.
+
+It does not decide what may be stored or used; that is `caching/`.
+"""
+
+from nodes.edge.store.old import Store as Store  # until all of the edge uses nodes.edge.store.store
