@@ -9,34 +9,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
-from dataclasses import dataclass
 
 from nodes.http.field_block import Malformed
 from nodes.http.message import Fields
+from nodes.http.pieces import Pieces
 from nodes.http.response import Response
 from nodes.http.response_reader import ResponseReader
+from nodes.http.timeouts import Timeouts
 from nodes.http.upstream_error import Phase, UpstreamError
 
 __all__ = ["OnInterim", "Response", "Timeouts", "Upstream", "UpstreamError"]
 
 WINDOW_BYTES = 512 * 1024
-PIECE_BYTES = 256 * 1024
-"""`read` joins small pieces up to about so much; a piece of a quarter of it or more is handed on without a copy."""
+RECEIVED_BYTES = 256 * 1024
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long an origin may take, in seconds: to accept (TLS included), to begin its answer once it has the request, and
-    between two pieces (of its answer, or of the request that it takes). A head that has begun must be whole within
-    `between_s`, and every interim response gives the next head `first_byte_s` again."""
-
-    connect_s: float = 10.0
-    first_byte_s: float = 30.0
-    between_s: float = 30.0
 
 
 class Upstream(asyncio.Protocol):
@@ -51,11 +39,9 @@ class Upstream(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._pieces: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        self._pieces = Pieces()
         self._paused = False
         self._ended = False
-        self._orderly = True
         self._error: Exception | None = None
         self._reader = ResponseReader("GET")
         self._sender: asyncio.Task[None] | None = None
@@ -82,38 +68,31 @@ class Upstream(asyncio.Protocol):
             return
         if not began:
             self._allow(self.timeouts.between_s)
-        for piece in pieces:
-            self._pieces.append(piece)
-            self._waiting_bytes += len(piece)
-        if self._waiting_bytes > WINDOW_BYTES and not self._paused:
+        self._pieces.put(pieces)
+        if self._pieces.size_bytes > WINDOW_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
         self._notify()
 
     def eof_received(self) -> None:
         """FIN, and under TLS close_notify too: nothing is missing that the origin wanted to send (RFC 9112, 9.8)."""
-        self._ended = True
+        self._ended, orderly = True, True
         secured = self.transport.get_extra_info("ssl_object")
         if secured is not None:
             try:
-                self._orderly = not secured.read(1)
+                orderly = not secured.read(1)
             except ssl.SSLZeroReturnError:
-                self._orderly = True
+                pass
             except ssl.SSLError:
-                self._orderly = False  # a bare FIN, which anyone on the way can forge
+                orderly = False  # a bare FIN, which anyone on the way can forge
+        self._over("closed", orderly=orderly)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None and self.busy and self._error is None:
+        if exc is not None:
             self._last_words()
         self.lost = True
-        if self.busy and not self._reader.complete:
-            self._reader.end(orderly=self._ended and self._orderly and exc is None)
-            if not self._reader.complete and self._error is None:
-                how = "reset" if isinstance(exc, ConnectionResetError | BrokenPipeError) else "closed"
-                what = "before the response was whole" if self._reader.started else "before it answered"
-                self._error = UpstreamError(f"the origin {how} the connection {what}", self.phase)
+        self._over("closed" if exc is None else "reset", orderly=False)
         self._let_write()
-        self._notify()
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
@@ -174,11 +153,8 @@ class Upstream(asyncio.Protocol):
             if self._reader.complete:
                 return b""
             await self._changed(deadline_s, between_s, "more of its response")
-        data = self._pieces.popleft()
-        if self._pieces and len(data) < PIECE_BYTES // 4:
-            data = self._join(data)
-        self._waiting_bytes -= len(data)
-        if self._paused and self._waiting_bytes <= WINDOW_BYTES // 2:
+        data = self._pieces.take()
+        if self._paused and self._pieces.size_bytes <= WINDOW_BYTES // 2:
             self._paused = False
             if not self.lost:
                 self.transport.resume_reading()
@@ -281,25 +257,24 @@ class Upstream(asyncio.Protocol):
             if handle is not None:
                 handle.cancel()
 
-    def _join(self, first: bytes) -> bytes:
-        parts, size = [first], len(first)
-        while self._pieces and size + len(self._pieces[0]) <= PIECE_BYTES:
-            parts.append(self._pieces.popleft())
-            size += len(parts[-1])
-        return b"".join(parts)
+    def _over(self, how: str, *, orderly: bool) -> None:
+        """Nothing more will come."""
+        if self.busy and not self._reader.complete and self._error is None:
+            self._reader.end(orderly=orderly)
+            if not self._reader.complete:
+                what = "before the response was whole" if self._reader.started else "before it answered"
+                self._error = UpstreamError(f"the origin {how} the connection {what}", self.phase)
+        self._notify()
 
     def _last_words(self) -> None:
         """After a failed write the socket may still hold the origin's answer, such as a 413 (RFC 9112, section 9.5)."""
-        if self._plain is None:
-            return
-        while not self._reader.complete and self._error is None:
+        while self._plain is not None and self.busy and not self._reader.complete and self._error is None:
             try:
-                data = self._plain.recv(PIECE_BYTES)
+                data = self._plain.recv(RECEIVED_BYTES)
             except OSError:
                 return
             if not data:
-                self._ended = True
-                return
+                return  # the kernel tells an error once and an end afterwards: this end proves nothing
             self.data_received(data)
 
     def _fail(self, error: Exception) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -102,10 +103,14 @@ def ask(port: int, method: str, path: str, *fields: str, body: bytes = b"") -> A
 
 
 class ScriptedOrigin:
-    """Hands each request's head to `script(head, connection)`, which sends what it likes; counts them."""
+    """Hands each request's head to `script(head, connection)`, which sends what it likes; counts them.
 
-    def __init__(self, script: Callable[[str, socket.socket], bool | None]) -> None:
-        self.script, self.connections = script, 0
+    With `tls` it speaks TLS; `failed` then holds the errors of handshakes.
+    """
+
+    def __init__(self, script: Callable[[str, socket.socket], bool | None], tls: ssl.SSLContext | None = None) -> None:
+        self.script, self.connections, self.tls = script, 0, tls
+        self.failed: list[OSError] = []
         self.heads: list[str] = []
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -123,6 +128,12 @@ class ScriptedOrigin:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
+        if self.tls is not None:
+            try:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            except OSError as error:
+                self.failed.append(error)
+                return
         with sock:
             while (head := _take_head(sock)) is not None:
                 with self._lock:
