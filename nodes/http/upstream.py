@@ -206,10 +206,13 @@ class Upstream(asyncio.Protocol):
         self.busy, self.idle_since = False, self._loop.time()
 
     def close(self) -> None:
-        """Give it up, and what is still being sent."""
+        """Give it up, and what is still being sent. After a whole exchange TLS ends with close_notify, without which
+        OpenSSL's servers forget a session of TLS 1.2."""
+        unfinished = self.busy and not self._reader.complete
         if self._sender is not None:
             self._sender.cancel()
-        self.transport.abort() if self.busy else self.transport.close()
+            unfinished = True
+        self.transport.abort() if unfinished else self.transport.close()
 
     # -- within --------------------------------------------------------------------------------------------------
     async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> None:

@@ -43,8 +43,8 @@ def hello(head: str, sock: socket.socket) -> None:
     sock.sendall(ok(b"hello"))
 
 
-def ask(behind: ScriptedOrigin, tls: ClientTls, timeouts: Timeouts = PATIENT, name: str = "", host: str = "127.0.0.1") -> Outcome:
-    origin = Origin(host, behind.port, "https", name)
+def ask(behind: ScriptedOrigin, tls: ClientTls, timeouts: Timeouts = PATIENT, name: str = "") -> Outcome:
+    origin = Origin("127.0.0.1", behind.port, "https", name)
     seen: Outcome = with_pool(lambda pool: exchange(pool, origin), timeouts, tls=tls)
     return seen
 
