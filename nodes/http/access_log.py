@@ -52,13 +52,14 @@ class AccessLog:
             self.lines.append(json.dumps(self.constant | record, separators=(",", ":")) + "\n")
 
     def beginning(self, answer: Prepared) -> str:
-        """What the records of a prepared answer have in common, up to the client's part."""
+        """What the records of a prepared answer have in common, up to the client's part; kept in the answer."""
         same = {
             **self.constant, "method": answer.method, "target": answer.target, "status": answer.status,
             "bytes": answer.body_bytes, "result": answer.result, "cache_status": answer.cache_status,
             "upstream_ms": None, "finished": True,
         }  # fmt: skip
-        return json.dumps(same, separators=(",", ":"))[:-1] + ","
+        answer.log = json.dumps(same, separators=(",", ":"))[:-1] + ","
+        return answer.log
 
     def flush(self) -> int:
         """Write what is there; gives how many records the disk did not take."""

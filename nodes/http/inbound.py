@@ -31,6 +31,11 @@ class Inbound:
         return len(self._buffer)
 
     @property
+    def announced_bytes(self) -> int:
+        """How much content is known to come still."""
+        return self._left
+
+    @property
     def in_content(self) -> bool:
         """Whether the content of the last head has not come whole."""
         return self._left > 0 or self._chunks is not None
@@ -84,6 +89,10 @@ class Inbound:
         self._buffer = self._buffer[self._left :]
         self._left -= len(piece)
         return [piece]
+
+    def stop(self) -> None:
+        """Nothing of what is here, and of what comes, is of interest any more."""
+        self._buffer, self._left, self._chunks = b"", 0, None
 
     def _too_large(self) -> HttpError:
         return HttpError(413, f"the content is larger than {self._limits.body_bytes} bytes", close=True)

@@ -17,10 +17,12 @@ from typing import Any, NoReturn
 
 from nodes.http import tls_options
 from nodes.http.access_log import AccessLog
+from nodes.http.application import Application
 from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import USAGE, Failure
+from nodes.http.limits import Limits
 from nodes.http.metrics import Metrics
-from nodes.http.server import Application, Server
+from nodes.http.server import Server
 from units import UnitError
 
 TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*", re.ASCII)
@@ -138,7 +140,7 @@ def serve(options: argparse.Namespace, build: Callable[[str, Metrics], Applicati
         name = options.name or f"{kind}-{listening.getsockname()[1]}"
         metrics = Metrics(name)
         tls = tls_options.server(options, name, host)
-        await Server(build(name, metrics), listening, log, metrics, tls).run()
+        await Server(build(name, metrics), listening, log, metrics, Limits(), tls).run()
 
     try:
         asyncio.run(run())

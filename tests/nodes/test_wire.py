@@ -12,8 +12,8 @@ HOST = b"Host: a\r\n"
 @pytest.mark.parametrize(
     ("said", "status"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 501),
-        (b"nonsense\r\n\r\n", 501),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
         (b"GET  HTTP/1.1\r\n" + HOST + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
@@ -23,9 +23,9 @@ HOST = b"Host: a\r\n"
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"GET / HTTP/3.7\r\n" + HOST + b"\r\n", 400),
+        (b"GET / HTTP/3.7\r\n" + HOST + b"\r\n", 505),
         (b"GET /\xff HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", 501),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
         (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 70_000 + b"\r\n\r\n", 431),
@@ -49,14 +49,14 @@ def test_a_malformed_request_is_refused_in_words(origin: Daemon, said: bytes, st
 def test_after_broken_content_nothing_more_is_understood(origin: Daemon) -> None:
     said = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
     heard = raw(origin.port, said + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
-    assert heard.startswith(b"HTTP/1.1 405 ")
+    assert heard.startswith(b"HTTP/1.1 400 ")
     assert b"HTTP/1.1 200" not in heard
 
 
 def test_a_good_request_before_a_bad_one_is_answered(origin: Daemon) -> None:
     heard = raw(origin.port, b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\nBAD\r\n\r\n")
     assert heard.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 501 " in heard
+    assert b"HTTP/1.1 400 " in heard
 
 
 def test_an_upgrade_is_ignored_and_the_next_request_served(origin: Daemon) -> None:
