@@ -13,8 +13,9 @@ import ssl
 from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import Failure
 from nodes.http.origin_address import Origin
+from nodes.http.timeouts import Timeouts
 from nodes.http.tls import ClientContext, tls_fault
-from nodes.http.upstream import Timeouts, Upstream
+from nodes.http.upstream import Upstream
 from nodes.http.upstream_error import Phase, UpstreamError
 
 

@@ -10,8 +10,9 @@ from collections import deque
 
 from nodes.http.dial import dial
 from nodes.http.origin_address import Origin
+from nodes.http.timeouts import Timeouts
 from nodes.http.tls import ClientContext, ClientTls
-from nodes.http.upstream import Timeouts, Upstream
+from nodes.http.upstream import Upstream
 from nodes.http.upstream_error import UpstreamError
 
 
@@ -19,14 +20,13 @@ class Pool:
     """At most `limit` connections to each origin; more requests than that wait their turn, for `connect_s`."""
 
     def __init__(
-        self, limit: int, idle_s: float, timeouts: Timeouts | float, congestion_control: str | None,
-        tls: ClientTls | None = None
-    ) -> None:  # fmt: skip
-        self._limit, self._idle_s, self._congestion = limit, idle_s, congestion_control
-        self.timeouts = timeouts if isinstance(timeouts, Timeouts) else Timeouts(timeouts, timeouts, timeouts)
+        self, limit: int, idle_s: float, timeouts: Timeouts, congestion_control: str | None, tls: ClientTls | None = None
+    ) -> None:
+        self._limit, self._idle_s, self.timeouts, self._congestion = limit, idle_s, timeouts, congestion_control
         self._tls = tls or ClientTls()
         self._contexts: dict[Origin, ClientContext] = {}
         self._idle: dict[Origin, list[Upstream]] = {}
+        self._taken: set[Upstream] = set()
         self._open: dict[Origin, int] = {}
         self._waiting: dict[Origin, deque[asyncio.Future[None]]] = {}
         self._sweep: asyncio.TimerHandle | None = None
@@ -35,20 +35,15 @@ class Pool:
         self.resumed_total = 0
         """Connections whose TLS session was an earlier one's."""
 
-    @property
-    def timeout_s(self) -> float:
-        """Until the edge's core uses `timeouts`."""
-        return self.timeouts.first_byte_s
-
-    async def take(self, origin: tuple[str, int] | Origin, *, fresh: bool = False) -> Upstream:
+    async def take(self, origin: Origin, *, fresh: bool = False) -> Upstream:
         """A connection for one request; `fresh` makes a new one. Raises UpstreamError, and Failure (a wrong CA file)."""
-        origin = Origin(*origin)
         while True:
             idle = self._idle.setdefault(origin, [])
             while idle and not fresh:
                 newest = idle.pop()
                 if newest.quiet():
                     self.reused_total += 1
+                    self._taken.add(newest)
                     return newest
                 self._discard(origin, newest)
             if self._open.get(origin, 0) < self._limit:
@@ -64,13 +59,16 @@ class Pool:
             self._open[origin] -= 1
             self._next(origin)
             raise
+        self._taken.add(made)
         self.opened_total += 1
         self.resumed_total += made.resumed
         return made
 
-    def give(self, origin: tuple[str, int] | Origin, connection: Upstream) -> None:
-        """Back after a response; it is kept when it can be used again."""
-        origin = Origin(*origin)
+    def give(self, origin: Origin, connection: Upstream) -> None:
+        """Back after a response; it is kept when it can be used again. To give it twice does nothing."""
+        if connection not in self._taken:
+            return
+        self._taken.discard(connection)
         self._remember(origin, connection)
         if connection.reusable:
             connection.release()

@@ -19,7 +19,7 @@ from nodes.http.response_reader import ResponseReader
 from nodes.http.timeouts import Timeouts
 from nodes.http.upstream_error import Phase, UpstreamError
 
-__all__ = ["OnInterim", "Response", "Timeouts", "Upstream", "UpstreamError"]
+__all__ = ["OnInterim", "Response", "Upstream", "UpstreamError"]
 
 WINDOW_BYTES = 512 * 1024
 RECEIVED_BYTES = 256 * 1024
@@ -103,38 +103,19 @@ class Upstream(asyncio.Protocol):
     # -- the user's side -----------------------------------------------------------------------------------------
     def send(self, method: str, head: bytes, body: AsyncIterable[bytes] | None = None, *, chunked: bool = False) -> None:
         """Send a request. Its content goes out beside the waiting for the response, which may come first."""
-        self.start(method, head)
+        self._reader = ResponseReader(method)
+        self.busy, self.used = True, self.used + 1
+        self.transport.write(head)
         if body is not None:
             self._sender = self._loop.create_task(self._send(body, chunked))
             self._sender.add_done_callback(self._sent)
-            self._await_head()
-
-    def start(self, method: str, head: bytes) -> None:
-        """Send a request's head alone."""
-        self._reader = ResponseReader(method)
-        self.busy, self.used = True, self.used + 1
         self._await_head()
-        self.transport.write(head)
 
-    async def send_body(self, data: bytes) -> None:
-        """Send content of the request; returns when the origin has taken enough. Raises UpstreamError."""
-        if self.lost:
-            raise self._error or UpstreamError("the origin closed the connection while the request was sent", "request")
-        self.transport.write(data)
-        if self._writable is not None:
-            try:
-                await asyncio.wait_for(asyncio.shield(self._writable), self.timeouts.between_s)
-            except TimeoutError:
-                text = f"the origin took nothing of the request's content for {self.timeouts.between_s:g} s"
-                raise UpstreamError(text, "request", timeout=True) from None
-
-    async def head(self, timeout_s: float | None = None, on_interim: OnInterim | None = None) -> Response:
+    async def head(self, on_interim: OnInterim | None = None) -> Response:
         """The final response's head; interim ones (1xx) go to `on_interim` in order, or are dropped.
 
         Raises UpstreamError, and what the request's content raised.
         """
-        if timeout_s is not None:
-            self._allow(timeout_s)
         while True:
             while self._reader.interim:
                 status, fields = self._reader.interim.popleft()
@@ -145,9 +126,9 @@ class Upstream(asyncio.Protocol):
                 return self._reader.response
             await self._changed(self._deadline_s, self._allowed_s, "the head of its response")
 
-    async def read(self, timeout_s: float | None = None) -> bytes:
+    async def read(self) -> bytes:
         """What has arrived of the content, or b"" when it was all. Raises UpstreamError when it can not become whole."""
-        between_s = self.timeouts.between_s if timeout_s is None else timeout_s
+        between_s = self.timeouts.between_s
         deadline_s = self._loop.time() + between_s
         while not self._pieces:
             if self._reader.complete:
@@ -218,9 +199,21 @@ class Upstream(asyncio.Protocol):
     async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> None:
         async for data in body:
             if data:
-                await self.send_body(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+                await self._write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
         if chunked:
-            await self.send_body(b"0\r\n\r\n")
+            await self._write(b"0\r\n\r\n")
+
+    async def _write(self, data: bytes) -> None:
+        """Returns when the origin has taken enough."""
+        if self.lost:
+            raise self._error or UpstreamError("the origin closed the connection while the request was sent", "request")
+        self.transport.write(data)
+        if self._writable is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(self._writable), self.timeouts.between_s)
+            except TimeoutError:
+                text = f"the origin took nothing of the request's content for {self.timeouts.between_s:g} s"
+                raise UpstreamError(text, "request", timeout=True) from None
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         """The request is out, or will never be whole. An origin that has answered is listened to all the same."""

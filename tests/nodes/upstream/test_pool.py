@@ -11,6 +11,7 @@ from nodes.http.origin_address import Origin, parse_origin
 from nodes.http.pieces import ALONE_BYTES, JOINED_BYTES, Pieces
 from nodes.http.pool import Pool
 from nodes.http.timeouts import Timeouts
+from nodes.http.upstream_error import UpstreamError
 from tests.nodes.upstream.exchanges import exchange, with_pool
 from tests.nodes.wirekit import ScriptedOrigin, ok
 
@@ -119,6 +120,21 @@ def test_a_response_that_was_not_read_to_its_end_gives_no_connection_back(script
         assert pool.idle_count() == 0
 
     with_pool(half)
+
+
+def test_to_give_a_connection_back_twice_counts_once(script: Scripts) -> None:
+    behind = script(lambda head, sock: time.sleep(0.05))
+
+    async def twice(pool: Pool) -> None:
+        first = await pool.take(here(behind))
+        pool.give(here(behind), first)
+        pool.give(here(behind), first)
+        second = await pool.take(here(behind))
+        with pytest.raises(UpstreamError, match="came free"):
+            await pool.take(here(behind))
+        pool.give(here(behind), second)
+
+    with_pool(twice, Timeouts(0.1, 5, 5), limit=1)
 
 
 @pytest.mark.parametrize(

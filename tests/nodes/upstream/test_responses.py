@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from nodes.http.chunked import LARGEST_TRAILERS_BYTES, LONGEST_LINE_BYTES, MOST_EXTENSION_BYTES
 from nodes.http.field_block import Malformed
+from nodes.http.message import Fields
 from nodes.http.response import LARGEST_HEAD_BYTES, MOST_FIELDS
 from nodes.http.response_reader import MOST_INTERIM, ResponseReader
+from nodes.http.trailers import passable
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "responses.toml").read_text("utf-8"))["response"]
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -137,6 +139,13 @@ def test_nothing_grows_without_limit(data: bytes, words: str) -> None:
         seen = read([data[at : at + size] for at in range(0, len(data), size)])
         assert isinstance(seen, str)
         assert words in seen
+
+
+def test_trailers_that_could_deceive_a_client_are_not_passed_on() -> None:
+    """RFC 9110, section 6.5.1."""
+    given = [("Server-Timing", "total;dur=3"), ("Content-Length", "9"), ("SET-COOKIE", "a=b"), ("X-Sum", "1"),
+             ("Transfer-Encoding", "chunked"), ("Cache-Control", "max-age=9"), ("Repr-Digest", "sha-256=:AA==:")]  # fmt: skip
+    assert [name for name, _ in passable(Fields(given)).items] == ["Server-Timing", "X-Sum", "Repr-Digest"]
 
 
 def test_content_is_not_copied() -> None:
