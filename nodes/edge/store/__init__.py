@@ -2,5 +2,3 @@
 
 It does not decide what may be stored or used; that is `caching/`.
 """
-
-from nodes.edge.store.old import Store as Store  # until all of the edge uses nodes.edge.store.store
