@@ -18,7 +18,7 @@ Nothing here reads a clock, a file or a socket: `now_s` and times of messages ar
     validation.by_head(stored, status, answer, requested_s, received_s)           -> Stored | "invalidate" | None
     storing.storable(request, status, fields, received_s, override)               -> Storable(store, why)
     storing.kept_fields(status, fields, received_s), storing.stored_status(status), variants.vary_values(request, fields),
-    variants.variant_key(primary, vary), partial.span_of(fields)                  -> what goes into a new Stored
+    partial.span_of(fields)                            -> what goes into a new Stored
     partial.may_combine(stored, status, fields); partial.combined(stored, fields, requested_s, received_s) -> Stored
     invalidation.targets(method, uri, status, fields), invalidation.groups(method, fields), invalidation.member_of(fields)
     lifetime.lifetime_s(stored, override), age.current_age_s(stored, now_s), override.Override

@@ -13,6 +13,9 @@ from nodes.http.dates import http_date
 from nodes.http.message import Fields
 from nodes.http.ranges import range_specs
 
+_CONDITIONS = frozenset(("if-none-match", "if-modified-since", "range"))
+"""Without one of these there is nothing to evaluate; If-Range counts beside Range only."""
+
 
 def answer(request: Asked, stored: Stored) -> Selected | None:
     """The status and parts for a GET or HEAD; None when bytes are needed that are not kept (fwd=partial).
@@ -22,8 +25,10 @@ def answer(request: Asked, stored: Stored) -> Selected | None:
     size_bytes = stored.size_bytes
     if stored.status != 200:
         return Selected(0, ((0, size_bytes or 0),)) if stored.complete else None
-    fields = stored.headers
     asked = request.fields
+    if size_bytes is not None and stored.complete and not any(name.lower() in _CONDITIONS for name, _ in asked.items):
+        return Selected(200, ((0, size_bytes),))
+    fields = stored.headers
     # Section 4.3.2: without Last-Modified the Date, or the time of reception, stands in for it; If-Range needs the real one.
     modified = fields.get("last-modified") or fields.get("date") or http_date(stored.received_s)
     validator = strong_validator(fields)

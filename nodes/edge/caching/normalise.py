@@ -5,11 +5,13 @@ It only takes away differences that the field's own definition calls meaningless
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
 from nodes.edge.caching.directives import split_list
 
+_QVALUE = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 _ONE_VALUE = frozenset(
     ("user-agent", "cookie", "authorization", "referer", "host", "from", "date", "origin", "proxy-authorization",
      "if-modified-since", "if-unmodified-since", "if-range", "x-forwarded-host", "sec-ch-ua")
@@ -43,10 +45,7 @@ def _preferences(value: str, element: Callable[[str], str]) -> str:
 
 
 def _weight(text: str) -> float:
-    try:
-        return min(1.0, max(0.0, round(float(text), 3)))
-    except ValueError:
-        return 1.0
+    return float(text) if _QVALUE.fullmatch(text) else 1.0
 
 
 def _coding(text: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nodes.edge.caching.asked import Asked
+from nodes.edge.caching.facts import vary_names
 from nodes.edge.caching.lifetime import HEURISTIC_STATUSES, explicit_s, lifetime_of_s
 from nodes.edge.caching.override import NO_OVERRIDE, Override
 from nodes.edge.caching.partial import span_of
 from nodes.edge.caching.policy import Policy, policy
 from nodes.edge.caching.reuse import request_directives
 from nodes.edge.caching.uris import resolve
-from nodes.edge.caching.variants import vary_names
 from nodes.http.dates import http_date
 from nodes.http.message import Fields, end_to_end
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from nodes.edge.caching.lifetime import date_s
+from nodes.edge.caching.facts import facts_of
 from nodes.edge.caching.update import merged
 from nodes.edge.caching.variants import vary_values
 from nodes.edge.stored import Stored
@@ -97,4 +97,4 @@ def by_head(
 
 def _newest_first(stored: Iterable[Stored]) -> list[Stored]:
     """By Date, as section 4 says."""
-    return sorted(stored, key=lambda one: (-date_s(one.headers, one.received_s), -one.received_s))
+    return sorted(stored, key=lambda one: (-facts_of(one).date_s, -one.received_s))
