@@ -61,11 +61,11 @@ def _content(
 ) -> Arrival:  # fmt: skip
     """A response with content of its own."""
     status, fields = response.status, response.fields
-    if status >= 500 and ask.keep_on_error:
+    if 500 <= status < 600 and ask.keep_on_error:
         return Arrival(Kind.PASS, why="an error, and what is stored may still be used")
     verdict = storing.storable(ask.for_storing, status, fields, received_s, ask.override(status))
     if not verdict.store:
-        return Arrival(Kind.PASS, gone=chosen if ask.asked and status < 500 else None, why=verdict.why)
+        return Arrival(Kind.PASS, gone=chosen if ask.asked and not 500 <= status < 600 else None, why=verdict.why)
     values = variants.vary_values(ask.request.fields, fields) or ()
     draft = Stored(
         key=variant_key(primary, values), primary=primary, uri=ask.uri, method="GET",

@@ -14,7 +14,7 @@ from nodes.edge import following, serving
 from nodes.edge.arrival import Kind
 from nodes.edge.asking import Ask, collapse_key
 from nodes.edge.cache_status import CacheStatus
-from nodes.edge.caching import validation, variants
+from nodes.edge.caching import answering, reuse, validation, variants
 from nodes.edge.fetch import Fetch
 from nodes.edge.fetching import Fetching
 from nodes.edge.gateway import cut, gateway_error, pass_interim
@@ -151,18 +151,16 @@ class Cached:
             return False
         if fetch.refreshed:
             return await self._refreshed(turn, fetch.refreshed)
-        if made.response.status >= 500 and await self._instead(turn, made.response.status):
+        if 500 <= made.response.status < 600 and await self._instead(turn, made.response.status):
             return True
         return await self._follow(turn, fetch, reader)
 
     async def _refreshed(self, turn: Turn, renewed: tuple[Stored, ...]) -> bool:
-        """A 304 said that what is stored is right; what of it is missing is asked for in the next turn."""
+        """A 304 said that what is stored is right; it may choose a response that Vary would not (RFC 9111, 4.3.4)."""
         now_s = time.time()
-        made = plan(turn.request, renewed, now_s, turn.route.freshness.override)
-        if made.stored is None or made.judgement is None:
-            return False
-        turn.status.ttl_s = made.judgement.ttl_s
-        return await self._serve(turn, made.stored, made.selected, "TCP_REFRESH_HIT", now_s)
+        stored = variants.select(turn.request.fields, renewed) or renewed[0]
+        turn.status.ttl_s = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status)).ttl_s
+        return await self._serve(turn, stored, answering.answer(turn.request, stored), "TCP_REFRESH_HIT", now_s)
 
     async def _instead(self, turn: Turn, status: int | None) -> bool:
         """What is stored, in place of an error of the origin, where that is allowed."""
@@ -175,7 +173,7 @@ class Cached:
 
     async def _follow(self, turn: Turn, fetch: Fetch, reader: Reader) -> bool:
         """With what the fetch brings, while it brings it."""
-        turn.status.stored = fetch.stores
+        turn.status.stored = fetch.kept
         result = RESULTS.get(turn.status.fwd or "", "TCP_MISS")
         held = None
         if turn.plan.do is Do.COMPLETE and fetch.arrival.joins is not None:

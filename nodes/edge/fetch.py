@@ -45,6 +45,8 @@ class Fetch:
         self.refreshed: tuple[Stored, ...] = ()
         self.stores = False
         """Whether the content is still on its way into the store."""
+        self.kept = False
+        """Whether it was put on its way there, and nothing has gone wrong with that."""
         self.keep = False
         """Whether it goes on without any client."""
         self.revoked = False
@@ -144,7 +146,7 @@ class Fetch:
         spool = self._spool(made)
         if spool is not None:
             self.transfer.use_file(spool)
-            self.stores = True
+            self.stores = self.kept = True
         self._head.set_result(None)
         try:
             await self._content(made, spool)
@@ -194,7 +196,7 @@ class Fetch:
         try:
             spool.write(data)
         except OSError:
-            self.stores = False  # disk full: what comes now passes through memory, and nothing is stored
+            self.stores = self.kept = False  # disk full: what comes now passes through memory, and nothing is stored
             self._metrics.count("longhaul_cache_disk_errors_total")
         return self.stores
 
@@ -203,7 +205,7 @@ class Fetch:
         draft, joins = self.arrival.draft, self.arrival.joins
         assert draft is not None
         if joins is not None and joins in self._store.find(joins.primary):
-            await self._store.combine(joins, spool, draft)
+            self.kept = await self._store.combine(joins, spool, draft) is not None
         else:
-            self._store.commit(spool, draft)
+            self.kept = self._store.commit(spool, draft) is not None
         self.stores = False  # whoever comes now finds it in the store

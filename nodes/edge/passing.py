@@ -51,7 +51,7 @@ class Passing:
             await fetch.head(partial(pass_interim, reply))
             made = fetch.exchange
             assert made is not None
-            status.fwd_status, reply.outcome.upstream_ms, status.stored = made.response.status, made.upstream_ms, fetch.stores
+            status.fwd_status, reply.outcome.upstream_ms, status.stored = made.response.status, made.upstream_ms, fetch.kept
             fields = following.fields_of(self._name, request, route, fetch, status)
             reply.outcome.result, reply.outcome.cache_status = "TCP_MISS", status.text(self._name)
             await following.follow(request, reply, fetch, reader, fields)

@@ -17,7 +17,7 @@ from nodes.http.message import Request
 from nodes.http.prepared import Prepared, PreparedAnswers
 from nodes.http.reply import answer_head
 
-SMALL_BYTES = 64 * 1024
+SMALL_BYTES = 32 * 1024
 """Content up to this size is kept in memory with its head and leaves in one call; larger content goes by sendfile."""
 
 MOST_FILES = 1024
