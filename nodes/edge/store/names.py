@@ -8,6 +8,7 @@ equal by an accident that the metadata reveals, because it holds the key itself.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 NAME_LENGTH = 32
@@ -46,12 +47,10 @@ def folder_of(file: str) -> str:
 
 def number(file: str) -> int | None:
     """The number of a file's name, or None when no object is called so."""
-    if len(file) != NAME_LENGTH or not set(file) <= _HEXADECIMAL:
-        return None
-    return int(file, 16)
+    return int(file, 16) if _IS_NAME(file) else None
 
 
-_HEXADECIMAL = frozenset("0123456789abcdef")
+_IS_NAME = re.compile(f"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
 
 
 def _digest(text: str) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from nodes.edge.stored import Stored
@@ -50,6 +50,10 @@ class Purges:
             return False
         origin = origin_of(stored.uri)
         return any(self.groups.get((origin, group), 0) > purges for group in self.groups_of(stored.headers))
+
+    def copy(self) -> Purges:
+        """As it is now."""
+        return replace(self, uris=dict(self.uris), prefixes=dict(self.prefixes), groups=dict(self.groups))
 
     def __len__(self) -> int:
         return len(self.uris) + len(self.prefixes) + len(self.groups)

@@ -8,6 +8,7 @@ a thread, and the index is told in small batches between the requests.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from nodes.edge.store.shelf import Shelf, list_folder
 AT_ONCE_S = 0.05
 """A start waits so long for the whole; then it goes on in the background, where there is a running loop."""
 
+SOON = 10_000
+"""So many objects are told to the index at once."""
+
 _NAME_BITS, _SIZE_BITS = 128, 48
 
 
@@ -26,7 +30,7 @@ class Rebuild:
 
     def __init__(self, shelf: Shelf, index: Index, evict: Callable[[list[int]], None], bad: Callable[[str], None]) -> None:
         self._shelf, self._index, self._evict, self._bad = shelf, index, evict, bad
-        self._found: list[int] = []
+        self._found: list[list[int]] = []
         self.done = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,7 +44,7 @@ class Rebuild:
             loop = None
         while folders and (loop is None or time.monotonic() < deadline):
             self._take(_list(folders.pop()))
-        if loop is not None and (folders or len(self._found) > 10_000):
+        if loop is not None and (folders or sum(map(len, self._found)) > SOON):
             self._task = loop.create_task(self._go_on(folders))
             return
         for evicted in self._index.adopt(self._in_order()):
@@ -56,7 +60,6 @@ class Rebuild:
     async def _go_on(self, folders: list[str]) -> None:
         while folders:
             self._take(await asyncio.to_thread(_list, folders.pop()))
-        await asyncio.to_thread(self._found.sort, reverse=True)
         for evicted in self._index.adopt(self._in_order()):
             self._evict(evicted)
             await asyncio.sleep(0)
@@ -68,20 +71,19 @@ class Rebuild:
 
     def _take(self, listed: tuple[list[int], list[str]]) -> None:
         found, bad = listed
-        self._found += found
+        self._found.append(found)
         for path in bad:
             self._bad(path)
 
     def _in_order(self) -> Iterator[tuple[int, int]]:
-        """Names and sizes, oldest first; the list is used up, so that its memory is free when the index has its own."""
-        self._found.sort(reverse=True)
-        while self._found:
-            packed = self._found.pop()
+        """Names and sizes, oldest first."""
+        for packed in heapq.merge(*map(_used_up, self._found)):
             yield (packed >> _SIZE_BITS) & ((1 << _NAME_BITS) - 1), packed & ((1 << _SIZE_BITS) - 1)
+        self._found.clear()
 
 
 def _list(path: str) -> tuple[list[int], list[str]]:
-    """Objects, each packed into one number (a third of the memory of a tuple) that sorts by time; and what is no object."""
+    """Objects, the newest first, each packed into one number (a third of the memory of a tuple); and what is no object."""
     found, bad = [], []
     for one in list_folder(path):
         if isinstance(one, str):
@@ -89,4 +91,11 @@ def _list(path: str) -> tuple[list[int], list[str]]:
         else:
             changed_ns, name, size = one
             found.append(((changed_ns << _NAME_BITS | name) << _SIZE_BITS) | size)
+    found.sort(reverse=True)
     return found, bad
+
+
+def _used_up(packed: list[int]) -> Iterator[int]:
+    """From the end; the memory is free when the index has its own."""
+    while packed:
+        yield packed.pop()

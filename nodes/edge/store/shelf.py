@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,17 +123,37 @@ def sync_folder(path: str | Path) -> None:
 
 
 def list_folder(path: str) -> Iterator[tuple[int, int, int] | str]:
-    """What is in one of the 256 folders: time of change in ns, name, size of each; or a path that is no object's."""
-    for folder in os.scandir(path):
-        if not folder.is_dir(follow_symlinks=False):
-            yield folder.path
-            continue
-        parent = path[-2:] + folder.name
-        with os.scandir(folder.path) as files:
-            for file in files:
-                name = names.number(file.name) if file.name.startswith(parent) else None
-                status = file.stat(follow_symlinks=False)
-                if name is None or status.st_size < FOOTER_BYTES:
-                    yield file.path
-                else:
-                    yield status.st_mtime_ns, name, status.st_size
+    """What is in one of the 256 folders: time of change in ns, name, size of each; or a path that is no object's.
+
+    By descriptors, because the kernel walks a long path for each of a million files in the time of a quarter of it all.
+    """
+    top = os.open(path, _FOLDER)
+    try:
+        for second in os.listdir(top):
+            try:
+                folder = os.open(second, _FOLDER, dir_fd=top)
+            except NotADirectoryError:
+                yield f"{path}/{second}"
+                continue
+            try:
+                yield from _files(folder, f"{path}/{second}", path[-2:] + second)
+            finally:
+                os.close(folder)
+    finally:
+        os.close(top)
+
+
+def _files(folder: int, path: str, parent: str) -> Iterator[tuple[int, int, int] | str]:
+    for file in os.listdir(folder):
+        try:
+            status = os.stat(file, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # it was evicted meanwhile
+        name = names.number(file) if file.startswith(parent) else None
+        if name is None or status.st_size < FOOTER_BYTES or not stat.S_ISREG(status.st_mode):
+            yield f"{path}/{file}"
+        else:
+            yield status.st_mtime_ns, name, status.st_size
+
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -15,6 +15,7 @@ import itertools
 import os
 import shutil
 import threading
+import weakref
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from nodes.edge.store.purging import PurgeFile
 from nodes.edge.store.rebuild import Rebuild
 from nodes.edge.store.shelf import Shelf
 from nodes.edge.store.spool import Spool
+from nodes.edge.store.sweep import Sweep
 from nodes.edge.stored import Stored
 from nodes.http.failure import Failure
 from nodes.http.metrics import Metrics
@@ -54,7 +56,9 @@ class Store(Objects):
         super().__init__(Shelf(folder), Index(partial(catalogue.policy(policy), capacity_bytes)), self._file.purges, metrics)
         self._admission = catalogue.admission_rule(admission)(capacity_bytes)
         self._rebuild = Rebuild(self._shelf, self.index, self._evict, self._bad_path)
+        self._sweep = Sweep(self._shelf, self.purges, self._read, self._swept)
         self._fsync, self._serial = fsync, itertools.count()
+        self._writing: weakref.WeakSet[Spool] = weakref.WeakSet()
         try:
             self._shelf.make()
             self._lock = open(folder / "lock", "w", encoding="ascii")  # noqa: SIM115 (held while the edge lives)
@@ -64,6 +68,8 @@ class Store(Objects):
                 metrics.count("longhaul_cache_bad_objects_total")
                 shutil.rmtree(self._shelf.set_aside())
             self._rebuild.start()
+            if len(self.purges):
+                self._sweep.due()
         except BlockingIOError as error:
             raise Failure(f"use the cache {folder}", "another edge uses it", "choose another --cache") from error
         except OSError as error:
@@ -73,6 +79,7 @@ class Store(Objects):
     def close(self) -> None:
         """Let another edge use the folder. What is open stays readable."""
         self._rebuild.stop()
+        self._sweep.stop()
         self._lock.close()
 
     async def ready(self) -> None:
@@ -104,11 +111,13 @@ class Store(Objects):
             return None
         path = self._shelf.temporary / f"{os.getpid()}-{next(self._serial)}"
         try:
-            return Spool(path, self.purges.count, self, room, admitted=decided)
+            spool = Spool(path, self.purges.count, self, room, admitted=decided)
         except OSError:
             self.release(room)
             self._disk_error()
             return None
+        self._writing.add(spool)
+        return spool
 
     def commit(self, spool: Spool, stored: Stored) -> Stored | None:
         """The spool is whole: from now on it is the object. None when it was not stored after all.
@@ -293,5 +302,15 @@ class Store(Objects):
     def _order(self, kind: str, value: str) -> None:
         try:
             self._file.order(kind, value)
+            self._sweep.due()
+        except OSError:
+            self._disk_error()
+            self._sweep.due(now=True)  # what is deleted need not be remembered
+
+    def _swept(self, count: int) -> None:
+        """No object is older than so many orders, except those that are still being written."""
+        self.purges.forget(min([count, *(spool.purges for spool in self._writing if spool.live)]))
+        try:
+            self._file.rewrite()
         except OSError:
             self._disk_error()
