@@ -101,8 +101,9 @@ class Pool:
         return self._contexts[origin]
 
     def _remember(self, origin: Origin, connection: Upstream) -> None:
-        """Under TLS 1.3 the tickets of a session come after the handshake (RFC 8446, section 4.6.1), so look now."""
-        session = connection.session
+        """Under TLS 1.3 the tickets of a session come after the handshake (RFC 8446, section 4.6.1), so look after the
+        first response; not after each, because Python copies the session by writing and parsing it."""
+        session = connection.session if connection.used == 1 else None
         if session is not None:
             self._contexts[origin].offered = session
 

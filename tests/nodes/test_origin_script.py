@@ -49,7 +49,8 @@ def test_think_rate_status_and_framing() -> None:
     ("query", "word"),
     [
         ("status=100", "200 and 999"), ("status=20", "200 and 999"), ("status=1000", "200 and 999"), ("status=", "200 and 999"),
-        ("status=%D9%A2%D9%A0%D9%A0", "200 and 999"), ("etag=a+b", "entity tag"), ('etag="a b"', "entity tag"), ("etag=w/a/b", "entity tag"),
+        ("status=%D9%A2%D9%A0%D9%A0", "200 and 999"),
+        ("etag=a+b", "entity tag"), ("etag=w/a", "entity tag"), ('etag="a b"', "entity tag"),
         ("last-modified=yesterday", "HTTP date"), ("cache-control=a%0D%0AX:1", "field value"), ("vary=%00", "field value"),
         ("header=X", "NAME:VALUE"), ("header=X Y:1", "NAME:VALUE"), ("header=Content-Length:5", "NAME:VALUE"),
         ("header=transfer-encoding:chunked", "NAME:VALUE"), ("header=A:b%0Ac", "field value"), ("framing=close", "chunked"),
