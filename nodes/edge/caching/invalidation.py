@@ -11,13 +11,13 @@ from nodes.http.structured import Malformed, Token, parse_list
 
 
 def targets(method: str, uri: str, status: int, fields: Fields) -> list[str]:
-    """URIs, in normal form, of which every stored response is invalid now; of the target's origin only.
+    """URIs, as effective request URIs, of which every stored response is invalid now; of the target's origin only.
 
     The target itself, Location and Content-Location; nothing after a safe method or an error status.
     """
     if method in SAFE_METHODS or not 200 <= status < 400:
         return []
-    found = [resolve(uri, "")]
+    found: list[str | None] = [uri]
     found += [resolve(uri, value) for name in ("location", "content-location") for value in fields.all(name)]
     return list(dict.fromkeys(target for target in found if target is not None and same_origin(uri, target)))
 

@@ -28,7 +28,7 @@ class Policy:
 def policy(fields: Fields) -> Policy:
     """The directives that this cache obeys for a response with these fields."""
     for name in TARGETS:
-        if name in fields and (found := targeted(fields.get(name) or "")):
+        if name in fields and (found := targeted(fields.get(name) or "")) is not None:
             return Policy(found, True)
     return Policy(of(fields), False)
 

@@ -133,7 +133,7 @@ def _post(request: Asked, status: int, fields: Fields, rules: Policy) -> str:
     if status != 200:
         return f"method POST, status {status}"
     location = fields.get("content-location")
-    if location is None or resolve(request.uri, location) != resolve(request.uri, ""):
+    if location is None or resolve(request.uri, location) != request.uri:
         return "method POST without its own content-location"
     if explicit_s(fields, rules, 0.0) is None:
         return "method POST without a lifetime"

@@ -1,49 +1,50 @@
-"""URIs as far as a cache compares them (RFC 9110, section 4.2.3): resolved, and with what may differ made the same.
+"""URIs that fields such as Location refer to, as the same text that a request for them would have (RFC 9110, section 4.2.3).
 
-It fetches nothing and knows nothing of routing.
+It fetches nothing and knows nothing of routing. The form itself is the wire's: `nodes/http/target.py`.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+from nodes.http.target import effective_uri, parse_target
+
+_NOT_VISIBLE = re.compile(r"[^\x21-\x7e]")
 
 
 def normalised(uri: str) -> str | None:
-    """An http or https URI in normal form, without fragment and user; None for what is not one."""
-    try:
-        parts = urlsplit(uri)
-        port = parts.port
-    except ValueError:
+    """An absolute http or https URI, without its fragment, as the effective URI of a request for it; None for another."""
+    text = uri.partition("#")[0]
+    target = parse_target("GET", text)
+    if target is None or target.scheme is None or target.authority is None:
         return None
-    host = (parts.hostname or "").lower()
-    if parts.scheme not in _DEFAULT_PORTS or not host:
-        return None
-    netloc = f"[{host}]" if ":" in host else host
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        netloc += f":{port}"
-    return urlunsplit((parts.scheme, netloc, _escapes(parts.path) or "/", _escapes(parts.query), ""))
+    return effective_uri(target.scheme, target.authority, text, target.path, target.query)
 
 
 def resolve(base: str, reference: str) -> str | None:
-    """The URI that a reference (as in Location) means at `base`, in normal form; None when that is none of http."""
+    """The URI that a reference means at `base` (RFC 3986, section 5.2), in that form; None when it is none of http.
+
+    Octets that no URI may hold are taken as encoded, as clients take them.
+    """
+    text = _NOT_VISIBLE.sub(lambda found: "".join(f"%{octet:02X}" for octet in found[0].encode()), reference.strip())
     try:
-        return normalised(urljoin(base, reference.strip()))
+        joined = urljoin(base, text)
+        whole = urlsplit(joined)
     except ValueError:
         return None
+    if "/." in whole.path:  # urljoin leaves those of an absolute reference
+        joined = whole._replace(path=_without_dots(whole.path)).geturl()
+    return normalised(joined)
 
 
 def origin_of(uri: str) -> tuple[str, str] | None:
-    """Scheme and authority (RFC 9110, section 4.3.1) of an http URI, for comparing origins."""
+    """Scheme and authority (RFC 9110, section 4.3.1) of an http URI, for comparing origins; None for another."""
     whole = normalised(uri)
     if whole is None:
         return None
-    parts = urlsplit(whole)
-    return parts.scheme, parts.netloc
+    scheme, _, rest = whole.partition("://")
+    return scheme, re.split("[/?]", rest, maxsplit=1)[0]
 
 
 def same_origin(one: str, other: str) -> bool:
@@ -52,11 +53,13 @@ def same_origin(one: str, other: str) -> bool:
     return origin is not None and origin == origin_of(other)
 
 
-def _escapes(text: str) -> str:
-    """Escapes of characters that need none are undone, the others in capitals (RFC 3986, section 6.2.2)."""
-
-    def one(found: re.Match[str]) -> str:
-        char = chr(int(found[1], 16))
-        return char if char in _UNRESERVED else found[0].upper()
-
-    return _ESCAPE.sub(one, text)
+def _without_dots(path: str) -> str:
+    """RFC 3986, section 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join(["", *kept, *([""] if segments[-1] in (".", "..") else [])])
