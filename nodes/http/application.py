@@ -8,6 +8,7 @@ Nothing here serves; `server.py` does. The server looks for the optional parts o
 - `used(answers: dict[Prepared, int]) -> None`: which prepared answers were given since the last call, how often, in
   the order of their first use. Called after each round, also for those given by `try_now`.
 - `reload() -> None`: SIGHUP.
+- `join(team) -> None`: called once, before the first client, when the daemon has several workers.
 - `told(message, worker) -> None`: a message of another worker (see `Team`).
 """
 
@@ -43,35 +44,13 @@ class Team(Protocol):
     count: int
 
     def tell_home(self, message: Message) -> None:
-        """Send to the home's `told`, in order, without waiting; at home it is told at once."""
+        """Send to the home's `told`, in order, without waiting. Not for the home itself."""
         ...
 
     async def tell_all(self, message: Message) -> None:
-        """Send to `told` of every other worker; returns when each has done it."""
+        """The home sends to `told` of every other worker; returns when each has done it or is gone."""
         ...
 
     async def relay(self, request: Request, reply: Reply) -> None:
-        """Have the home answer a request: its bytes pass unchanged, and the home writes the log."""
+        """Have the home answer a request: its bytes pass unchanged, and the home keeps the record. Not for the home."""
         ...
-
-
-class Alone:
-    """The team of a daemon with one worker."""
-
-    index, count = 0, 1
-
-    def __init__(self) -> None:
-        self.application: Application | None = None
-
-    def tell_home(self, message: Message) -> None:
-        """See Team."""
-        told = getattr(self.application, "told", None)
-        if told is not None:
-            told(message, 0)
-
-    async def tell_all(self, message: Message) -> None:
-        """See Team: there is nobody else."""
-
-    async def relay(self, request: Request, reply: Reply) -> None:
-        """See Team: who is alone is the home."""
-        raise RuntimeError(f"the home relays no request: {request.target}, {reply.status}")

@@ -37,7 +37,7 @@ class Connection:
         self.server, self.wire, self.peer, self.loop = server, wire, peer, server.loop
         self.log = f'"client":"{peer}",'
         self.receive, self.send = wire.sock.recv, wire.sock.send
-        self.quick = wire.scheme == "http"
+        self.quick = wire.plain
         """Whether the next bytes may be looked up as they are: nothing is unfinished in either direction."""
         self.lost = False
         self.moved_s = self.loop.time()
@@ -154,9 +154,9 @@ class Connection:
 
     # -- for Server -----------------------------------------------------------------------------------------------
     def drain(self) -> None:
-        """Close if no request is there; otherwise after it."""
+        """Close if no request is there; otherwise after it. Another worker closes its own end."""
         self.quick = False
-        if self._idle:
+        if self._idle and not self.wire.inner:
             self._lose(None)
 
     def sweep(self, now_s: float) -> None:
@@ -176,7 +176,7 @@ class Connection:
         elif self._head_since_s is not None:
             if now_s - self._head_since_s > limits.header_timeout_s:
                 self._refuse(HttpError(408, "the request did not come in time", close=True), None)
-        elif quiet_s > (limits.idle_timeout_s if self.wire.ready else limits.header_timeout_s):
+        elif not self.wire.inner and quiet_s > (limits.idle_timeout_s if self.wire.ready else limits.header_timeout_s):
             self._lose(None)
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -206,6 +206,9 @@ class Connection:
             return
         if self._answer is not None:
             answer, self._answer = self._answer, None
+            if self.wire.inner:
+                self.wire.answered(keep=answer.persistent)
+                self.wire.pump()
             self.server.records.prepared(self, answer, self._began_s, self._first_s)
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
@@ -260,10 +263,10 @@ class Connection:
     def _between(self) -> None:
         """No whole head is there."""
         begun = self._inbound.in_head
-        if self._ended or (self.server.draining and not begun):
+        if self._ended or (self.server.draining and not begun and not self.wire.inner):
             self._lose(None)
         elif not begun:
-            self.quick = self.wire.scheme == "http" and not self._inbound.waiting_bytes
+            self.quick = self.wire.plain and not self._inbound.waiting_bytes
         elif self._head_since_s is None:
             self._head_since_s = self.moved_s
             self.quick = False
@@ -273,6 +276,7 @@ class Connection:
         self.quick, self._head_since_s = False, None
         answer = self.server.ready_answer(key_of(self.wire.scheme, head))
         if answer is not None:
+            self._know_peer()
             self.give(answer)
             return
         try:
@@ -281,6 +285,7 @@ class Connection:
         except HttpError as error:
             self._refuse(error, None)
             return
+        self._know_peer()
         request.client, request.received_at = self.peer, self.loop.time()
         self._body = None
         if request.has_body:
@@ -325,7 +330,9 @@ class Connection:
         self._inbound.stop()
         self._closing = True
         self.quick = False
+        self._know_peer()
         self.server.refuse(error, Reply(self, request), self.loop.time())
+        self._answered(keep=False)
 
     async def _handle(self, request: Request) -> None:
         reply = Reply(self, request)
@@ -335,6 +342,17 @@ class Connection:
             body.discard()
             self._closing = self._closing or body.broken
         self._closing = self._closing or not reply.keep_alive
+        self._answered(keep=not self._closing)
+
+    def _answered(self, *, keep: bool) -> None:
+        """Tell the wire that a response is whole; only another worker wants to know."""
+        if self.wire.inner and not self.lost:
+            self.wire.answered(keep=keep)
+            self._pump()
+
+    def _know_peer(self) -> None:
+        if self.wire.peer is not None and self.wire.peer != self.peer:
+            self.peer, self.log = self.wire.peer, f'"client":"{self.wire.peer}",'
 
     def _handled(self, task: asyncio.Task[None]) -> None:
         """A fault of this program ends the connection, and is told to whoever reads stderr."""

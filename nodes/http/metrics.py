@@ -147,18 +147,17 @@ def _escape(value: str) -> str:
 
 def summed(texts: Iterable[str]) -> str:
     """One text of several that come from workers of one daemon: equal samples added up, gauges too."""
-    order: list[str] = []
-    values: dict[str, float] = {}
+    families: dict[str, dict[str, float]] = {}
     for text in texts:
+        samples: dict[str, float] = {}
         for line in text.splitlines():
             if line.startswith("#"):
-                if line not in values:
-                    values[line] = 0.0
-                    order.append(line)
+                samples = families.setdefault(line, {})
                 continue
             sample, _, number = line.rpartition(" ")
-            if sample not in values:
-                values[sample] = 0.0
-                order.append(sample)
-            values[sample] += float(number)
-    return "\n".join(line if line.startswith("#") else f"{line} {values[line]:.15g}" for line in order) + "\n"
+            samples[sample] = samples.get(sample, 0.0) + float(number)
+    lines: list[str] = []
+    for kind, samples in families.items():
+        lines.append(kind)
+        lines += [f"{sample} {value:.15g}" for sample, value in samples.items()]
+    return "\n".join(lines) + "\n"

@@ -98,6 +98,14 @@ class Reply:
             self._send(b"\r\n")
         await self._connection.drained()
 
+    async def passed_on(self, data: bytes) -> None:
+        """Send bytes of a response that another process makes and frames. Raises ConnectionResetError."""
+        if not self.started:
+            self.started, self.relayed = True, True
+            self.first_byte_at = self._connection.loop.time()
+        self._connection.put(data)
+        await self._connection.drained()
+
     async def flush(self) -> None:
         """Send the head now, without waiting for content."""
         if self._head is not None:

@@ -6,7 +6,6 @@ It does not know what is served: the application does (`application.py`). Its cl
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import ssl
@@ -19,14 +18,16 @@ from nodes.http.application import Application
 from nodes.http.connection import Connection
 from nodes.http.dates import http_date, parse_date
 from nodes.http.limits import Limits
+from nodes.http.link_wire import LinkWire
 from nodes.http.listener import Listener
 from nodes.http.message import Fields, HttpError, Request
-from nodes.http.metrics import Metrics
+from nodes.http.metrics import Metrics, summed
 from nodes.http.prepared import Prepared, PreparedAnswers
 from nodes.http.records import Records
 from nodes.http.reply import Reply
 from nodes.http.requests import RequestParser
 from nodes.http.rounds import Rounds
+from nodes.http.team import Workers
 
 DRAIN_S = 10.0
 RESERVED = frozenset(("/healthz", "/metrics", "/-/healthz", "/-/metrics"))
@@ -40,16 +41,18 @@ class Server:
     """Serves an application until SIGTERM or SIGINT."""
 
     def __init__(self, application: Application, listening: socket.socket, log: AccessLog, metrics: Metrics,
-                 limits: Limits, tls: ssl.SSLContext | None = None) -> None:  # fmt: skip
-        self.application, self.metrics, self.limits = application, metrics, limits
-        self.draining = False
+                 limits: Limits, tls: ssl.SSLContext | None = None, team: Workers | None = None) -> None:  # fmt: skip
+        self.application, self.metrics, self.limits, self.team = application, metrics, limits, team
+        self.draining = self.failed = False
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self._all_closed = asyncio.Event()
+        self._all_closed.set()
+        self._stop = asyncio.Event()
         host, port = listening.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.parser = RequestParser(limits, self.address)
-        log.name(application.name, None)
+        log.name(application.name, None if team is None else team.index)
         self.records = Records(log, metrics, self.loop, getattr(application, "used", None))
         self._answers: PreparedAnswers | None = getattr(application, "prepared", None)
         self.prepared: Callable[[bytes], Prepared | None] = _nothing if self._answers is None else self._answers.by_head.get
@@ -57,18 +60,19 @@ class Server:
         self._rounds = Rounds(self)
         self._listener = Listener(self, self._rounds, listening, tls)
 
-    async def run(self) -> None:
-        """Serve until a signal, then finish what is being served, for at most 10 s."""
-        stop = asyncio.Event()
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until a signal, then finish what is being served, for at most 10 s. `ready` gets the address."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, stop.set)
+            self.loop.add_signal_handler(number, self.stop)
         reload: Callable[[], None] | None = getattr(self.application, "reload", None)
         if reload is not None:
             self.loop.add_signal_handler(signal.SIGHUP, reload)
+        if self.team is not None:
+            self.team.serve(self, self.application)
         parse_date(http_date(0))  # loads strptime's tables now rather than inside the first measured request
-        print(json.dumps({"event": "ready", "listen": self.address, "name": self.application.name}), flush=True)
+        ready(self.address)
         sweeper = self.loop.create_task(self._sweep())
-        await stop.wait()
+        await self._stop.wait()
         self._listener.close()
         await self._drain()
         sweeper.cancel()
@@ -76,20 +80,30 @@ class Server:
         self._rounds.close()
         self.records.flush()
         self.records.log.close()
+        if self.team is not None:
+            self.team.close()
+
+    def stop(self, *, failed: bool = False) -> None:
+        """Begin to stop; `failed` when that is because of a fault."""
+        self.failed = self.failed or failed
+        self._stop.set()
 
     async def _drain(self) -> None:
         self.draining, self.prepared, self._answers = True, _nothing, None
         for connection in list(self.connections):
             connection.drain()
-        if self.connections:
-            try:
-                await asyncio.wait_for(self._all_closed.wait(), DRAIN_S)
-            except TimeoutError:
-                print(f"longhaul: stopped with {len(self.connections)} responses unfinished after {DRAIN_S:.0f} s",
-                      file=sys.stderr)  # fmt: skip
-                for connection in list(self.connections):
-                    connection.abort(reset=True)
-                await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._all_closed.wait()
+                if self.team is not None:
+                    await self.team.left_alone()
+                    await self._all_closed.wait()
+        except TimeoutError:
+            print(f"longhaul: stopped with {len(self.connections)} responses unfinished after {DRAIN_S:.0f} s",
+                  file=sys.stderr)  # fmt: skip
+            for connection in list(self.connections):
+                connection.abort(reset=True)
+            await asyncio.sleep(0)
 
     async def _sweep(self) -> None:
         """Have every connection look at its times; often enough for the shortest of them."""
@@ -101,13 +115,27 @@ class Server:
             for connection in list(self.connections):
                 connection.sweep(now_s)
 
+    # -- for Workers ----------------------------------------------------------------------------------------------
+    def linked(self, sock: socket.socket) -> None:
+        """Another worker has made a link."""
+        sock.setblocking(False)
+        self.opened(Connection(self, LinkWire(sock, self._rounds.epoll), "-"))
+
+    def own_metrics(self) -> str:
+        """This process's numbers; the log is written up to now."""
+        self.records.flush()
+        self.records.tell_used()
+        self.metrics.gauge("longhaul_connections_open", sum(not one.wire.inner for one in self.connections))
+        return self.metrics.text()
+
     # -- for Listener and Connection ------------------------------------------------------------------------------
     def opened(self, connection: Connection) -> None:
         """One more client."""
         self.connections.add(connection)
         self._rounds.members[connection.wire.fd] = connection
         self._all_closed.clear()
-        self.metrics.count("longhaul_connections_total")
+        if not connection.wire.inner:
+            self.metrics.count("longhaul_connections_total")
 
     def closed(self, connection: Connection) -> None:
         """One client fewer."""
@@ -148,7 +176,7 @@ class Server:
                 await self._reserved(request, reply)
             else:
                 if request.path.startswith("/-/"):
-                    self.records.flush()  # who asks the daemon about itself reads its log too
+                    await self._settled()  # who asks the daemon about itself reads its log too
                 await self.application.handle(request, reply)
         except HttpError as error:
             gone = self._refusal(_of_body(request) or error, reply)
@@ -186,14 +214,20 @@ class Server:
         return ""
 
     async def _reserved(self, request: Request, reply: Reply) -> None:
-        self.records.flush()
         if request.path.endswith("/healthz"):
             await reply.full(200, Fields([("Content-Type", "text/plain"), ("Cache-Control", "no-store")]), b"ok\n")
-            return
-        self.records.tell_used()
-        self.metrics.gauge("longhaul_connections_open", len(self.connections))
-        kind = ("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        await reply.full(200, Fields([kind, ("Cache-Control", "no-store")]), self.metrics.text().encode())
+        elif self.team is not None and self.team.index:
+            await self.team.relay(request, reply)
+        else:
+            texts = await self._settled()
+            text = texts[0] if len(texts) == 1 else summed(texts)
+            kind = ("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            await reply.full(200, Fields([kind, ("Cache-Control", "no-store")]), text.encode())
+
+    async def _settled(self) -> list[str]:
+        """The numbers of every worker that this one can ask, itself first; what they have logged is written."""
+        own = self.own_metrics()
+        return [own] if self.team is None or self.team.index else [own, *await self.team.metrics()]
 
 
 def _of_body(request: Request) -> HttpError | None:

@@ -19,6 +19,7 @@ class TlsWire(Wire):
     """See Wire."""
 
     scheme = "https"
+    plain = False
     sock: ssl.SSLSocket
 
     def __init__(self, sock: socket.socket, epoll: select.epoll, context: ssl.SSLContext) -> None:

@@ -32,8 +32,15 @@ class Wire:
     """A non-blocking socket in an epoll. After `close` it is in neither."""
 
     scheme = "http"
+    plain = True
+    """Whether the bytes of the socket are the client's own."""
+    inner = False
+    """Whether a worker of this daemon is at the other end."""
     ready = True
     """Whether a handshake is over."""
+
+    peer: str | None = None
+    """Who the client is, where the wire knows better than the socket."""
 
     def __init__(self, sock: socket.socket, epoll: select.epoll) -> None:
         self.sock, self.fd = sock, sock.fileno()
@@ -100,6 +107,9 @@ class Wire:
         if mask != self._mask and not self.closed:
             self._mask = mask
             self._epoll.modify(self.fd, mask)
+
+    def answered(self, *, keep: bool) -> None:
+        """A response is whole, and has been put; `keep` when another may follow."""
 
     def finish_sending(self) -> None:
         """Tell the client that nothing more comes. Raises OSError."""

@@ -66,7 +66,7 @@ def test_an_upgrade_is_ignored_and_the_next_request_served(origin: Daemon) -> No
 
 
 def test_content_nobody_reads_is_skipped(origin: Daemon) -> None:
-    said = b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
+    said = b"POST /objects/1KiB/x HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
     heard = raw(origin.port, said + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     assert heard.count(b"HTTP/1.1 405 ") == 1
     assert heard.endswith(b"ok\n")
