@@ -25,9 +25,11 @@ def normalised(uri: str) -> str | None:
 def resolve(base: str, reference: str) -> str | None:
     """The URI that a reference means at `base` (RFC 3986, section 5.2), in that form; None when it is none of http.
 
-    Octets that no URI may hold are taken as encoded, as clients take them.
+    Octets that no URI may hold are taken as encoded, as clients take them (the text is Latin-1, as fields are read).
     """
-    text = _NOT_VISIBLE.sub(lambda found: "".join(f"%{octet:02X}" for octet in found[0].encode()), reference.strip())
+    text = _NOT_VISIBLE.sub(
+        lambda found: "".join(f"%{octet:02X}" for octet in found[0].encode("latin-1", "replace")), reference.strip()
+    )
     try:
         joined = urljoin(base, text)
         whole = urlsplit(joined)
