@@ -15,7 +15,7 @@ from nodes.http.message import HttpError
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/([0-9])\.([0-9])\r\n")
 _FIELD = _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n"
-_HEAD = re.compile(rb"(?:\r\n)?" + _LINE.pattern + rb"((?:" + _FIELD + rb")*+\r\n)")
+_HEAD = re.compile(rb"(?:\r\n)?" + _LINE.pattern + rb"((?:" + _FIELD + rb")*\r\n)")
 _FIELD_LINE = re.compile(_FIELD)
 _ILLEGAL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 LONGEST_METHOD_BYTES = 40

@@ -38,7 +38,7 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools."""
-        self._items.append((name.decode("latin-1"), value.decode("latin-1")))
+        self._items.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def parse(self, raw: bytes, scheme: str) -> tuple[Request, Framing]:
         """The request of a whole head, and how its content ends. Raises HttpError."""

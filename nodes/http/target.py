@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 # Visible ASCII without what no URI may hold and clients never send: a fragment, quotes, angle brackets, a backslash.
 # The brackets, braces, `|`, `^` and "`" that browsers leave as they are pass (RFC 9112, section 3.2, forbids mending).
-_OCTETS = r"(?:[!$&-;=?-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
+_OCTETS = r"[!$-;=?-\[\]-~]*"
 _ORIGIN = re.compile(f"/{_OCTETS}", re.ASCII)
 _ABSOLUTE = re.compile(f"(https?)://([^/?]*)({_OCTETS})", re.ASCII | re.IGNORECASE)
+_BAD_ENCODING = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 _AUTHORITY = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::(?P<port>[0-9]{0,5}))?", re.ASCII
 )
@@ -33,6 +34,8 @@ class Target(NamedTuple):
 
 def parse_target(method: str, target: str) -> Target | None:
     """The parts of a target, or None when it has none of the forms that its method may use."""
+    if "%" in target and _BAD_ENCODING.search(target):
+        return None
     if _ORIGIN.fullmatch(target):
         path, _, query = target.partition("?")
         return Target(path, query, None, None)

@@ -22,7 +22,7 @@ class Daemon:
     """One process; `port` is where it listens."""
 
     def __init__(self, kind: str, *arguments: str, **popen: Any) -> None:
-        command = [sys.executable, "-m", f"nodes.{kind}", *arguments]
+        command = [sys.executable, "-m", kind if "." in kind else f"nodes.{kind}", *arguments]
         self.process = subprocess.Popen(
             command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
         )
