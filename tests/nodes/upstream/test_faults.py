@@ -148,6 +148,24 @@ def test_an_answer_before_the_request_was_whole_is_heard(script: Scripts, leaves
     assert (seen.status, seen.content, seen.error, seen.reusable) == (413, b"too much", None, False)
 
 
+def test_an_answer_is_heard_even_when_the_reset_behind_it_is_noticed_first(script: Scripts) -> None:
+    async def blind() -> AsyncIterator[bytes]:
+        yield bytes(1000)
+        await asyncio.sleep(0.05)
+        time.sleep(0.2)  # the event loop sees neither the answer nor the reset before the next write fails
+        yield bytes(1000)
+        yield bytes(1000)
+
+    def answer(head: str, sock: socket.socket) -> bool:
+        sock.recv(10)
+        time.sleep(0.1)
+        sock.sendall(ok(b"too much", status="413 Content Too Large"))
+        return False  # closes with unread bytes, which is a reset
+
+    seen = once(script(answer).port, head=POST, body=blind())
+    assert (seen.status, seen.content, seen.error, seen.reusable) == (413, b"too much", None, False)
+
+
 def test_request_and_response_flow_at_once(script: Scripts) -> None:
     def echo(head: str, sock: socket.socket) -> bool:
         sock.sendall(CHUNKED)

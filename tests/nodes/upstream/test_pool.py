@@ -68,7 +68,8 @@ def test_waiting_for_a_connection_ends_too(script: Scripts) -> None:
 
 
 @pytest.mark.parametrize("unasked", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"\r\n"])
-def test_an_idle_connection_that_ends_or_speaks_is_not_used(script: Scripts, unasked: bytes) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen yet"])
+def test_an_idle_connection_that_ends_or_speaks_is_not_used(script: Scripts, unasked: bytes, seen: bool) -> None:
     def answer(head: str, sock: socket.socket) -> bool:
         sock.sendall(ok(b"x"))
         if behind.connections == 1:
@@ -81,7 +82,9 @@ def test_an_idle_connection_that_ends_or_speaks_is_not_used(script: Scripts, una
 
     async def twice(pool: Pool) -> None:
         assert (await exchange(pool, here(behind))).reusable
-        time.sleep(0.15)  # the loop itself has not looked yet
+        time.sleep(0.15)  # the event loop has not looked yet
+        if seen:
+            await asyncio.sleep(0.02)
         assert (await exchange(pool, here(behind))).content == b"x"
 
     with_pool(twice)
