@@ -14,7 +14,7 @@ from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import Failure
 from nodes.http.origin_address import Origin
 from nodes.http.timeouts import Timeouts
-from nodes.http.tls import ClientContext, tls_fault
+from nodes.http.tls import ClientContext, is_for_another, tls_fault
 from nodes.http.upstream import Upstream
 from nodes.http.upstream_error import Phase, UpstreamError
 
@@ -32,13 +32,32 @@ async def dial(origin: Origin, timeouts: Timeouts, congestion_control: str | Non
         text = f"the origin {origin.where} did not {what} within {timeouts.connect_s:g} s"
         raise UpstreamError(text, phase, timeout=True) from error
     except ssl.SSLError as error:
-        raise UpstreamError(tls_fault(error, origin.where, origin.name), "tls") from error
+        names = await _names(origin, timeouts, context) if context is not None and is_for_another(error) else ()
+        raise UpstreamError(tls_fault(error, origin.where, origin.name, names), "tls") from error
     except Failure as error:
         raise UpstreamError(str(error), phase) from error
     except OSError as error:
         if phase == "tls":
             raise UpstreamError(f"the origin {origin.where} closed the connection during the TLS handshake", phase) from error
         raise UpstreamError(f"the origin {origin.where} cannot be reached: {_reason(error)}", phase) from error
+
+
+async def _names(origin: Origin, timeouts: Timeouts, refused: ClientContext) -> tuple[str, ...]:
+    """Whom the origin's certificate is for, so that the error can say it; nothing when it cannot be found out.
+
+    OpenSSL does not show a certificate that it refused. So this asks once more, with the same trust and any name, and
+    sends nothing.
+    """
+    context = refused.trust.context()
+    context.check_hostname = False
+    try:
+        async with asyncio.timeout(timeouts.connect_s):
+            found = await _upstream(await _tcp(origin, None), origin, timeouts, context)
+    except OSError:  # TimeoutError and ssl.SSLError are such
+        return ()
+    certificate = found.transport.get_extra_info("peercert") or {}
+    found.close()
+    return tuple(str(name) for _, name in certificate.get("subjectAltName", ()))
 
 
 async def _tcp(origin: Origin, congestion_control: str | None) -> socket.socket:

@@ -24,6 +24,7 @@ class ClientContext(ssl.SSLContext):
     """
 
     offered: ssl.SSLSession | None = None
+    trust: ClientTls
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False,
                  server_hostname: Any = None, session: ssl.SSLSession | None = None) -> ssl.SSLObject:  # fmt: skip
@@ -43,6 +44,7 @@ class ClientTls:
     def context(self) -> ClientContext:
         """A new context. Raises Failure when the authority cannot be read."""
         context = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.trust = self
         context.set_alpn_protocols(ALPN)
         _bound(context, self.version)
         if not self.verify:
@@ -94,16 +96,24 @@ _UNKNOWN = {18, 19, 20, 21}
 """X509_V_ERR_*: self-signed, self-signed in the chain, no local issuer, no chain."""
 
 
-def tls_fault(error: ssl.SSLError, where: str, name: str) -> str:
-    """A failed handshake with the origin at `where`, which should be `name`, in one sentence."""
+def is_for_another(error: ssl.SSLError) -> bool:
+    """Whether the certificate is good but for other names than the one that was wanted."""
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    return code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH)
+
+
+def tls_fault(error: ssl.SSLError, where: str, name: str, names: tuple[str, ...] = ()) -> str:
+    """A failed handshake with the origin at `where`, which should be `name`, in one sentence; `names` are those of its
+    certificate where they are known."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_MESSAGE", "RECORD_LAYER_FAILURE"):
             return f"the origin {where} does not speak TLS"
         words = (error.reason or str(error)).replace("_", " ").lower()
         return f"the TLS handshake with the origin {where} failed: {words}"
     code = error.verify_code
-    if code in (_HOSTNAME_MISMATCH, _ADDRESS_MISMATCH):
-        why = f"its certificate is not for {name}"
+    if is_for_another(error):
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        why = f"its certificate is {f'for {shown}, ' if names else ''}not for {name}"
     elif code == _EXPIRED:
         why = "its certificate has expired"
     elif code == _NOT_YET:

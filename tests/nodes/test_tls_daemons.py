@@ -75,6 +75,7 @@ def test_clients_resume_sessions(secured: Daemon, folder: Path, version: ssl.TLS
     assert resumed == [False, True, True]
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_an_old_version_is_refused_and_the_server_goes_on(secured: Daemon, folder: Path) -> None:
     context = trusting(folder)
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
