@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from nodes.http.limits import Limits
 from nodes.http.origin_address import Origin
 
 KEYS_BYTES = 256 << 20
@@ -26,6 +27,7 @@ class Edge:
     combined: bool = False
     """Log in nginx's own format, which costs it less, instead of our fields."""
     idle_s: float = 60.0
+    connect_s: float = 10.0
     timeout_s: float = 30.0
     idle_connections: int = 256
     tls: tuple[str, str, tuple[str, ...]] | None = None
@@ -34,6 +36,7 @@ class Edge:
     origin_insecure: bool = False
     origin_tls: tuple[str, ...] = ()
     as_root: bool = False
+    limits: Limits = field(default_factory=Limits)
     files: int = 65536
     """How many descriptors a process may have at most."""
 
@@ -56,9 +59,13 @@ http {{
     tcp_nodelay on;
     open_file_cache max=65536 inactive=60s;
     open_file_cache_valid 60s;
-    keepalive_timeout 300s;
+    keepalive_timeout {_ms(edge.limits.idle_timeout_s)};
     keepalive_requests 1000000000;
-    client_max_body_size 0;
+    client_max_body_size {edge.limits.body_bytes};
+    client_header_timeout {_ms(edge.limits.header_timeout_s)};
+    client_body_timeout {_ms(edge.limits.body_timeout_s)};
+    send_timeout {_ms(edge.limits.write_timeout_s)};
+    large_client_header_buffers 8 {edge.limits.request_line_bytes};
     client_body_temp_path tmp/body;
     proxy_temp_path tmp/proxy;
     fastcgi_temp_path tmp/fastcgi;
@@ -75,7 +82,7 @@ http {{
     upstream origin {{
         server {_where(edge.origin)};
         keepalive {edge.idle_connections};
-        keepalive_timeout {edge.idle_s * 1e3:.0f}ms;
+        keepalive_timeout {_ms(edge.idle_s)};
         keepalive_requests 1000000000;
     }}
 
@@ -89,9 +96,9 @@ http {{
             proxy_set_header Connection "";
             proxy_set_header Via $via;
             proxy_set_header CDN-Loop $loop;
-            proxy_connect_timeout {edge.timeout_s * 1e3:.0f}ms;
-            proxy_read_timeout {edge.timeout_s * 1e3:.0f}ms;
-            proxy_send_timeout {edge.timeout_s * 1e3:.0f}ms;
+            proxy_connect_timeout {_ms(edge.connect_s)};
+            proxy_read_timeout {_ms(edge.timeout_s)};
+            proxy_send_timeout {_ms(edge.timeout_s)};
             proxy_buffers 16 16k;
             proxy_request_buffering off;
 {_origin_tls(edge)}
@@ -193,6 +200,10 @@ def _origin_tls(edge: Edge) -> str:
             proxy_ssl_name {edge.origin.name};
             proxy_ssl_protocols {" ".join(edge.origin_tls)};
             {check}"""
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.0f}ms"
 
 
 def _where(origin: Origin) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from nodes.http import authority, tls_options
 from nodes.http.failure import USAGE, Failure
-from nodes.http.options import Parser, listen, parser, positive, quantity
+from nodes.http.listening import listen
+from nodes.http.options import Parser, limits, parser, positive, quantity
 from nodes.http.origin_address import parse_origin
 from nodes.nginx_edge.config import Edge
 from units import byte_count, milliseconds
@@ -45,14 +46,14 @@ def made() -> Parser:
     found.add_argument("--fsync", choices=("always", "never"), default="never", help="nginx can only `never`")
     found.add_argument("--origin-idle", metavar="TIME", dest="idle_ms", type=positive(milliseconds), default=60_000.0,
                        help="keep an idle connection to the origin so long (default 60s)")  # fmt: skip
+    found.add_argument("--origin-connect", metavar="TIME", dest="connect_ms", type=positive(milliseconds),
+                       default=10_000.0, help="wait so long for the origin to accept a connection (default 10s)")  # fmt: skip
     found.add_argument("--origin-timeout", metavar="TIME", dest="timeout_ms", type=positive(milliseconds),
-                       default=30_000.0, help="wait so long for the origin to connect or send (default 30s)")  # fmt: skip
+                       default=30_000.0, help="wait so long for the origin to answer or send more (default 30s)")  # fmt: skip
     found.add_argument("--log-format", choices=("json", "combined"), default="json",
                        help="our fields, or nginx's own format, in which it serves a tenth more small hits (default json)")
     tls_options.add_client(found)
     known = {name for action in found._actions for name in action.option_strings}
-    if "--workers" not in known:
-        found.add_argument("--workers", metavar="N", type=positive(int), default=1, help="worker processes (default 1)")
     for name in CANNOT:
         if name not in known:
             found.add_argument(name, help=argparse.SUPPRESS)
@@ -81,16 +82,18 @@ def edge(options: argparse.Namespace) -> tuple[Edge, Path]:
         raise Failure(f"write {error.filename}", cause, "choose another --cache or --log") from error
     return Edge(
         name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", options.origin, options.capacity_bytes,
-        options.workers, _file(options.log), options.log_format == "combined", options.idle_ms / 1e3, options.timeout_ms / 1e3,
+        options.workers, _file(options.log), options.log_format == "combined", options.idle_ms / 1e3, options.connect_ms / 1e3,
+        options.timeout_ms / 1e3,
         tls=_tls(options, name, host), origin_authority=_file(options.origin_authority),
         origin_insecure=options.origin_insecure, origin_tls=_VERSIONS[options.origin_tls_version],
-        as_root=os.geteuid() == 0, files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        as_root=os.geteuid() == 0, limits=limits(options), files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     ), folder  # fmt: skip
 
 
 def address(host: str, port: int) -> tuple[str, int]:
     """Where to listen, with the kernel's choice for port 0. Raises Failure when it cannot be."""
-    with listen(host, port, None) as tried:  # nginx alone would say this in words of its own, or share the port
+    (tried,) = listen(host, port, None)  # nginx alone would say this in words of its own, or share the port
+    with tried:
         found: tuple[str, int] = tried.getsockname()[:2]
     return found
 
