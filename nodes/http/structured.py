@@ -16,7 +16,7 @@ _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?", re.ASCII)
 _STRING = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*")
-_BYTES = re.compile(r":([A-Za-z0-9+/=]*):")
+_BYTES = re.compile(r":([A-Za-z0-9+/]*={0,2}):")
 _DISPLAY = re.compile(r'%"((?:[\x20-\x21\x23-\x24\x26-\x7e]|%[0-9a-f]{2})*)"')
 _BOOLEAN = re.compile(r"\?([01])")
 _DATE = re.compile(r"@(-?\d{1,15})(?![\d.])", re.ASCII)
@@ -167,8 +167,9 @@ def _number(found: re.Match[str]) -> Bare:
 
 def _bytes(found: re.Match[str]) -> bytes:
     """Section 4.2.7; a missing padding is allowed there."""
+    text = found[1].rstrip("=")
     try:
-        return base64.b64decode(found[1] + "=" * (-len(found[1]) % 4))
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:
         raise Malformed("no base64") from error
 
