@@ -242,12 +242,13 @@ class Connection:
     def _go_on(self) -> None:
         """Take from what has come as far as it may be taken now."""
         while not self.lost and self._linger_s is None:
+            busy = self._task is not None or self.wire.waiting
+            if self._closing and not busy:
+                self._close_politely()
+                break
             if self._inbound.in_content and not self._take_content():
                 break
-            if self._task is not None or self.wire.waiting or self._inbound.in_content:
-                break
-            if self._closing:
-                self._close_politely()
+            if busy or self._inbound.in_content:
                 break
             try:
                 head = self._inbound.head()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -65,8 +67,9 @@ def test_byte_by_byte_it_means_the_same(section: str, said: bytes, status: int) 
 _PARTS = st.sampled_from(
     [b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"GET / HTTP/1.0\r\n", HOST, HOST, b"\r\n", b"\r\n", b"\r\n\r\n", b"\n",
      b"\r", b" ", b"\t", b"\x00", b":", b"A: b\r\n", b"A : b\r\n", b"Content-Length: 3\r\n", b"Content-Length: 4\r\n",
-     b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n", b"0\r\n\r\n", b"3;a=b\r\n",
-     b"Connection: close\r\n", b"Upgrade: h2c\r\nConnection: upgrade\r\n", b"\xff", head(), post(b"Content-Length: 3") + b"abc",
+     b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\r\n", b"abc", b"3\r\nabc\r\n", b"0\r\n", b"0\r\n\r\n",
+     b"3;a=b\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\nConnection: upgrade\r\n", b"\xff", head(),
+     post(b"Content-Length: 3") + b"abc",
      post(b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\nT: x\r\n\r\n"]
 )  # fmt: skip
 _STREAMS = st.lists(st.one_of(_PARTS, st.binary(max_size=8)), max_size=24).map(b"".join)
@@ -79,7 +82,7 @@ _SMALL = Limits(request_line_bytes=32, fields_bytes=64, fields_count=3, body_byt
 def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts: list[int], small: bool) -> None:
     limits = _SMALL if small else LIMITS
     places = sorted({0, *(cut for cut in cuts if cut < len(said)), len(said)})
-    pieces = [said[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [said[a:b] for a, b in pairwise(places)]
     assert hear(pieces, limits) == hear([said], limits)
 
 
@@ -151,8 +154,8 @@ def test_a_client_that_names_no_host_means_where_it_has_connected_to() -> None:
 
 @pytest.mark.parametrize(
     ("version", "connection", "persistent"),
-    [("1.1", None, True), ("1.1", "close", False), ("1.1", "Keep-Alive, CLOSE", False), ("1.1", "x", True), ("1.0", None, False),
-     ("1.0", "Keep-Alive", True), ("1.0", "close, keep-alive", False)],
+    [("1.1", None, True), ("1.1", "close", False), ("1.1", "Keep-Alive, CLOSE", False), ("1.1", "x", True),
+     ("1.0", None, False), ("1.0", "Keep-Alive", True), ("1.0", "close, keep-alive", False)],
 )  # fmt: skip
 def test_a_connection_is_kept_as_section_9_3_says(version: str, connection: str | None, persistent: bool) -> None:
     line = f"Connection: {connection}\r\n" if connection else ""

@@ -73,7 +73,7 @@ class WireApp:
         connection.give(answer, request)
         return True
 
-    async def handle(self, request: Request, reply: Reply) -> None:
+    async def handle(self, request: Request, reply: Reply) -> None:  # noqa: PLR0912  # a list of examples
         """`/echo` the content, `/status/N`, `/slow?MS`, `/chunks`, `/interim`, `/file`, `/drop/...`, `/team...`."""
         path = request.path
         if path == "/echo":

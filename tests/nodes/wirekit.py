@@ -34,6 +34,13 @@ class Daemon:
         self.port = int(self.ready["listen"].rpartition(":")[2])
         self.url = f"http://{self.ready['listen']}"
 
+    @property
+    def log(self) -> Path:
+        """The file of `--log`."""
+        command = self.process.args
+        assert isinstance(command, list)
+        return Path(command[command.index("--log") + 1])
+
     def get(self, path: str, *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
         """One request on a connection of its own."""
         return ask(self.port, method, path, *fields, body=body)
@@ -87,6 +94,17 @@ def hear(sock: socket.socket) -> bytes:
         if not data:
             return b"".join(parts)
         parts.append(data)
+
+
+def listen(sock: socket.socket, until: bytes) -> bytes:
+    """What is heard up to and with `until`."""
+    heard = b""
+    while until not in heard:
+        data = sock.recv(1 << 20)
+        if not data:
+            raise AssertionError(f"closed before {until!r}: {heard[-300:]!r}")
+        heard += data
+    return heard
 
 
 def request(method: str, path: str, *fields: str, body: bytes = b"") -> bytes:
