@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 
 from experiments.harness.load.errors import LoadError
 
-DRAIN_S = 2.0
+DRAIN_S = 1.0
 LEAST_OF_RATE = 0.99
 
 

@@ -10,9 +10,6 @@ from pathlib import Path
 
 from experiments.harness.load.engine import Engine
 
-MOST_FOREIGN = 0.1
-"""A run during which others used more than this of one processor is measured again."""
-
 
 @dataclass(frozen=True)
 class Reading:

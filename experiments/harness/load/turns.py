@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from experiments.harness.load import quiet
 from experiments.harness.load.engine import Engine
 
-ATTEMPTS = 4
+ATTEMPTS = 6
 """A run that others disturbed is repeated so often at most; then it is taken as it is, and said to be so."""
 
 Run = Callable[[Engine], tuple[float, str]]
@@ -36,25 +36,28 @@ class Turns:
     peer: Engine
     repetitions: int
 
-    def take(self, run: Run, what: str, unit: str, *, loads: bool = True) -> Samples:
-        """The figures of all runs. `loads` False: what is measured needs no processor to itself, so that no run is repeated."""
+    def take(self, run: Run, what: str, unit: str, most_foreign: float | None = 0.1) -> Samples:
+        """The figures of all runs; one during which others used more of a processor than `most_foreign` is repeated.
+
+        None: what is measured needs no processor to itself.
+        """
         ours, peer = list[float](), list[float]()
         for number in range(self.repetitions):
             both = [(self.ours, ours), (self.peer, peer)]
             for engine, samples in both if number % 2 else reversed(both):
-                samples.append(undisturbed(engine, run, unit) if loads else run(engine)[0])
+                samples.append(run(engine)[0] if most_foreign is None else undisturbed(engine, run, unit, most_foreign))
         say(f"  {what}: ours {statistics.median(ours):.4g}, nginx {statistics.median(peer):.4g} {unit}")
         return Samples(tuple(ours), tuple(peer))
 
 
-def undisturbed(engine: Engine, run: Run, unit: str) -> float:
+def undisturbed(engine: Engine, run: Run, unit: str, most_foreign: float) -> float:
     """The figure of a run during which others left the processors alone, if one of the attempts is such a run."""
     for _ in range(ATTEMPTS):
         before = quiet.reading(engine)
         value, more = run(engine)
         after = quiet.reading(engine)
         others = quiet.foreign_share(before, after)
-        disturbed = others > quiet.MOST_FOREIGN
+        disturbed = others > most_foreign
         words = [f"{value:.4g} {unit}", f"server {quiet.engine_share(before, after):.0%} of a processor", more,
                  f"disturbed: others {others:.0%}" if disturbed else ""]  # fmt: skip
         say(f"    {engine.kind}: {', '.join(filter(None, words))}")
