@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 
 from nodes.http.dial import dial
+from nodes.http.failure import Failure
 from nodes.http.origin_address import Origin
 from nodes.http.timeouts import Timeouts
 from nodes.http.tls import ClientContext, ClientTls
@@ -36,7 +37,7 @@ class Pool:
         """Connections whose TLS session was an earlier one's."""
 
     async def take(self, origin: Origin, *, fresh: bool = False) -> Upstream:
-        """A connection for one request; `fresh` makes a new one. Raises UpstreamError, and Failure (a wrong CA file)."""
+        """A connection for one request; `fresh` makes a new one. Raises UpstreamError."""
         while True:
             idle = self._idle.setdefault(origin, [])
             while idle and not fresh:
@@ -97,7 +98,10 @@ class Pool:
         if origin.scheme != "https":
             return None
         if origin not in self._contexts:
-            self._contexts[origin] = self._tls.context()
+            try:
+                self._contexts[origin] = self._tls.context()
+            except Failure as error:  # the file was there when the daemon started
+                raise UpstreamError(str(error), "tls") from error
         return self._contexts[origin]
 
     def _remember(self, origin: Origin, connection: Upstream) -> None:

@@ -161,5 +161,20 @@ def test_a_wrong_authority_for_origins_is_told_at_the_start(tmp_path: Path) -> N
         assert (done.returncode, word in done.stderr) == (2, True)
 
 
+def test_workers_resume_each_others_sessions(start: Starts, tmp_path: Path) -> None:
+    issue(tmp_path, ["unused"])
+    daemon = start("edge", "--origin", "http://127.0.0.1:9", "--cache", str(tmp_path / "cache"), "--capacity", "1MiB",
+                   "--workers", "2", "--tls-authority", str(tmp_path), "--name", NAME)  # fmt: skip
+    context, session, resumed = trusting(tmp_path), None, []
+    for _ in range(12):  # the kernel spreads connections over the workers
+        plain = socket.create_connection(("127.0.0.1", daemon.port), timeout=5)
+        with context.wrap_socket(plain, server_hostname=NAME, session=session) as sock:
+            sock.sendall(request("GET", "/healthz"))
+            hear(sock)
+            resumed.append(sock.session_reused)
+            session = sock.session
+    assert resumed == [False] + [True] * 11
+
+
 def test_plain_daemons_stay_plain(origin: Daemon) -> None:
     assert ask(origin.port, "GET", "/healthz").body == b"ok\n"

@@ -157,6 +157,13 @@ def test_content_is_not_copied() -> None:
     assert chunked.feed(piece)[0] is piece
 
 
+@given(st.sampled_from([b"", b"HTTP/1.1 ", OK, CHUNKED, OK + b"Content-Length: 3\r\n"]),
+       st.lists(st.binary(max_size=200), max_size=6), st.booleans())  # fmt: skip
+def test_no_bytes_do_more_than_be_refused(beginning: bytes, pieces: list[bytes], ends: bool) -> None:
+    seen = read([beginning, *pieces] if beginning else pieces, ends=ends)
+    assert isinstance(seen, str | dict)
+
+
 class Witness:
     """The same message as httptools reads it."""
 

@@ -215,11 +215,14 @@ def test_content_until_the_close_needs_close_notify(
         assert seen.failed.phase == "content"
 
 
-def test_many_bytes_survive_tls_and_a_slow_reader(secured: Callable[..., ScriptedOrigin], leaf: Leaf) -> None:
+@pytest.mark.parametrize("framed", [True, False])
+def test_many_bytes_survive_tls_and_a_slow_reader(secured: Callable[..., ScriptedOrigin], leaf: Leaf, framed: bool) -> None:
     body = bytes(range(256)) * 32768  # 8 MiB
 
     def answer(head: str, sock: socket.socket) -> bool:
-        sock.sendall(ok(body, "Connection: close"))
+        assert isinstance(sock, ssl.SSLSocket)
+        sock.sendall(ok(body, "Connection: close") if framed else b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        sock.unwrap()
         return False
 
     behind = secured(answer)
@@ -237,6 +240,12 @@ def test_many_bytes_survive_tls_and_a_slow_reader(secured: Callable[..., Scripte
         return b"".join(parts)
 
     assert with_pool(slowly, tls=ClientTls(leaf.authority)) == body
+
+
+def test_an_authority_that_vanished_is_an_error_of_the_request(secured: Callable[..., ScriptedOrigin], tmp_path: Path) -> None:
+    seen = ask(secured(hello), ClientTls(tmp_path / "gone.pem"))
+    assert seen.failed.phase == "tls"
+    assert "could not trust the authority" in str(seen.failed)
 
 
 def test_a_tls_origin_that_is_asked_in_plain(secured: Callable[..., ScriptedOrigin]) -> None:
