@@ -12,11 +12,13 @@ from nodes.edge.cached import Cached
 from nodes.edge.caching.directives import of
 from nodes.edge.fetching import Fetching
 from nodes.edge.forwarding import forwards_left, loops
+from nodes.edge.hit import Ready
 from nodes.edge.passing import Passing
-from nodes.edge.preparing import Preparing, Ready
+from nodes.edge.preparing import Preparing
 from nodes.edge.purging import Purging
 from nodes.edge.routing.rules import Route, Rules, values
 from nodes.edge.store.store import Store
+from nodes.http.application import Message, Team
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
@@ -38,7 +40,7 @@ class Edge:
         self.purging = Purging(store, self.fetching, lambda: self.rules, metrics)
         self.preparing = Preparing(name, self.prepared, store)
         self.cached = Cached(name, store, self.fetching, self.preparing, metrics)
-        self.passing = Passing(name, self.fetching, self.purging, metrics)
+        self.passing = Passing(name, self.fetching, self.purging, self.preparing.settled, metrics)
         metrics.before_text(store.publish)
 
     async def close(self) -> None:
@@ -46,6 +48,10 @@ class Edge:
         await self.fetching.close()
         self.pool.close()
         self.store.close()
+
+    def join(self, team: Team) -> None:
+        """Called once, before the first client, when there are other workers (`worker.py`); this one is the home."""
+        self.preparing.join(team)
 
     def reload(self) -> None:
         """Read the rules again; requests that run go on by the old ones."""
@@ -57,7 +63,17 @@ class Edge:
         touch = self.store.index.touch
         for answer in answers:
             assert isinstance(answer, Ready)
-            touch(answer.held)
+            touch(answer.hit.name)
+
+    def told(self, message: Message, _: int) -> None:
+        """By another worker: what it used, or what it would like to have ready."""
+        if "used" in message:
+            for name in message["used"]:
+                self.store.index.touch(name)
+            return
+        answer = self.prepared.by_head.get(message["want"].encode("latin-1"))
+        if isinstance(answer, Ready):
+            self.preparing.hand_out(answer.hit)
 
     async def handle(self, request: Request, reply: Reply) -> None:
         """Answer one request. Raises HttpError."""

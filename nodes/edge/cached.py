@@ -102,9 +102,9 @@ class Cached:
             return False
         opened.touch()
         self._say(turn, result)
-        if result == "TCP_HIT" and judged is not None:
-            self._preparing.offer(request, turn.route, held, served, judged, now_s)
         await serving.send(held, served, request, reply)
+        if result == "TCP_HIT" and judged is not None:
+            self._preparing.offer(request, turn.route, held, served, judged)
         return True
 
     # -- by the origin ---------------------------------------------------------------------------------------------

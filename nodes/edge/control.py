@@ -40,8 +40,10 @@ async def handle(edge: Edge, request: Request, reply: Reply) -> None:
         edge.pool.close()
     elif request.path == "/-/purge":
         answer = {"purged_objects": _purge(edge.purging, request)}
+        await edge.preparing.settled()
     elif request.method == "DELETE":
         answer = {"dropped_objects": edge.purging.everything()}
+        await edge.preparing.settled()
     else:
         answer = state(edge)
     fields = Fields([("Content-Type", "application/json"), ("Cache-Control", "no-store")])

@@ -12,6 +12,7 @@ from nodes.edge.policies.machinery import catalogue
 from nodes.edge.routing.origin import origin
 from nodes.edge.routing.rules import Rules, RulesError, parse, reload
 from nodes.edge.store.store import Store
+from nodes.edge.worker import EdgeWorker
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
         pool = Pool(options.origin_connections, options.idle_ms / 1e3, timeouts, options.congestion_control, tls)
         return Edge(name, rules, store, pool, metrics, lambda old: _reread(options, old))
 
-    return serve(options, build, "edge")
+    return serve(options, build, "edge", lambda name, metrics: EdgeWorker(name, options.cache))
 
 
 def _parser() -> argparse.ArgumentParser:

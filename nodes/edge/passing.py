@@ -5,6 +5,7 @@ It looks nothing up. What such requests make invalid is removed before the clien
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from nodes.edge import following
@@ -26,8 +27,11 @@ from nodes.http.upstream_error import UpstreamError
 class Passing:
     """See the module."""
 
-    def __init__(self, name: str, fetching: Fetching, purging: Purging, metrics: Metrics) -> None:
-        self._name, self._fetching, self._purging, self._metrics = name, fetching, purging, metrics
+    def __init__(
+        self, name: str, fetching: Fetching, purging: Purging, settled: Callable[[], Awaitable[None]], metrics: Metrics
+    ) -> None:  # fmt: skip
+        """`settled` returns when every worker knows what was made invalid."""
+        self._name, self._fetching, self._purging, self._settled, self._metrics = name, fetching, purging, settled, metrics
 
     async def answer(self, request: Request, reply: Reply, route: Route, why: str) -> None:
         """Answer one request; `why` is a `fwd` of RFC 9211. Raises HttpError, ConnectionError."""
@@ -49,6 +53,8 @@ class Passing:
         reader = fetch.join()
         try:
             await fetch.head(partial(pass_interim, reply))
+            if request.method not in SAFE_METHODS:
+                await self._settled()
             made = fetch.exchange
             assert made is not None
             status.fwd_status, reply.outcome.upstream_ms, status.stored = made.response.status, made.upstream_ms, fetch.kept

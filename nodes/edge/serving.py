@@ -13,19 +13,19 @@ from nodes.edge.answering import Answer, shaped
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching.age import current_age_s
 from nodes.edge.forwarding import to_client
+from nodes.edge.hit import HitFile
 from nodes.edge.routing.rules import Route, values
 from nodes.edge.store.opened import DamagedError, Opened
 from nodes.edge.stored import Stored
 from nodes.http.conditionals import Selected
 from nodes.http.message import Fields, Request
-from nodes.http.prepared import OpenFile
 from nodes.http.reply import Reply
 
 PIECE_BYTES = 1024 * 1024
 """So much of a file is compared and sent at a time."""
 
 
-class Held(OpenFile):
+class Held(HitFile):
     """An object that stays open while something of it waits to be sent or is prepared."""
 
     __slots__ = ("name", "opened")
@@ -34,14 +34,21 @@ class Held(OpenFile):
         super().__init__(opened.fd)
         self.opened, self.name = opened, opened.name
 
-    def offset(self, piece: bytes | tuple[int, int]) -> int:
-        """Where a piece begins in the file. Raises ValueError when it is not in one stretch."""
-        assert not isinstance(piece, bytes)
+    def unchanged(self) -> bool:
+        """See HitFile."""
+        return self.opened.unchanged()
+
+    def stretch(self, piece: bytes | tuple[int, int]) -> int | None:
+        """Where a piece begins in the file; None when it is not one stretch there."""
+        if isinstance(piece, bytes):
+            return None
         start, length = piece
         first = self.opened.offset(start)
-        if length and self.opened.offset(start + length - 1) != first + length - 1:
-            raise ValueError("the piece is not in one stretch of the file")
-        return first
+        return first if self.opened.offset(start + length - 1) == first + length - 1 else None
+
+    def all_right(self, piece: bytes | tuple[int, int]) -> bool:
+        """Whether all of a piece was found right, and has not changed since."""
+        return not isinstance(piece, bytes) and self.opened.known_right(*piece)
 
     def __del__(self) -> None:
         self.opened.close()
@@ -49,13 +56,25 @@ class Held(OpenFile):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How a stored response answers a request now. `age_s` is in whole seconds."""
+    """How a stored response answers a request at `now_s`. `reason` None: the usual one of the status."""
 
     stored: Stored
     status: CacheStatus
     fields: Fields
     answer: Answer
-    age_s: int
+    age_s: float
+    now_s: float
+
+    @property
+    def reason(self) -> str | None:
+        """That of the origin, where the status is."""
+        return self.stored.reason if self.answer.status == self.stored.status else None
+
+    def plain_fields(self) -> tuple[tuple[str, str], ...]:
+        """The fields without Age and without this cache's own Cache-Status, which is the last of those."""
+        items = [item for item in self.fields.items if item[0] != "Age"]
+        at = max(number for number, (name, _) in enumerate(items) if name == "Cache-Status")
+        return tuple(items[:at] + items[at + 1 :])
 
 
 def shape(
@@ -66,12 +85,12 @@ def shape(
     kept = stored.headers
     if drop:
         kept.drop(*drop)
-    age_s = int(current_age_s(stored, now_s))
+    age_s = current_age_s(stored, now_s)
     fields = to_client(kept, name, status, age_s)
     boundary = secrets.token_hex(16) if len(selected.parts) > 1 else ""
     made = shaped(selected, stored.status, fields, stored.size_bytes, boundary)
     route.response.apply(fields, values(request))
-    return Served(stored, status, fields, made, age_s)
+    return Served(stored, status, fields, made, age_s, now_s)
 
 
 async def first_right(opened: Opened, served: Served, request: Request) -> bool:
@@ -87,8 +106,7 @@ async def first_right(opened: Opened, served: Served, request: Request) -> bool:
 async def send(held: Held, served: Served, request: Request, reply: Reply) -> None:
     """The whole answer. Raises ConnectionError; what is found damaged on the way cuts the connection."""
     made = served.answer
-    reason = served.stored.reason if made.status == served.stored.status else None
-    reply.start(made.status, served.fields, made.length_bytes, reason)
+    reply.start(made.status, served.fields, made.length_bytes, served.reason)
     if request.method != "HEAD":
         for piece in made.pieces:
             if isinstance(piece, bytes):

@@ -56,6 +56,10 @@ class Opened:
         """Whether the file is as it was when its bytes were last compared; one system call."""
         return stamp_of(os.fstat(self.fd)) == self._entry.stamp
 
+    def known_right(self, start: int, length: int) -> bool:
+        """Whether these bytes are right without reading them now: they were compared, and the file has not changed."""
+        return not self._todo(start, length)[0]
+
     def check(self, start: int, length: int) -> bool:
         """Whether these bytes are right. False: they are not, and the object is gone. Raises ValueError."""
         todo, stamp = self._todo(start, length)
