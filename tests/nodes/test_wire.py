@@ -12,62 +12,27 @@ import pytest
 
 from tests.nodes.framing_cases import CASES
 from tests.nodes.wire_dialogues import DIALOGUES, Dialogue, chunked, get, post
+from tests.nodes.wire_playing import play
 from tests.nodes.wirekit import Answer, Daemon, hear
 
 FAULTS = [b"\x00", b"\r", b"\n", b" ", b":", b"\xff", b"\r\n", b";", b"0"]
 FLAT = [(section, dialogue) for section, dialogues in DIALOGUES.items() for dialogue in dialogues]
 
 
-def _rest(sock: socket.socket) -> bytes:
-    """What else is said by a server that does not close."""
-    heard = b""
-    while True:
-        try:
-            data = sock.recv(1 << 20)
-        except TimeoutError:
-            return heard
-        assert data, "the server closed"
-        heard += data
-
-
-def play(port: int, dialogue: Dialogue, pieces: list[bytes]) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            sock.sendall(piece)
-            if len(pieces) > 1:
-                time.sleep(0.0005)
-        if dialogue.half_closed:
-            sock.shutdown(socket.SHUT_WR)
-        if dialogue.kept:
-            heard, place = b"", 0
-            for text in dialogue.hears:
-                while heard.find(text, place) < 0:
-                    data = sock.recv(1 << 20)
-                    assert data, f"closed before {text!r}: {heard[-300:]!r}"
-                    heard += data
-                place = heard.find(text, place) + len(text)
-            sock.settimeout(0.03)
-            heard += _rest(sock)
-        else:
-            heard, place = hear(sock), 0
-            for text in dialogue.hears:
-                found = heard.find(text, place)
-                assert found >= 0, f"no {text!r} in {heard[place : place + 500]!r}"
-                place = found + len(text)
-        assert dialogue.never not in heard or dialogue.never == b"\x00"
+def connected(daemon: Daemon) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", daemon.port), timeout=10)
 
 
 @pytest.mark.parametrize(("section", "dialogue"), FLAT, ids=[f"{s.partition(':')[0]}-{i}" for i, (s, _) in enumerate(FLAT)])
 def test_a_dialogue(wire: Daemon, section: str, dialogue: Dialogue) -> None:
-    play(wire.port, dialogue, [dialogue.says])
+    play(connected(wire), dialogue, [dialogue.says])
 
 
 @pytest.mark.parametrize(("section", "dialogue"), FLAT, ids=[f"{s.partition(':')[0]}-{i}" for i, (s, _) in enumerate(FLAT)])
 def test_a_dialogue_cut_anywhere_is_the_same(wire: Daemon, section: str, dialogue: Dialogue) -> None:
     says, seeded = dialogue.says, random.Random(section)
     cuts = sorted({0, len(says), *(seeded.randrange(len(says) + 1) for _ in range(12))})
-    play(wire.port, dialogue, [says[a:b] for a, b in pairwise(cuts)])
+    play(connected(wire), dialogue, [says[a:b] for a, b in pairwise(cuts)])
 
 
 @pytest.mark.parametrize("section", list(CASES))
