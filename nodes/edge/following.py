@@ -22,6 +22,7 @@ from nodes.edge.transfer import Reader
 from nodes.http.conditionals import Selected
 from nodes.http.message import Fields, Request
 from nodes.http.reply import Reply
+from nodes.http.trailers import passable
 
 HEAD_ALONE_S = 0.02
 """How long a head waits for the first content, so that both leave together."""
@@ -51,7 +52,8 @@ async def follow(request: Request, reply: Reply, fetch: Fetch, reader: Reader, f
         reply.start(response.status, fields, size_bytes, reason=response.reason)
         if request.method != "HEAD":
             await _pour(reply, reader, fetch, None)
-        await reply.end()
+        takes = "trailers" in request.fields.tokens("te")  # RFC 9110, section 10.1.4
+        await reply.end(passable(response.trailers) if takes else None)
         return
     # As from the store: the client's preconditions and range are answered from the whole that comes.
     selected = answer(request, replace(draft, parts=(Part(0, size_bytes, b""),)))

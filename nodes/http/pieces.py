@@ -10,6 +10,8 @@ from collections import deque
 
 JOINED_BYTES = 256 * 1024
 ALONE_BYTES = 64 * 1024
+MANY = 8
+"""More pieces than this at once are tiny chunks, whose objects would weigh more than their content."""
 
 
 class Pieces:
@@ -25,7 +27,9 @@ class Pieces:
         return bool(self._queue)
 
     def put(self, pieces: list[bytes]) -> None:
-        """More content."""
+        """More content, which came together."""
+        if len(pieces) > MANY:
+            pieces = [b"".join(pieces)]
         for piece in pieces:
             self._queue.append(piece)
             self.size_bytes += len(piece)

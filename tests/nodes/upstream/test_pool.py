@@ -172,3 +172,11 @@ def test_large_pieces_pass_as_they_are_and_small_ones_are_joined() -> None:
     assert pieces.size_bytes == JOINED_BYTES
     assert pieces.take() == bytes(JOINED_BYTES)
     assert (bool(pieces), pieces.size_bytes) == (False, 0)
+
+
+def test_thousands_of_tiny_chunks_become_one_piece() -> None:
+    pieces = Pieces()
+    pieces.put([b"ab"] * 10_000)
+    assert pieces.size_bytes == 20_000
+    assert pieces.take() == b"ab" * 10_000
+    assert not pieces
