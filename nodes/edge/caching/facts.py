@@ -77,7 +77,7 @@ _known: dict[int, tuple[Stored, Facts]] = {}
 def facts_of(stored: Stored) -> Facts:
     """The facts, from memory when this very object was asked about before (it is a value, so they cannot change)."""
     known = _known.get(id(stored))
-    if known is not None and known[0] is stored:
+    if known is not None:
         return known[1]
     if len(_known) >= REMEMBERED:
         _known.clear()

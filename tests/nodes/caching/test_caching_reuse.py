@@ -88,6 +88,13 @@ def test_4_1_a_star_that_an_update_brought_matches_nothing() -> None:
     assert variants.vary_values(fields("A: 1"), fields("Vary: A, *")) is None
 
 
+def test_normal_forms_are_the_same_in_every_process_since_the_store_outlives_it() -> None:
+    value = "gzip, br;q=0.5, deflate, zstd, identity;q=0"
+    assert variants.vary_values(fields(f"Accept-Encoding: {value}"), fields("Vary: Accept-Encoding")) == (
+        ("accept-encoding", "br;q=0.5,deflate,gzip,identity;q=0,zstd"),
+    )
+
+
 def test_variants_are_told_by_name_and_value() -> None:
     assert variants.vary_values(fields("B: 2\nA: 1"), fields("Vary: b, a, c")) == (("a", "1"), ("b", "2"))
     assert variants.vary_values(fields("B: 2"), fields("X: 1")) == ()
