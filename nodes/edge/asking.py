@@ -48,12 +48,14 @@ class Question(NamedTuple):
     fields: Fields
 
 
-def collapse_key(ask: Ask, vary: tuple[tuple[str, str], ...]) -> Hashable:
+def collapse_key(ask: Ask, vary: tuple[tuple[str, str], ...], *, plain: bool = False) -> Hashable:
     """Requests of one key are answered by one fetch; `vary` are the client's values of what is known to select variants.
 
     What the client asks of this one transfer (preconditions, ranges) is in the key as far as the origin sees it, because
-    then the answer is right only for those who asked the same.
+    then the answer is right only for those who asked the same. `plain`: the key of the whole without all that.
     """
+    if plain:
+        return ask.method, ask.primary, vary, ()
     own = tuple((name, ask.fields.get(name)) for name in _OF_THE_TRANSFER if name in ask.fields)
     return ask.method, ask.primary, vary, own
 

@@ -114,7 +114,7 @@ class Cached:
         if not turn.alone and turn.request.method == "GET":
             key = self._key(turn, ask)
             turn.alone = self._fetching.uncacheable.holds(key, time.time())
-        fetch = None if key is None or turn.alone else self._fetching.find(key)
+        fetch = None if key is None or turn.alone else self._running(turn, ask, key)
         joined = fetch is not None
         if fetch is None:
             fetch = self._fetching.start(ask, None if turn.alone else key)
@@ -132,6 +132,15 @@ class Cached:
             return await self._by_head(turn, fetch, reader, key, joined)
         finally:
             fetch.leave(reader)
+
+    def _running(self, turn: Turn, ask: Ask, key: Hashable) -> Fetch | None:
+        """The fetch that also answers this request: for the same, or of the whole where only a part is wanted."""
+        found = self._fetching.find(key)
+        if found is None and turn.plan.do is Do.FORWARD:
+            found = self._fetching.find(self._key(turn, ask, plain=True))
+            if found is not None and not following.soon(turn.request, found):
+                return None
+        return found
 
     async def _by_head(self, turn: Turn, fetch: Fetch, reader: Reader, key: Hashable | None, joined: bool) -> bool:
         """Go on with a fetch whose head is known; False: plan again."""
@@ -220,9 +229,9 @@ class Cached:
             request, turn.primary, request.uri, route.freshness.override, tuple(turn.known), asked, made.on_error,
         )  # fmt: skip
 
-    def _key(self, turn: Turn, ask: Ask) -> Hashable:
+    def _key(self, turn: Turn, ask: Ask, *, plain: bool = False) -> Hashable:
         vary = variants.vary_values(turn.request.fields, turn.known[0].headers) if turn.known else ()
-        return collapse_key(ask, vary or ())
+        return collapse_key(ask, vary or (), plain=plain)
 
     def _say(self, turn: Turn, result: str) -> None:
         outcome = turn.reply.outcome

@@ -27,6 +27,20 @@ from nodes.http.trailers import passable
 HEAD_ALONE_S = 0.02
 """How long a head waits for the first content, so that both leave together."""
 
+NEAR_BYTES = 1024 * 1024
+"""A range that begins so little ahead of what has come is waited for rather than asked for."""
+
+
+def soon(request: Request, fetch: Fetch) -> bool:
+    """Whether a fetch of the whole has, or is about to have, the first byte that a request with a range is for."""
+    if "range" not in request.fields:
+        return True
+    draft = fetch.arrival.draft
+    if fetch.arrival.kind is not Kind.WHOLE or draft is None or draft.size_bytes is None:
+        return False
+    selected = answer(request, replace(draft, parts=(Part(0, draft.size_bytes, b""),)))
+    return selected is not None and selected.start <= fetch.transfer.available_bytes + NEAR_BYTES
+
 
 def fields_of(name: str, request: Request, route: Route, fetch: Fetch, status: CacheStatus) -> Fields:
     """The fields of the origin's response as the client sees them."""

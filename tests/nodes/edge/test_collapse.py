@@ -193,3 +193,125 @@ def test_joiners_that_vary_are_not_given_anothers_variant(script: Scripts, edge_
         until(lambda: edge.stats()["collapsed"] == 3)
         go.set()
         assert [one.result().body.decode() for one in waiting] == languages
+
+
+def test_uncacheable_answers_do_not_serialise_the_queue(script: Scripts, edge_for: Edges) -> None:
+    together, most, lock = 0, 0, threading.Lock()
+
+    def answer(head: str, sock: socket.socket) -> None:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        time.sleep(0.1)
+        with lock:
+            together -= 1
+        sock.sendall(ok(b"x", "Cache-Control: no-store"))
+
+    edge = edge_for(script(answer).url)
+    edge.get("/x")
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: edge.get("/x"), range(10)))
+    assert most >= 5
+    assert time.monotonic() - began < 0.8
+    assert not any("collapsed" in answer.fields["cache-status"] for answer in answers)
+
+
+def test_simultaneous_validations_are_one(script: Scripts, edge_for: Edges) -> None:
+    go = threading.Event()
+
+    def answer(head: str, sock: socket.socket) -> None:
+        if "If-None-Match" not in head:
+            sock.sendall(ok(b"data", 'ETag: "v"', "Cache-Control: max-age=0"))
+            return
+        go.wait(5)
+        sock.sendall(b'HTTP/1.1 304 Not Modified\r\nETag: "v"\r\n\r\n')
+
+    behind = script(answer)
+    edge = edge_for(behind.url)
+    edge.get("/x")
+    with ThreadPoolExecutor(20) as pool:
+        waiting = [pool.submit(edge.get, "/x") for _ in range(20)]
+        until(lambda: edge.stats()["collapsed"] == 19)
+        go.set()
+        answers = [one.result() for one in waiting]
+    assert len(behind.heads) == 2
+    assert all(answer.body == b"data" and "fwd-status=304" in answer.fields["cache-status"] for answer in answers)
+
+
+def test_validations_behind_the_clients_back_are_one_and_hold_nobody_up(script: Scripts, edge_for: Edges) -> None:
+    go = threading.Event()
+
+    def answer(head: str, sock: socket.socket) -> None:
+        if "If-None-Match" in head:
+            go.wait(5)
+            sock.sendall(b'HTTP/1.1 304 Not Modified\r\nETag: "v"\r\nCache-Control: max-age=60\r\n\r\n')
+        else:
+            sock.sendall(ok(b"data", 'ETag: "v"', "Age: 5", "Cache-Control: max-age=1, stale-while-revalidate=60"))
+
+    behind = script(answer)
+    edge = edge_for(behind.url)
+    edge.get("/x")
+    answers = [edge.get("/x") for _ in range(10)]
+    assert all("; hit; ttl=-" in one.fields["cache-status"] for one in answers)
+    until(lambda: len(behind.heads) == 2)
+    go.set()
+    until(lambda: "; hit; ttl=5" in edge.get("/x").fields["cache-status"])
+    assert len(behind.heads) == 2
+
+
+def test_ranges_of_what_is_being_fetched_join_where_their_bytes_are_near(script: Scripts, edge_for: Edges) -> None:
+    body, half, go = content("r", 300_000, 0, 300_000), threading.Event(), threading.Event()
+
+    def answer(head: str, sock: socket.socket) -> None:
+        sock.sendall(HEAD.format(len(body)).encode() + body[:200_000])
+        half.set()
+        go.wait(5)
+        sock.sendall(body[200_000:])
+
+    behind = script(answer)
+    edge = edge_for(behind.url)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as first:
+        first.sendall(request("GET", "/x"))
+        half.wait(5)
+        time.sleep(0.1)
+        part = edge.get("/x", "Range: bytes=1000-1999")
+        assert (part.status, part.body) == (206, body[1000:2000])
+        go.set()
+        assert Answer(hear(first)).body == body
+    assert len(behind.heads) == 1
+
+
+def test_a_followers_first_byte_does_not_wait_for_a_slow_object(origin: Daemon, edge_for: Edges) -> None:
+    edge = edge_for(origin.url)
+    path = "/objects/4MiB/slow?rate=16mbit"  # two seconds
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as leader:
+        leader.sendall(request("GET", path))
+        assert leader.recv(1000)
+        time.sleep(0.3)
+        firsts = []
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as follower:
+                began = time.monotonic()
+                follower.sendall(request("GET", path))
+                assert follower.recv(100_000)
+                firsts.append(time.monotonic() - began)
+    assert sorted(firsts)[2] < 0.01
+
+
+def test_an_error_before_the_head_is_the_same_for_all(script: Scripts, edge_for: Edges) -> None:
+    go = threading.Event()
+
+    def answer(head: str, sock: socket.socket) -> bool:
+        go.wait(5)
+        return False
+
+    behind = script(answer)
+    edge = edge_for(behind.url)
+    with ThreadPoolExecutor(5) as pool:
+        waiting = [pool.submit(edge.get, "/x") for _ in range(5)]
+        until(lambda: edge.stats()["collapsed"] == 4)
+        go.set()
+        assert {one.result().status for one in waiting} == {502}
+    assert len(behind.heads) == 1
