@@ -5,10 +5,10 @@ It keeps nothing per use; its hit ratio is below that of `lru` where uses repeat
 
 from __future__ import annotations
 
-from nodes.edge.policies.machinery.ordered import Ordered
+from nodes.edge.policies.machinery.ordered import Queue
 
 
-class Fifo(Ordered):
+class Fifo(Queue):
     """Keys in the order in which they came."""
 
     renews = False

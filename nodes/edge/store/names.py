@@ -8,7 +8,6 @@ equal by an accident that the metadata reveals, because it holds the key itself.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 NAME_LENGTH = 32
@@ -43,14 +42,6 @@ def file_name(name: int) -> str:
 def folder_of(file: str) -> str:
     """The folder of a file, or of a prefix of its name: two levels of 256."""
     return f"{file[:2]}/{file[2:4]}"
-
-
-def number(file: str) -> int | None:
-    """The number of a file's name, or None when no object is called so."""
-    return int(file, 16) if _IS_NAME(file) else None
-
-
-_IS_NAME = re.compile(f"[0-9a-f]{{{NAME_LENGTH}}}").fullmatch
 
 
 def _digest(text: str) -> bytes:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from nodes.edge.store import names
 from nodes.edge.store.entry import Entry, stamp_of
-from nodes.edge.store.record import FOOTER_BYTES, RecordError, decode, footer
+from nodes.edge.store.record import RecordError, decode, footer
+from nodes.edge.store.scan import number
 
 TAIL_BYTES = 4096
 """Read at first from the end of a file; the metadata is mostly no longer."""
@@ -47,8 +46,8 @@ class Shelf:
             files = os.listdir(f"{self._root}/{names.folder_of(prefix)}")
         except FileNotFoundError:
             return []
-        numbers = (names.number(file) for file in files if file.startswith(prefix))
-        return [number for number in numbers if number is not None]
+        found = (number(file) for file in files if file.startswith(prefix))
+        return [name for name in found if name is not None]
 
     def load(self, name: int) -> Entry | None:
         """What a file says, or None when there is none. Raises RecordError when it is damaged, and OSError."""
@@ -121,39 +120,3 @@ def sync_folder(path: str | Path) -> None:
     finally:
         os.close(descriptor)
 
-
-def list_folder(path: str) -> Iterator[tuple[int, int, int] | str]:
-    """What is in one of the 256 folders: time of change in ns, name, size of each; or a path that is no object's.
-
-    By descriptors, because the kernel walks a long path for each of a million files in the time of a quarter of it all.
-    """
-    top = os.open(path, _FOLDER)
-    try:
-        for second in os.listdir(top):
-            try:
-                folder = os.open(second, _FOLDER, dir_fd=top)
-            except NotADirectoryError:
-                yield f"{path}/{second}"
-                continue
-            try:
-                yield from _files(folder, f"{path}/{second}", path[-2:] + second)
-            finally:
-                os.close(folder)
-    finally:
-        os.close(top)
-
-
-def _files(folder: int, path: str, parent: str) -> Iterator[tuple[int, int, int] | str]:
-    for file in os.listdir(folder):
-        try:
-            status = os.stat(file, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            continue  # it was evicted meanwhile
-        name = names.number(file) if file.startswith(parent) else None
-        if name is None or status.st_size < FOOTER_BYTES or not stat.S_ISREG(status.st_mode):
-            yield f"{path}/{file}"
-        else:
-            yield status.st_mtime_ns, name, status.st_size
-
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

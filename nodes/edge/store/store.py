@@ -52,10 +52,13 @@ class Store(Objects):
     def __init__(self, folder: Path, capacity_bytes: int, policy: str, admission: str, fsync: bool,
                  metrics: Metrics) -> None:  # fmt: skip
         """Raises Failure when the folder cannot be used, ValueError for a policy or rule that does not exist."""
+        if catalogue.policy(policy).offline:
+            raise ValueError(f"'{policy}' must know the future; choose one of "
+                             f"{', '.join(catalogue.policy_names(offline=False))}")  # fmt: skip
         self._file = PurgeFile(folder, fsync)
         super().__init__(Shelf(folder), Index(partial(catalogue.policy(policy), capacity_bytes)), self._file.purges, metrics)
         self._admission = catalogue.admission_rule(admission)(capacity_bytes)
-        self._rebuild = Rebuild(self._shelf, self.index, self._evict, self._bad_path)
+        self._rebuild = Rebuild(self._shelf.objects, self.index, self._evict, self._bad_path)
         self._sweep = Sweep(self._shelf, self.purges, self._read, self._swept)
         self._fsync, self._serial = fsync, itertools.count()
         self._writing: weakref.WeakSet[Spool] = weakref.WeakSet()

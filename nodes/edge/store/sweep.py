@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from nodes.edge.store.purges import Purges
 from nodes.edge.store.record import RecordError
-from nodes.edge.store.shelf import Shelf, list_folder
+from nodes.edge.store.scan import list_folder
+from nodes.edge.store.shelf import Shelf
 
 PATIENCE_S = 60.0
 """A purge that is not looked for is swept for after so long;"""

@@ -1,6 +1,6 @@
-"""Policies that are one queue: `lru` renews a key's place when it is used, `fifo` does not.
+"""Policies that are one queue: `lru` renews a key's place when it is used, `fifo` and `clock` do not.
 
-It has a replay of its own, one loop over plain numbers, because a method call costs more than such a decision.
+`Queue` has a replay of its own, one loop over plain numbers, because a method call costs more than such a decision.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Ordered(Policy):
 
     def _drop(self, key: int) -> int | None:
         return self._sizes.pop(key, None)
+
+
+class Queue(Ordered):
+    """A use renews a place or does nothing, and the first goes first, without exception."""
 
     def replay(self, keys: Sequence[int], sizes: Sequence[int], tally: Tally, admit: Admit | None) -> None:
         """As in `Policy`."""
