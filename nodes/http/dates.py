@@ -25,6 +25,9 @@ _FORMS = tuple(
         rf"{_SHORT} {_MONTH} (?P<day>\d\d| \d) {_TIME} (?P<year>\d{{4}})",  # asctime, obsolete
     )
 )
+LONGEST = 64
+"""Characters that may be a date with white space around it."""
+
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -43,7 +46,8 @@ def parse_date(text: str | None, this_year: int | None = None) -> int | None:
 
     `this_year` decides the century of the obsolete form with a two-digit year; by default it is the machine's.
     """
-    return None if text is None else _parse(text.strip(" \t"), this_year)
+    # No date is longer than this, and what is longer need not be remembered.
+    return None if text is None or len(text) > LONGEST else _parse(text.strip(" \t"), this_year)
 
 
 @lru_cache(maxsize=4096)

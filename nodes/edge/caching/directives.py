@@ -15,6 +15,9 @@ from nodes.http.message import Fields
 LONGEST_S = 2**31
 """Delta-seconds above this are taken as this: section 1.2.2."""
 
+LONGEST_REMEMBERED = 200
+"""Characters of a field line whose reading is kept for the next message."""
+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STOP = re.compile(r'[",]')
@@ -94,8 +97,17 @@ def parse(values: Sequence[str]) -> Directives:
     return Directives(found)
 
 
-@lru_cache(maxsize=4096)
 def _line(value: str) -> Directives:
+    # Only short lines are remembered, so that odd clients cannot fill the memory with long ones.
+    return _remembered(value) if len(value) <= LONGEST_REMEMBERED else _read(value)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(value: str) -> Directives:
+    return _read(value)
+
+
+def _read(value: str) -> Directives:
     found: dict[str, tuple[str | None, ...]] = {}
     for member in split_list(value):
         name, equals, argument = member.partition("=")

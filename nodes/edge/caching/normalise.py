@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from nodes.edge.caching.directives import split_list
+from nodes.edge.caching.directives import LONGEST_REMEMBERED, split_list
 
 _QVALUE = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 _ONE_VALUE = frozenset(
@@ -19,9 +19,17 @@ _ONE_VALUE = frozenset(
 """Fields that are no lists, or whose commas may belong to a text: white space within them is left alone."""
 
 
-@lru_cache(maxsize=8192)
 def normalised(name: str, value: str) -> str:
     """`name` in lower case; `value` all lines of the field, joined by commas (RFC 9110, section 5.3)."""
+    return _remembered(name, value) if len(value) <= LONGEST_REMEMBERED else _normal(name, value)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(name: str, value: str) -> str:
+    return _normal(name, value)
+
+
+def _normal(name: str, value: str) -> str:
     if name in _ONE_VALUE:
         return value.strip()
     rule = _RULES.get(name)

@@ -63,7 +63,7 @@ def only_if_cached(request: Asked) -> bool:
 
 
 def request_directives(request: Asked) -> Directives:
-    """The request's Cache-Control; `Pragma: no-cache` stands in for no-cache where there is none (section 5.4)."""
+    """The request's Cache-Control; where there is none, `Pragma: no-cache` means no-cache, its one purpose (section 5.4)."""
     fields = request.fields
     if "cache-control" in fields:
         return of(fields)
