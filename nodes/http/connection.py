@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from nodes.http.body import RequestBody
 from nodes.http.inbound import Inbound
 from nodes.http.message import HttpError, Request
-from nodes.http.prepared import OpenFile, Prepared, key_of
+from nodes.http.outlet import Outlet
+from nodes.http.prepared import key_of
 from nodes.http.reply import Reply
 from nodes.http.wire import READ, WRITE, Wire
 
@@ -26,75 +27,26 @@ LINGER_S = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
 
 
-class Connection:
+class Connection(Outlet):
     """See the module. Public attributes are for `Reply`, `Rounds` and `Server` only."""
 
-    __slots__ = ("_answer", "_began_s", "_body", "_closing", "_ended", "_first_s", "_head_since_s", "_inbound", "_linger_s",
-                 "_lingered_bytes", "_task", "_writable", "log", "loop", "lost", "moved_s", "peer", "quick", "receive",
-                 "send", "server", "wire")  # fmt: skip
+    __slots__ = ("_body", "_ended", "_head_since_s", "_inbound", "_linger_s", "_lingered_bytes", "_task")
 
     def __init__(self, server: Server, wire: Wire, peer: str) -> None:
-        self.server, self.wire, self.peer, self.loop = server, wire, peer, server.loop
-        self.log = f'"client":"{peer}",'
-        self.receive, self.send = wire.sock.recv, wire.sock.send
-        self.quick = wire.plain
-        """Whether the next bytes may be looked up as they are: nothing is unfinished in either direction."""
-        self.lost = False
-        self.moved_s = self.loop.time()
-        """When a byte last moved, by the loop's clock."""
+        super().__init__(server, wire, peer)
         self._inbound = Inbound(server.limits)
         self._head_since_s: float | None = None
         self._body: RequestBody | None = None
         self._task: asyncio.Task[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
-        self._answer: Prepared | None = None
-        self._closing = self._ended = False
+        self._ended = False
         self._linger_s: float | None = None
         self._lingered_bytes = 0
 
     # -- for Reply ------------------------------------------------------------------------------------------------
     @property
-    def draining(self) -> bool:
-        """Whether this is to be the last response."""
-        return self.server.draining
-
-    @property
     def content_left(self) -> int:
         """How much content of the request has been announced and has not come."""
         return self._inbound.announced_bytes
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What a client that left was not sent."""
-        return self.wire.unsent_bytes if self.lost else 0
-
-    def put(self, data: bytes, *, then_more: bool = False) -> None:
-        """Send bytes; with `then_more` not before what follows is there too. Raises ConnectionResetError."""
-        self._must_be_open()
-        self.wire.put(data)
-        if not then_more:
-            self._pump()
-
-    def put_file(self, file: OpenFile | int, start: int, count: int) -> None:
-        """Send a part of a file. Raises ConnectionResetError, EOFError."""
-        self._must_be_open()
-        self.wire.put_file(file, start, count)
-        self._pump()
-
-    def interim(self, head: bytes) -> None:
-        """Send an interim response. Raises ConnectionResetError."""
-        self.put(head)
-
-    async def drained(self) -> None:
-        """Wait until everything is with the kernel. Raises ConnectionResetError, or EOFError for a file too short."""
-        if not self.wire.waiting and not self.lost:
-            return
-        self._must_be_open()
-        self._writable = self.loop.create_future()
-        try:
-            await self._writable
-        finally:
-            self._writable = None
 
     def abort(self, *, reset: bool) -> None:
         """Cut the connection; with a reset where its mere end could be taken for the end of the content."""
@@ -104,21 +56,6 @@ class Connection:
         """The handler has taken content that waited."""
         if not self.lost:
             self._go_on()
-
-    # -- for try_now ----------------------------------------------------------------------------------------------
-    def give(self, answer: Prepared, request: Request | None = None) -> None:
-        """Send a prepared answer and keep its record; the next request follows when it is gone. Never raises."""
-        self._began_s = request.received_at if request is not None else self.loop.time()
-        self._first_s = 0.0
-        self._answer = answer
-        self._closing = not answer.persistent
-        self.wire.put(answer.block)
-        if answer.file is not None:
-            self.wire.put_file(answer.file, answer.start, answer.body_bytes)
-        try:
-            self._pump()
-        except (ConnectionResetError, EOFError):
-            return  # recorded when it was lost
 
     # -- for Rounds -----------------------------------------------------------------------------------------------
     def event(self, mask: int) -> None:
@@ -135,22 +72,22 @@ class Connection:
                 self._read(hung_up=not mask & READ)
         except (OSError, EOFError) as error:
             self._lose(error)
+        except Exception:
+            self._broken()
+            raise
 
     def arrived(self, data: bytes, now_s: float) -> None:
         """What a round has read, and has no answer to; b"" at the end of the stream."""
         self.moved_s = now_s
-        if data:
-            self._inbound.feed(data)
-            self._go_on()
-        else:
-            self._end_of_stream()
-
-    def leftover(self, answer: Prepared, sent: int, began_s: float) -> None:
-        """What the kernel did not take of a prepared answer in a round."""
-        self._answer, self._began_s, self._first_s = answer, began_s, began_s if sent else 0.0
-        self.quick = False
-        self.wire.put(memoryview(answer.block)[sent:])
-        self.wire.watch()
+        try:
+            if data:
+                self._inbound.feed(data)
+                self._go_on()
+            else:
+                self._end_of_stream()
+        except Exception:
+            self._broken()
+            raise
 
     # -- for Server -----------------------------------------------------------------------------------------------
     def drain(self) -> None:
@@ -183,35 +120,6 @@ class Connection:
     @property
     def _idle(self) -> bool:
         return self._task is None and not self.wire.waiting and not self._closing and not self._inbound.waiting_bytes
-
-    def _must_be_open(self) -> None:
-        if self.lost:
-            raise ConnectionResetError("the client left")
-
-    def _pump(self) -> None:
-        """Send what can be sent; tell whoever waits for the end of it. Raises ConnectionResetError, EOFError."""
-        try:
-            moved = self.wire.pump()
-        except OSError as error:
-            self._lose(error)
-            raise ConnectionResetError("the client left") from error
-        except EOFError as error:
-            self._lose(error)
-            raise
-        if moved:
-            self.moved_s = self.loop.time()
-            if self._answer is not None and not self._first_s:
-                self._first_s = self.moved_s
-        if self.wire.waiting:
-            return
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            if self.wire.inner:
-                self.wire.answered(keep=answer.persistent)
-                self.wire.pump()
-            self.server.records.prepared(self, answer, self._began_s, self._first_s)
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
 
     def _read(self, *, hung_up: bool) -> None:
         try:
@@ -345,16 +253,6 @@ class Connection:
         self._closing = self._closing or not reply.keep_alive
         self._answered(keep=not self._closing)
 
-    def _answered(self, *, keep: bool) -> None:
-        """Tell the wire that a response is whole; only another worker wants to know."""
-        if self.wire.inner and not self.lost:
-            self.wire.answered(keep=keep)
-            self._pump()
-
-    def _know_peer(self) -> None:
-        if self.wire.peer is not None and self.wire.peer != self.peer:
-            self.peer, self.log = self.wire.peer, f'"client":"{self.wire.peer}",'
-
     def _handled(self, task: asyncio.Task[None]) -> None:
         """A fault of this program ends the connection, and is told to whoever reads stderr."""
         self._task = None
@@ -365,6 +263,11 @@ class Connection:
         self.moved_s = self.loop.time()
         if not self.lost:
             self._go_on()
+
+    def _broken(self) -> None:
+        """This program has a fault; the connection ends, and the others go on."""
+        self.server.metrics.count("longhaul_internal_errors_total")
+        self._lose(ConnectionResetError("internal error"))
 
     def _close_politely(self) -> None:
         """Close; read on for a moment, so that no reset destroys the answer (RFC 9112, section 9.6)."""
@@ -388,20 +291,11 @@ class Connection:
         self.wire.watch()
 
     def _lose(self, error: Exception | None, *, reset: bool = False) -> None:
-        """The connection is over; with an error, in the middle of something."""
         if self.lost:
             return
-        self.lost = True
-        self.quick = False
-        unsent_bytes = self.wire.unsent_bytes
-        self.wire.close(abort=reset)
+        self._finish(error, reset=reset)
         self.server.closed(self)
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            self.server.records.cut(self, answer, self._began_s, self._first_s, unsent_bytes)
         if self._body is not None:
             self._body.fail()
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_exception(error if isinstance(error, EOFError) else ConnectionResetError("the client left"))
         if self._task is not None and self._task is not asyncio.current_task(self.loop):
             self._task.cancel()

@@ -15,9 +15,9 @@ from nodes.http.access_log import BATCH_LINES, LATE_S, AccessLog
 if TYPE_CHECKING:
     import asyncio
 
-    from nodes.http.connection import Connection
     from nodes.http.message import Request
     from nodes.http.metrics import Metrics
+    from nodes.http.outlet import Outlet
     from nodes.http.prepared import Prepared
     from nodes.http.reply import Reply
 
@@ -94,7 +94,7 @@ class Records:
         self.log.add({**record, **outcome.notes})
         self.flush_full()
 
-    def prepared(self, connection: Connection, answer: Prepared, began_s: float, first_s: float) -> None:
+    def prepared(self, connection: Outlet, answer: Prepared, began_s: float, first_s: float) -> None:
         """A prepared answer that left outside the fast path of `rounds.py`."""
         now_s = self._loop.time()
         self.used.append(answer)
@@ -106,7 +106,7 @@ class Records:
                 f'"request_id":"{self.new_id()}"}}\n'
             )
 
-    def cut(self, connection: Connection, answer: Prepared, began_s: float, first_s: float, unsent_bytes: int) -> None:
+    def cut(self, connection: Outlet, answer: Prepared, began_s: float, first_s: float, unsent_bytes: int) -> None:
         """A prepared answer whose client left before it had all."""
         now_s, sent_bytes = self._loop.time(), max(0, answer.body_bytes - unsent_bytes)
         self.metrics.tally(answer.status, answer.result).add(1, sent_bytes)
