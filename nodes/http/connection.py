@@ -29,7 +29,6 @@ LINGER_BYTES = 16 * 1024 * 1024
 
 class Connection(Outlet):
     """See the module. Public attributes are for `Reply`, `Rounds` and `Server` only."""
-
     __slots__ = ("_body", "_ended", "_head_since_s", "_inbound", "_linger_s", "_lingered_bytes", "_task")
 
     def __init__(self, server: Server, wire: Wire, peer: str) -> None:
