@@ -15,7 +15,7 @@ from typing import Any
 class Row:
     """One figure: the median of `samples`, the most or the least that it may be, and a peer's, measured in the same run.
 
-    `ratio_at_least` and `ratio_at_most` are goals for ours over the peer's.
+    `ratio_at_least` and `ratio_at_most` are goals for ours over the peer's; `warning` is why the figure may be wrong.
     """
 
     what: str
@@ -27,6 +27,7 @@ class Row:
     at_least: float | None = None
     ratio_at_least: float | None = None
     ratio_at_most: float | None = None
+    warning: str = ""
 
     @property
     def median(self) -> float:
@@ -63,7 +64,8 @@ def table(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     beside = "" if row.ratio is None else f"  {row.peer}: {statistics.median(row.peer_samples):.3g}, ratio {row.ratio:.2f}"
     return (row.what, f"{row.median:.3g} {row.unit}", f"{min(row.samples):.3g}", f"{max(row.samples):.3g}",
-            _goal(row), beside + ("" if row.reached else "  NOT REACHED"))  # fmt: skip
+            _goal(row), beside + ("" if row.reached else "  NOT REACHED")
+            + (f"  ({row.warning})" if row.warning else ""))  # fmt: skip
 
 
 def _goal(row: Row) -> str:

@@ -34,3 +34,7 @@ def test_the_table_shows_ratio_and_goal():
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(benches.__path__)])
 def test_every_benchmark_measures(name):
     assert callable(importlib.import_module(f"{benches.__name__}.{name}").measure)
+
+
+def test_a_warning_stands_behind_its_row():
+    assert table([Row("x", "s", (1.0,), warning="1 of 2 runs disturbed")]).endswith("(1 of 2 runs disturbed)")

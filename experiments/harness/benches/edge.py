@@ -21,7 +21,7 @@ from experiments.harness.bench import Row
 from experiments.harness.load import follower, index, paced, wrk
 from experiments.harness.load.engine import Engine
 from experiments.harness.load.errors import LoadError
-from experiments.harness.load.turns import Samples, Turns, say
+from experiments.harness.load.turns import Patience, Samples, Turns, say
 from nodes.edge.store.populate import populate
 from units import show_bytes
 
@@ -47,32 +47,35 @@ class Length:
     seconds: int
     paced_s: float
     objects: int
+    repeated: int
+    """How many runs at most are repeated because others used the processors."""
 
 
 def measure(repetitions: int) -> list[Row]:
     """The table of README.md."""
-    return _measure(Length(repetitions, 2, 2.0, 1_000_000))
+    return _measure(Length(repetitions, 2, 2.0, 1_000_000, 10 * repetitions))
 
 
 def quick() -> list[Row]:
     """The same with one short run of each, and fewer objects in the index."""
-    return _measure(Length(1, 1, 0.5, 20_000))
+    return _measure(Length(1, 1, 0.5, 20_000, 2))
 
 
 def _measure(length: Length) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="longhaul-bench-") as folder, ExitStack() as stack:
+        patience = Patience(length.repeated)
         origin = stack.enter_context(Engine("origin", cpus=CLIENT))
-        with _both(Path(folder) / "one", origin, 1, length) as turns:
+        with _both(Path(folder) / "one", origin, 1, length, patience) as turns:
             hits = [_hits(turns, 1, size, connections, goal, length) for size, connections, goal in HITS]
             peak_per_s = 1e3 * max(statistics.median(hits[n].peer_samples) for n, one in enumerate(HITS) if one[0] == SMALL)
             rows = [*hits, _paced(turns, peak_per_s / 2, length), _followers(turns)]
-        with _both(Path(folder) / "two", origin, 2, length) as turns:
+        with _both(Path(folder) / "two", origin, 2, length, patience) as turns:
             rows += [_hits(turns, 2, size, connections, goal, length) for size, connections, goal in HITS]
         return rows + _index(Path(folder) / "many", origin, length)
 
 
 @contextmanager
-def _both(folder: Path, origin: Engine, workers: int, length: Length) -> Iterator[Turns]:
+def _both(folder: Path, origin: Engine, workers: int, length: Length, patience: Patience) -> Iterator[Turns]:
     """Ours and nginx in front of one origin, with as many workers."""
     folder.mkdir()
     cpus = SERVER if workers == 1 else BOTH
@@ -80,7 +83,7 @@ def _both(folder: Path, origin: Engine, workers: int, length: Length) -> Iterato
     ours = [*options, "--cache", str(folder / "ours"), "--log", str(folder / "ours.jsonl")]
     peer = [*options, "--cache", str(folder / "nginx"), "--log", str(folder / "nginx.log"), "--log-format", "combined"]
     with Engine("edge", *ours, cpus=cpus) as first, Engine("nginx_edge", *peer, cpus=cpus) as second:
-        yield Turns(first, second, length.repetitions)
+        yield Turns(first, second, length.repetitions, patience)
     shutil.rmtree(folder)
 
 
@@ -121,7 +124,7 @@ def _followers(turns: Turns) -> Row:
 
 def _beside(what: str, unit: str, samples: Samples, at_most: float | None = None, ratio_at_least: float | None = None,
             ratio_at_most: float | None = None) -> Row:  # fmt: skip
-    return Row(what, unit, samples.ours, at_most, "nginx", samples.peer, None, ratio_at_least, ratio_at_most)
+    return Row(what, unit, samples.ours, at_most, "nginx", samples.peer, None, ratio_at_least, ratio_at_most, samples.warning)
 
 
 def _index(cache: Path, origin: Engine, length: Length) -> list[Row]:

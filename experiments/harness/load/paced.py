@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from experiments.harness.load.errors import LoadError
+from experiments.harness.load.errors import LoadError, TooSlowError
 
 DRAIN_S = 1.0
 LEAST_OF_RATE = 0.99
@@ -53,8 +53,8 @@ def measure(host: str, port: int, target: str, rate_per_s: float, seconds: float
         raise LoadError(f"could not drive {target}: {said}; see the server's log")
     found = Latencies(**json.loads(done.stdout))
     if found.rate_per_s < LEAST_OF_RATE * rate_per_s:
-        raise LoadError(f"could not drive {target} at {rate_per_s:.0f}/s: {found.rate_per_s:.0f}/s were answered; "
-                        "end what else uses the processors")
+        raise TooSlowError(f"could not drive {target} at {rate_per_s:.0f}/s: {found.rate_per_s:.0f}/s were answered; "
+                           "end what else uses the processors")
     return found
 
 
