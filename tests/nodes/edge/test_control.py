@@ -29,7 +29,7 @@ def stored(head: str, sock: socket.socket) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
-    "what, gone",
+    ("what", "gone"),
     [("url=http://test/aa", ["/aa"]), ("prefix=http://test/a", ["/aa", "/ab"]), ("group=b&origin=http://test", ["/ba"])],
 )
 def test_what_is_purged_is_not_used_again(script: Scripts, edge_for: Edges, what: str, gone: list[str], workers: str) -> None:

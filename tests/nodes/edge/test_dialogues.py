@@ -29,7 +29,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     origin.close()
 
 
-@pytest.mark.parametrize("name,dialogue", DIALOGUES, ids=[f"{name}: {one['says']}" for name, one in DIALOGUES])
+@pytest.mark.parametrize(("name", "dialogue"), DIALOGUES, ids=[f"{name}: {one['says']}" for name, one in DIALOGUES])
 def test_dialogue(stage: Stage, name: str, dialogue: dict[str, Any]) -> None:
     play(stage, name, dialogue)
 

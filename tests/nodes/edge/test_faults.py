@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from nodes.http.digest import repr_digest
 from nodes.origin.generate import content, sha256
 from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, hear, ok
 
@@ -28,25 +27,12 @@ def test_an_origin_that_is_down_is_502_with_the_reason(edge_for: Edges) -> None:
     answer = edge_for(f"http://127.0.0.1:{port}").get("/x")
     assert answer.status == 502
     assert b"connection refused" in answer.body
-    assert "edge1; fwd=uri-miss; detail=" in answer.fields["cache-status"]
+    assert 'detail="the origin' in answer.fields["cache-status"]
 
 
 def test_an_origin_that_says_nothing_is_504(script: Scripts, edge_for: Edges) -> None:
     edge = edge_for(script(lambda head, sock: time.sleep(1)).url, "--origin-timeout", "100ms")
     assert edge.get("/x").status == 504
-
-
-@pytest.mark.parametrize(
-    "said",
-    [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Le",
-     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"],
-)  # fmt: skip
-def test_an_origin_that_speaks_no_http_is_502(script: Scripts, edge_for: Edges, said: bytes) -> None:
-    def answer(head: str, sock: socket.socket) -> bool:
-        sock.sendall(said)
-        return False
-
-    assert edge_for(script(answer).url).get("/x").status == 502
 
 
 @pytest.mark.parametrize("form", ["length", "chunked"])
@@ -92,14 +78,6 @@ def test_all_who_joined_a_cut_fetch_fail_alike(script: Scripts, edge_for: Edges)
     for thread in threads:
         thread.join(5)
     assert [(answer.status, answer.whole, len(answer.body)) for answer in answers] == [(200, False, 500)] * 5
-
-
-def test_content_that_is_not_what_its_digest_says_is_cut_and_not_stored(script: Scripts, edge_for: Edges) -> None:
-    digest = f"Repr-Digest: {repr_digest(hashlib.sha256(b'right').digest())}"
-    edge = edge_for(script(lambda head, sock: sock.sendall(ok(b"wrong", digest, FRESH))).url)
-    seen = edge.get("/x")
-    assert seen.status == 502 or not seen.whole
-    assert edge.stats()["objects"] == 0
 
 
 def test_a_kept_connection_that_died_is_replaced_once(script: Scripts, edge_for: Edges) -> None:
@@ -162,17 +140,43 @@ def test_a_full_disk_passes_through_and_is_counted(origin: Daemon, edge_for: Edg
     assert edge.stats()["objects"] == 1
 
 
-def test_a_body_that_became_shorter_is_dropped_counted_and_fetched_again(
+def only_file(cache: Path) -> Path:
+    """The one object there is."""
+    (found,) = (path for path in (cache / "objects").rglob("*") if path.is_file())
+    return found
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize(("size", "count"), [("10KB", 10_000), ("3MB", 3_000_000)])
+def test_a_damaged_file_is_dropped_counted_and_fetched_again(
+    origin: Daemon, edge_for: Edges, tmp_path: Path, size: str, count: int, prepared: bool
+) -> None:
+    edge = edge_for(origin.url)
+    for _ in range(4 if prepared else 1):
+        edge.get(f"/objects/{size}/t")
+        time.sleep(0.1)
+    damaged = only_file(tmp_path / "cache")
+    with damaged.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"#")
+    again = edge.get(f"/objects/{size}/t")
+    assert again.body == content("t", count, 0, count)
+    if not (prepared and count <= 32 * 1024):  # what is in memory is right, whatever became of the file
+        assert "stored" in again.fields["cache-status"]
+        assert edge.stats()["bad_objects"] == 1
+        assert "; hit;" in edge.get(f"/objects/{size}/t").fields["cache-status"]
+
+
+def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
     origin: Daemon, edge_for: Edges, tmp_path: Path
 ) -> None:
     edge = edge_for(origin.url)
-    edge.get("/objects/10KB/t")
-    os.truncate(next((tmp_path / "cache").rglob("*.body")), 5000)
-    again = edge.get("/objects/10KB/t")
-    assert again.body == content("t", 10_000, 0, 10_000)
+    edge.get("/objects/100KB/t")
+    os.truncate(only_file(tmp_path / "cache"), 50_000)
+    again = edge.get("/objects/100KB/t")
+    assert again.body == content("t", 100_000, 0, 100_000)
     assert "stored" in again.fields["cache-status"]
     assert edge.stats()["bad_objects"] == 1
-    assert "; hit;" in edge.get("/objects/10KB/t").fields["cache-status"]
 
 
 def test_two_edges_do_not_share_a_cache(origin: Daemon, edge_for: Edges) -> None:
@@ -181,25 +185,22 @@ def test_two_edges_do_not_share_a_cache(origin: Daemon, edge_for: Edges) -> None
         edge_for(origin.url)
 
 
+MOMENTS = int(os.environ.get("LONGHAUL_KILLS", "24"))
+"""How often the edge is killed; LONGHAUL_KILLS=200 is the long form."""
+
+SIZES = {"3MB": 3_000_000, "40KB": 40_000, "700KB": 700_000}
+NAMES = [f"/objects/{size}/k{number}" for number in range(4) for size in SIZES]
+
+
 @pytest.mark.slow
-def test_kill_9_at_any_moment_leaves_no_torn_object(origin: Daemon, edge_for: Edges, tmp_path: Path) -> None:
-    """Twelve deaths under load; after each, every object that the next edge serves has the right bytes."""
-    rng = random.Random(2)
-    names = [f"/objects/{size}/k{number}" for number in range(4) for size in ("3MB", "40KB", "700KB")]
-    hits = 0
-    for _ in range(12):
-        edge = edge_for(origin.url, capacity="12MB")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_kill_9_at_any_moment_leaves_no_torn_object(origin: Daemon, edge_for: Edges, tmp_path: Path, workers: str) -> None:
+    """Deaths under load with writes; after each, what the next edge serves is right, and nothing is left over."""
+    rng, hits = random.Random(2), 0
+    for _ in range(MOMENTS // 2):
+        edge = edge_for(origin.url, "--workers", workers, capacity="12MB")
         stop = threading.Event()
-
-        def load(port: int = edge.port, stop: threading.Event = stop) -> None:
-            mine = random.Random()
-            while not stop.is_set():
-                try:
-                    ask(port, "GET", mine.choice(names))
-                except (OSError, IndexError, ValueError):
-                    return
-
-        threads = [threading.Thread(target=load) for _ in range(3)]
+        threads = [threading.Thread(target=load, args=(edge.port, stop)) for _ in range(3)]
         for thread in threads:
             thread.start()
         time.sleep(rng.uniform(0.02, 0.15))
@@ -208,15 +209,33 @@ def test_kill_9_at_any_moment_leaves_no_torn_object(origin: Daemon, edge_for: Ed
         for thread in threads:
             thread.join(5)
         again = edge_for(origin.url, capacity="12MB")
-        for path in names:
-            answer = again.get(path, "Cache-Control: only-if-cached")
-            if answer.status == 200:
-                hits += 1
-                size = {"3MB": 3_000_000, "40KB": 40_000, "700KB": 700_000}[path.split("/")[2]]
-                assert hashlib.sha256(answer.body).digest() == sha256(path.split("/")[3], size)
-            else:
-                assert answer.status == 504
-        held = {path.stat().st_size for path in (tmp_path / "cache").rglob("*.body")}
-        assert held <= {3_000_000, 40_000, 700_000}
+        hits += sum(right_or_absent(again, path) for path in NAMES)
+        stats = again.stats()
+        assert stats["index_ready"]
+        files = [path for path in (tmp_path / "cache" / "objects").rglob("*") if path.is_file()]
+        assert stats["objects"] == len(files)
+        assert stats["used_bytes"] == sum(path.stat().st_size for path in files) <= 12_000_000
+        assert not list((tmp_path / "cache" / "tmp").iterdir())
+        assert stats["bad_objects"] == stats["reserved_bytes"] == 0
         again.stop()
-    assert hits > 12
+    assert hits > MOMENTS // 2
+
+
+def load(port: int, stop: threading.Event) -> None:
+    """Ask for random objects until the edge is gone."""
+    mine = random.Random()
+    while not stop.is_set():
+        try:
+            ask(port, "GET", mine.choice(NAMES))
+        except (OSError, IndexError, ValueError):
+            return
+
+
+def right_or_absent(edge: Daemon, path: str) -> bool:
+    """Whether an object is there; then it is right."""
+    answer = edge.get(path, "Cache-Control: only-if-cached")
+    if answer.status == 504:
+        return False
+    size, name = path.split("/")[2:]
+    assert hashlib.sha256(answer.body).digest() == sha256(name, SIZES[size])
+    return True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.edge.spool import Spool
+from nodes.edge.store.spool import Spool
 from nodes.edge.transfer import WINDOW_BYTES, Transfer
 from nodes.http.upstream import UpstreamError
 
@@ -18,6 +18,9 @@ class Plenty:
 
     def release(self, size_bytes: int) -> None:
         return None
+
+    def discard(self, path: Path) -> None:
+        path.unlink()
 
 
 def test_without_a_file_the_feeder_waits_for_the_slowest_reader() -> None:
@@ -51,7 +54,7 @@ def test_a_reader_that_leaves_is_not_waited_for() -> None:
 
 def test_a_disk_that_fills_on_the_way_is_followed_by_memory(tmp_path: Path) -> None:
     async def story() -> None:
-        spool = Spool(tmp_path / "body", "body", 0, Plenty(), 0)
+        spool = Spool(tmp_path / "body", 0, Plenty(), 0)
         transfer = Transfer()
         transfer.use_file(spool)
         reader = transfer.attach()
@@ -79,5 +82,20 @@ def test_an_error_comes_after_what_was_there() -> None:
         assert await reader.next() == b"part"
         with pytest.raises(UpstreamError, match="cut"):
             await reader.next()
+
+    asyncio.run(story())
+
+
+def test_a_reader_that_skips_ahead_gets_what_it_waits_for() -> None:
+    async def story() -> None:
+        transfer = Transfer()
+        reader = transfer.attach()
+        reader.skip_to(6)
+        await transfer.feed(b"part", stored=False)
+        waiting = asyncio.create_task(reader.next())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await transfer.feed(b" more", stored=False)
+        assert await waiting == b"ore"
 
     asyncio.run(story())
