@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ class _Watch:
     """Shows how far it has come."""
 
     def __init__(self, trace: Trace) -> None:
-        self._trace, self._progress = trace, Progress(100, of="percent")
+        self._trace, self._progress = trace, Progress(100, sys.stderr, of="percent")
 
     def __call__(self, requests: int) -> None:
         while self._progress.done < int(self._trace.fraction * 100):

@@ -14,6 +14,7 @@ import json
 import struct
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from nodes.edge.store.digests import DIGEST_BYTES, PART_BYTES
@@ -100,13 +101,11 @@ def _value(given: dict[str, Any]) -> tuple[Stored, int]:
     stored = Stored(
         key=_is(str, given["key"]), primary=_is(str, given["primary"]), uri=_is(str, given["uri"]),
         method=sys.intern(_is(str, given["method"])), status=_is(int, given["status"]), reason=_is(str, given["reason"]),
-        # interned: a million objects have a few dozen names between them
-        fields=tuple((sys.intern(_is(str, name)), _is(str, value)) for name, value in given["fields"]),
-        vary=tuple((sys.intern(_is(str, name)), _is(str, value)) for name, value in given["vary"]),
+        fields=_pairs(given["fields"]), vary=_pairs(given["vary"]),
         requested_s=_seconds(given["requested_s"]), received_s=_seconds(given["received_s"]),
         size_bytes=None if size is None else _is(int, size),
         parts=tuple(Part(_is(int, start), _is(int, length), bytes.fromhex(digest))
-                    for start, length, digest in given["parts"]),
+                    for start, length, digest in map(partial(_is, list), _is(list, given["parts"]))),
     )  # fmt: skip
     end = 0
     for part in stored.parts:
@@ -116,6 +115,11 @@ def _value(given: dict[str, Any]) -> tuple[Stored, int]:
     if size is not None and end > size:
         raise ValueError("its parts are longer than the whole")
     return stored, _is(int, given["purges"])
+
+
+def _pairs(given: object) -> tuple[tuple[str, str], ...]:
+    # interned: all objects have a few dozen names between them
+    return tuple((sys.intern(_is(str, name)), _is(str, value)) for name, value in map(partial(_is, list), _is(list, given)))
 
 
 def _is(kind: type[_T], value: Any) -> _T:

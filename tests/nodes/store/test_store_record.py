@@ -59,8 +59,11 @@ def test_any_bytes_are_refused_without_another_error(data: bytes, file_bytes: in
         decode(data, len(data) if whole else file_bytes)
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=8)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
 
 
 @given(st.sampled_from([*json.loads(TAIL[:-FOOTER_BYTES])]), JSON)

@@ -24,7 +24,7 @@ class SecondHit(Admission):
 
     def admit(self, key: int, size_bytes: int) -> bool:
         """Whether it was seen before."""
-        mixed = (key ^ key >> 64) & ((1 << 64) - 1)
+        mixed = (key + (key >> 64) * _FACTORS[0]) & ((1 << 64) - 1)
         places = [mixed * factor >> 20 & (BITS - 1) for factor in _FACTORS]
         known = _has(self._newer, places) or _has(self._older, places)
         for place in places:

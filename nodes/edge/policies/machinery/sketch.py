@@ -41,5 +41,5 @@ class Sketch:
         return min(row[place] for row, place in zip(self._rows, self._places(key), strict=True))
 
     def _places(self, key: int) -> list[int]:
-        mixed, mask = (key ^ key >> 64) & _BITS, self._width - 1
+        mixed, mask = (key + (key >> 64) * _FACTORS[0]) & _BITS, self._width - 1
         return [(mixed * factor & _BITS) >> 32 & mask for factor in _FACTORS]
