@@ -118,15 +118,13 @@ class Workers:
             raise
 
     def _gone(self, worker: int) -> None:
-        """Who is gone has no answer left to give, and is waited for no longer."""
+        """Who is gone has no answer left to give, and is waited for no longer. The parent ends a team without its home."""
         del self._channels[worker]
         for future in self._asked.pop(worker).values():
             if not future.done():
                 future.set_result(None)
         if not self._channels:
             self._alone.set()
-        if worker == 0 and self._server is not None:
-            self._server.stop(failed=True)
 
     def _orphaned(self) -> None:
         assert self._server is not None

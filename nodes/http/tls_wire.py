@@ -44,24 +44,14 @@ class TlsWire(Wire):
         return True
 
     def receive(self) -> bytes:
-        """See Wire. Everything that is decrypted is taken, because epoll knows only of what is not."""
-        parts: list[bytes] = []
+        """See Wire. OpenSSL takes one record at a time from the kernel and this takes all of it, so epoll knows of the next."""
         try:
-            while True:
-                data = self.sock.recv(RECEIVE_BYTES)
-                if not data:
-                    break  # told again by the next call, when there is something to take before it
-                parts.append(data)
-                if not self.sock.pending():
-                    break
+            return self.sock.recv(RECEIVE_BYTES)
         except ssl.SSLWantReadError:
-            if not parts:
-                raise BlockingIOError from None
+            raise BlockingIOError from None
         except ssl.SSLWantWriteError:
             self._want(write=True)
-            if not parts:
-                raise BlockingIOError from None
-        return b"".join(parts)
+            raise BlockingIOError from None
 
     def pump(self) -> int:
         """See Wire."""

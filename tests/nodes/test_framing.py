@@ -161,3 +161,19 @@ def test_a_connection_is_kept_as_section_9_3_says(version: str, connection: str 
     line = f"Connection: {connection}\r\n" if connection else ""
     request, _ = RequestParser(LIMITS, "x").parse(f"GET / HTTP/{version}\r\nHost: a\r\n{line}\r\n".encode(), "http")
     assert request.persistent is persistent
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (post(b"Content-Length: 5", b"Transfer-Encoding: chunked"), "both Content-Length and Transfer-Encoding"),
+        (post(b"Content-Length: 5", b"Content-Length: 5"), "Content-Length stands more than once"),
+        (b"GET / HTTP/1.1\nHost: a\r\n\r\n", "a line ends without CR LF"),
+        (head(b"A: b", b" c"), "a header field is folded over two lines"),
+        (head(b"A : b"), "a space stands before the colon of a header field"),
+        (head(b"A: b\x00"), "a line holds a control character"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong(said: bytes, words: str) -> None:
+    with pytest.raises(HttpError, match=words):
+        RequestParser(LIMITS, "x").parse(said, "http")

@@ -59,19 +59,29 @@ def test_a_prepared_answer_has_its_record_its_numbers_and_its_duration(wire: Dae
 
 
 def test_a_prepared_answer_is_given_until_it_is_dropped(wire: Daemon) -> None:
-    """The daemon's counter tells the two ways apart only by their paths; so its answers are compared here."""
-    first = Answer(raw(wire.port, get("/prepared/x?7") + get("/drop/prepared/x", "Connection: close")))
-    assert first.status == 200
-    again = Answer(raw(wire.port, get("/prepared/x?7") + get("/drop/none", "Connection: close")))
-    assert again.fields["x-path"] == "/prepared/x"
+    def made(*more: bytes) -> list[str]:
+        heard = raw(wire.port, get("/prepared/x?7") + b"".join(more) + get("/status/201", "Connection: close"))
+        return re.findall(r"X-Made: (\d+)", heard.decode())
+
+    first = made(get("/prepared/x?7"), get("/prepared/x?7"))
+    assert len(first) == 3
+    assert len(set(first)) == 1
+    assert made() == first[:1]
+    assert len({*first, *made(get("/drop/prepared/x"), get("/prepared/x?7"))}) == 2
 
 
-def test_an_answer_is_renewed_when_its_second_is_over_and_judged_anew_when_it_cannot_be(wire: Daemon) -> None:
+def test_an_answer_is_renewed_when_its_time_is_over_and_judged_anew_when_it_cannot_be(wire: Daemon) -> None:
+    seen: list[tuple[str, str]] = []
     with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as sock:
-        for _ in range(8):
+        while len(seen) < 6:
             sock.sendall(get("/renewed?3"))
-            listen(sock, b"yyy")
-            time.sleep(0.06)
+            heard = Answer(listen(sock, b"yyy"))
+            now = (heard.fields["x-made"], heard.fields["x-renewed"])
+            if now not in seen:
+                seen.append(now)
+            time.sleep(0.01)
+    assert [renewed for _, renewed in seen] == ["0", "1", "2", "3", "0", "1"]
+    assert len({made for made, _ in seen}) == 2
 
 
 def test_a_client_that_leaves_in_the_middle_is_recorded_as_unfinished(wire: Daemon) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from nodes.http.application import Message, Team
@@ -22,14 +23,17 @@ FILE_BYTES = 8 * 1024 * 1024
 
 
 class Prompt(Prepared):
-    """Renewed every second by name, three times; then it is judged anew."""
+    """Renewed three times, each time for 50 ms; then it is judged anew."""
 
-    left = 3
+    renewals = 0
 
     def renew(self, now_s: float) -> bool:
-        self.left -= 1
-        self.until_s = now_s + 0.05
-        return self.left >= 0
+        self.renewals += 1
+        if self.renewals > 3:
+            return False
+        block = self.block.replace(b"X-Renewed: %d" % (self.renewals - 1), b"X-Renewed: %d" % self.renewals)
+        self.update(block, now_s + 0.05, self.cache_status)
+        return True
 
 
 class WireApp:
@@ -38,7 +42,7 @@ class WireApp:
     def __init__(self, name: str) -> None:
         self.name = name
         self.prepared = PreparedAnswers()
-        self.given = 0
+        self.given = self.made = 0
         self.told_of: list[str] = []
         self.team: Team | None = None
         made, path = tempfile.mkstemp()
@@ -61,12 +65,13 @@ class WireApp:
             return False
         size = int(request.query or "5")
         in_file = path.startswith("/file-")
-        fields = Fields([("Content-Type", "text/plain"), ("X-Path", path)])
+        self.made += 1
+        fields = Fields([("X-Made", str(self.made)), ("X-Renewed", "0"), ("X-Path", path)])
         head, (keep, _) = answer_head(request, 200, fields, size, keep=True)
-        kind = Prompt if path.startswith("/renewed") else Prepared
+        kind, until_s = (Prompt, time.time() + 0.05) if path.startswith("/renewed") else (Prepared, float("inf"))
         content = b"" if in_file or request.method == "HEAD" else b"y" * size
         answer = kind(request, 200, "TCP_HIT", head + content, 0 if request.method == "HEAD" else size,
-                      until_s=0.0 if kind is Prompt else float("inf"), cache_status=f"{self.name}; hit", persistent=keep,
+                      until_s=until_s, cache_status=f"{self.name}; hit", persistent=keep,
                       file=self._file if in_file and request.method == "GET" else None)  # fmt: skip
         if path.startswith(("/prepared", "/file-prepared", "/renewed")):
             self.prepared.put(request, answer, path)
