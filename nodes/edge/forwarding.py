@@ -1,4 +1,5 @@
-"""The fields an edge changes on the way: Via, CDN-Loop, Max-Forwards, Age, Cache-Status, and those of one connection.
+"""The fields an edge changes on the way: Via, CDN-Loop, Surrogate-Capability, Max-Forwards, Age, Cache-Status, and those of
+one connection.
 
 It changes nothing else: a field it does not know passes as it is, in its place, as often as it came.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nodes.edge.cache_status import CacheStatus
+from nodes.edge.caching.surrogate import CAPABILITY
 from nodes.http.conditionals import CONDITIONAL_FIELDS
 from nodes.http.message import Fields, Request, end_to_end
 
@@ -31,6 +33,7 @@ def to_origin(request: Request, name: str, host: str, *, own: Iterable[tuple[str
     sent = Fields([("Host", host), *fields.items, *(own or ())])
     sent.add("Via", f"{request.version} {name}")
     sent.add("CDN-Loop", name)
+    sent.add("Surrogate-Capability", CAPABILITY)
     if own is not None or not request.has_body:
         sent.drop("expect")
     if own is None and request.has_body:

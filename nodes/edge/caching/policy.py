@@ -1,4 +1,4 @@
-"""Which field governs a response: CDN-Cache-Control (RFC 9213) if it is there and valid, else Cache-Control.
+"""Which field governs a response: CDN-Cache-Control (RFC 9213), else Surrogate-Control, if valid, else Cache-Control.
 
 It does not say what follows from the directives.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nodes.edge.caching import surrogate
 from nodes.edge.caching.directives import Directives, of
 from nodes.http.message import Fields
 from nodes.http.structured import Malformed, Token, parse_dictionary
@@ -30,6 +31,8 @@ def policy(fields: Fields) -> Policy:
     for name in TARGETS:
         if name in fields and (found := targeted(fields.get(name) or "")) is not None:
             return Policy(found, True)
+    if "surrogate-control" in fields and (own := surrogate.directives_of(fields.get("surrogate-control") or "")):
+        return Policy(own, True)
     return Policy(of(fields), False)
 
 

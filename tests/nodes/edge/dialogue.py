@@ -31,7 +31,9 @@ from nodes.http.dates import http_date
 from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask
 
 HERE = Path(__file__).parent / "dialogues"
-KEYS = frozenset(("client", "with", "body", "origin", "gives", "content", "asked", "sees", "fields", "gets", "cache", "after_s"))
+KEYS = frozenset(
+    ("client", "with", "body", "origin", "gives", "content", "asked", "sees", "fields", "gets", "cache", "after_s")
+)
 
 
 def load() -> list[tuple[str, dict[str, Any]]]:
