@@ -27,18 +27,24 @@ def add_server(made: argparse.ArgumentParser) -> None:
 
 def server(options: argparse.Namespace, name: str, host: str) -> ssl.SSLContext | None:
     """The context of `add_server`'s options, None for plain HTTP. Raises Failure."""
-    certificate, key, folder = options.tls_certificate, options.tls_key, options.tls_authority
+    files = certificate(options, name, host)
+    return None if files is None else server_context(*files, options.tls_version)
+
+
+def certificate(options: argparse.Namespace, name: str, host: str) -> tuple[Path, Path | None] | None:
+    """The files of `add_server`'s certificate and key (None: in the same file), None for plain HTTP. Raises Failure."""
+    chain, key, folder = options.tls_certificate, options.tls_key, options.tls_authority
     if folder is not None:
-        if certificate is not None or key is not None:
+        if chain is not None or key is not None:
             raise Failure("choose a certificate", "--tls-authority stands beside --tls-certificate or --tls-key",
                           "give one of them", USAGE)  # fmt: skip
         leaf = authority.issue(folder, _names(name, host))
-        certificate, key = leaf.certificate, leaf.key
-    elif certificate is None:
+        return leaf.certificate, leaf.key
+    if chain is None:
         if key is not None or options.tls_version is not None:
             raise Failure("speak TLS", "there is no certificate", "add --tls-certificate or --tls-authority", USAGE)
         return None
-    return server_context(certificate, key, options.tls_version)
+    return chain, key
 
 
 def add_client(made: argparse.ArgumentParser) -> None:

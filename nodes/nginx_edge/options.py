@@ -6,16 +6,18 @@ It starts nothing.
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import re
 import resource
 from pathlib import Path
 
-from nodes.http import authority, tls_options
+from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.listening import listen
 from nodes.http.options import Parser, limits, parser, positive, quantity
 from nodes.http.origin_address import parse_origin
+from nodes.http.tls import server_context
 from nodes.nginx_edge.config import Edge
 from units import byte_count, milliseconds
 
@@ -67,6 +69,9 @@ def edge(options: argparse.Namespace) -> tuple[Edge, Path]:
             raise Failure(f"start nginx-edge with {option}", why, f"leave out {option}", USAGE)
     if options.fsync == "always":
         raise Failure("start nginx-edge with --fsync always", "nginx never waits for the disk", "use --fsync never", USAGE)
+    if options.origin.scheme == "https" and not options.origin_insecure and _is_address(options.origin.name):
+        raise Failure(f"trust the origin {options.origin.name}", "nginx checks names of hosts, not addresses",
+                      "name the origin by its host, or use --origin-insecure", USAGE)  # fmt: skip
     host, port = address(*options.listen)
     name = options.name or f"nginx-edge-{port}"
     if not _NAME.fullmatch(name):
@@ -98,6 +103,14 @@ def address(host: str, port: int) -> tuple[str, int]:
     return found
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _file(path: str | Path | None) -> str | None:
     """An absolute path that can stand in nginx's configuration. Raises Failure."""
     if path is None:
@@ -110,12 +123,11 @@ def _file(path: str | Path | None) -> str | None:
 
 def _tls(options: argparse.Namespace, name: str, host: str) -> tuple[str, str, tuple[str, ...]] | None:
     """Certificate, key and versions; what is wrong with them is said as our own edge says it. Raises Failure."""
-    if tls_options.server(options, name, host) is None:
+    files = tls_options.certificate(options, name, host)
+    if files is None:
         return None
-    certificate, key = options.tls_certificate, options.tls_key or options.tls_certificate
-    if options.tls_authority is not None:
-        leaf = authority.issue(options.tls_authority, [name, host])
-        certificate, key = leaf.certificate, leaf.key
-    return str(_file(certificate)), str(_file(key)), _VERSIONS[options.tls_version]
+    certificate, key = files
+    server_context(certificate, key, options.tls_version)  # refuses what nginx would refuse in words of its own
+    return str(_file(certificate)), str(_file(key or certificate)), _VERSIONS[options.tls_version]
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
-from tests.nodes.wirekit import ENV, Daemon, ok
+from tests.nodes.wirekit import ENV, Daemon, hear, ok
 
 try:
     program()
@@ -190,6 +191,7 @@ def test_nothing_is_left_when_the_node_is_killed(script, nginx_for):
         (["--origin-connections", "9"], ["--origin-connections", "turns requests away"]),
         (["--fsync", "always"], ["--fsync", "use --fsync never"]),
         (["--name", "a$b"], ["'a$b'", "variable"]),
+        (["--origin", "https://127.0.0.1:9"], ["127.0.0.1", "not addresses", "--origin-insecure"]),
         (["--log", "/nowhere/log"], ["/nowhere/log", "--log"]),
     ],
 )
@@ -210,3 +212,28 @@ def test_a_port_in_use_says_so(tmp_path):
                    "--capacity", "1MiB", "--listen", f"127.0.0.1:{port}"]  # fmt: skip
         done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=10, check=False)
     assert "address already in use" in done.stderr
+
+
+def test_it_speaks_tls_with_a_certificate_of_the_labs_authority(script, start, tmp_path):
+    behind = script(lambda head, sock: sock.sendall(ok(b"data", FRESH)))
+    edge = start("nginx_edge", "--origin", behind.url, "--cache", str(tmp_path / "c"), "--capacity", "1MiB", "--name", "e1",
+                 "--tls-authority", str(tmp_path / "ca"))  # fmt: skip
+    (trusted,) = (tmp_path / "ca").glob("ca.pem")
+    context = ssl.create_default_context(cafile=str(trusted))
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as plain, \
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:  # fmt: skip
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: e1\r\nConnection: close\r\n\r\n")
+        assert sock.version() == "TLSv1.3"
+        assert hear(sock).endswith(b"data")
+
+
+def test_it_asks_an_origin_over_tls_and_refuses_one_it_does_not_trust(script, start, tmp_path):
+    behind = script(lambda head, sock: sock.sendall(ok(b"data", FRESH)))
+    between = start("nginx_edge", "--origin", behind.url, "--cache", str(tmp_path / "a"), "--capacity", "1MiB",
+                    "--tls-authority", str(tmp_path / "ca"))  # fmt: skip
+    origin = f"https://localhost:{between.port}"
+    trusting = start("nginx_edge", "--origin", origin, "--cache", str(tmp_path / "b"), "--capacity", "1MiB",
+                     "--origin-authority", str(tmp_path / "ca" / "ca.pem"))  # fmt: skip
+    other = start("nginx_edge", "--origin", origin, "--cache", str(tmp_path / "d"), "--capacity", "1MiB")
+    assert trusting.get("/x").body == b"data"
+    assert other.get("/x").status == 502
