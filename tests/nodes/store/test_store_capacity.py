@@ -40,7 +40,7 @@ class Events:
 
     def commit(self, number: int, size: int, told: bool) -> None:
         if number in self.spools:
-            self.cache.store.commit(self.spools.pop(number), response(f"/{number}"))
+            self.cache.store.commit(self.spools.pop(number), response(f"/{number}", fields=(("X", "y" * (size // 4)),)))
 
     def abandon(self, number: int, size: int, told: bool) -> None:
         if number in self.spools:
@@ -82,6 +82,25 @@ def test_it_is_used_to_within_one_percent(tmp_path: Path) -> None:
     assert 990_000 <= on_disk(cache) <= 1_000_000
     assert cache.counted("evictions") == 300 - len(cache.store)
     assert cache.counted("evicted_bytes") == cache.counted("written_bytes") - on_disk(cache)
+
+
+def test_metadata_longer_than_expected_finds_its_room_before_it_is_written(tmp_path: Path,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    cache = Cache(tmp_path, 20_000)
+    for name in "abc":
+        cache.put(f"/{name}", b"x" * 5_000)
+    place, seen = cache.store._shelf.place, list[int]()
+
+    def looked(temporary: Path, name: int) -> None:
+        seen.append(on_disk(cache))
+        place(temporary, name)
+
+    monkeypatch.setattr(cache.store._shelf, "place", looked)
+    assert cache.put("/d", b"x" * 1_000, fields=(("X", "y" * 9_000),)) is not None
+    assert seen[0] <= 20_000
+    assert cache.put("/e", b"x" * 1_000, fields=(("X", "y" * 30_000),)) is None
+    assert len(seen) == 1
+    assert cache.store.index.reserved_bytes == 0
 
 
 def test_the_least_recently_used_goes_and_a_hit_keeps(tmp_path: Path) -> None:
