@@ -251,3 +251,17 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_policy_that_must_know_the_future_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'belady' must know the future; choose one of clock, fifo"):
         Cache(tmp_path, policy="belady")
+
+
+def test_what_memory_forgets_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path)
+    monkeypatch.setattr(cache.store._known, "_limit", 2)
+    stored = {name: cache.put(f"/{name}", name.encode()) for name in "abcd"}
+    for _ in range(2):
+        for name in "abcd":
+            assert cache.store.find(f"/{name}") == (stored[name],)
+            assert cache.get(f"/{name}") == name.encode()
+            assert len(cache.store._known.entries()) <= 2
+    old = stored["a"]
+    assert old is not None
+    assert cache.store.update(old, response("/a", received_s=5.0)) == cache.store.find("/a")[0]

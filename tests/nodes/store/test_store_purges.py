@@ -189,3 +189,26 @@ def test_a_sweep_frees_what_was_purged_and_shortens_the_list(tmp_path: Path) -> 
         cache.store.close()
 
     asyncio.run(story())
+
+
+def test_a_large_cache_is_emptied_in_a_thread_and_its_room_is_free_when_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nodes.edge.store.store.AT_ONCE", 0)
+
+    async def story() -> None:
+        cache = Cache(tmp_path, 100_000)
+        for number in range(15):
+            assert cache.put(f"/{number}", b"x" * 6_000) is not None
+        used = cache.store.index.used_bytes
+        assert cache.store.clear() == 15
+        assert cache.store.find("/1") == ()
+        assert (cache.store.index.used_bytes, cache.store.index.reserved_bytes) == (0, used)
+        assert cache.put("/large", b"x" * 20_000) is None, "the disk still holds what is being deleted"
+        while cache.store.index.reserved_bytes:
+            await asyncio.sleep(0.001)
+        assert cache.files() == []
+        assert cache.put("/large", b"x" * 20_000) is not None
+        cache.store.close()
+
+    asyncio.run(story())
