@@ -51,8 +51,9 @@ class CacheStatus:
 
 def string(text: str) -> str:
     """An sf-string (RFC 8941, section 3.3.3); what it cannot hold is replaced."""
-    printable = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _item(text: str) -> str:

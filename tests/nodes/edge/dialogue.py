@@ -28,7 +28,8 @@ from queue import Empty, Queue
 from typing import Any
 
 from nodes.http.dates import http_date
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask
+from tests.nodes.edge.kept import get
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin
 
 HERE = Path(__file__).parent / "dialogues"
 KEYS = frozenset(
@@ -109,7 +110,7 @@ def play(stage: Stage, name: str, dialogue: dict[str, Any]) -> None:
         if "client" in step:
             method, path = step["client"].split(" ", 1)
             given = [filled(one, name) for one in step.get("with", ())]
-            seen = ask(stage.edge.port, method, f"/{name}{path}", *given, body=step.get("body", "").encode())
+            seen = get(stage.edge, f"/{name}{path}", *given, method=method, body=step.get("body", "").encode())
         wrong = _wrong(stage, name, step, seen)
         if wrong:
             seen_text = "nothing" if seen is None else seen.raw.decode("latin-1")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nodes.edge.kept import get
 from tests.nodes.wirekit import Daemon, ScriptedOrigin, ok, request
 
 Edges = Callable[..., Daemon]
@@ -18,7 +19,7 @@ Scripts = Callable[..., ScriptedOrigin]
 
 def hits(edge: Daemon, *paths: str) -> list[bool]:
     """Which paths are answered from the cache; the others are fetched."""
-    return ["; hit;" in edge.get(path).fields["cache-status"] for path in paths]
+    return ["; hit;" in get(edge, path).fields["cache-status"] for path in paths]
 
 
 def stored(head: str, sock: socket.socket) -> None:
@@ -110,12 +111,12 @@ def test_rules_are_read_again_without_dropping_a_request(script: Scripts, edge_f
         rules.write_text('[[route]]\nprefix = "/aa"\ndeny = 410\n[[route]]\nprefix = "/"\n', encoding="utf-8")
         edge.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + 5
-        while edge.get("/aa").status != 410:
+        while get(edge, "/aa").status != 410:
             assert time.monotonic() < deadline
         go.set()
         assert sock.recv(1000).startswith(b"HTTP/1.1 200")
     rules.write_text("nonsense", encoding="utf-8")
     edge.process.send_signal(signal.SIGHUP)
     time.sleep(0.2)
-    assert edge.get("/aa").status == 410
+    assert get(edge, "/aa").status == 410
     assert "the old rules hold" in edge.stop()[1]

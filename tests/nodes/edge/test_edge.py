@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodes.origin.generate import content
+from tests.nodes.edge.kept import get
 from tests.nodes.wirekit import Daemon, ScriptedOrigin, ok
 
 Edges = Callable[..., Daemon]
@@ -16,7 +17,7 @@ Scripts = Callable[..., ScriptedOrigin]
 def test_miss_then_hit_and_field_and_log_say_so(origin: Daemon, edge_for: Edges, tmp_path: Path) -> None:
     log = tmp_path / "log"
     edge = edge_for(origin.url, "--log", str(log), name="edge1.az1.mumbai")
-    answers = [edge.get("/objects/100KB/a") for _ in range(3)]
+    answers = [get(edge, "/objects/100KB/a") for _ in range(3)]
     assert [answer.body for answer in answers] == [content("a", 100_000, 0, 100_000)] * 3
     miss, hit, prepared = answers
     key = f'key="{origin.url}/objects/100KB/a"'
@@ -51,7 +52,7 @@ def test_the_least_recently_used_is_evicted_and_prepared_hits_are_uses(origin: D
     for name in "abc":
         edge.get(f"/objects/10KB/{name}")
     for _ in range(3):
-        edge.get("/objects/10KB/a")
+        get(edge, "/objects/10KB/a")
     edge.get("/objects/10KB/d")  # b goes
     seen = [("; hit;" in edge.get(f"/objects/10KB/{name}").fields["cache-status"]) for name in "adcb"]
     assert seen == [True, True, True, False]
@@ -130,7 +131,7 @@ prefix = "/one/"
     edge = edge_for(one.url, "--rules", str(rules))
     assert [edge.get(path).body for path in ("/one/x", "/two/x", "/live/x", "/live/x")] == [b"one", b"two", b"one", b"one"]
     for _ in range(3):
-        assert edge.get("/two/x").fields["x-route"] == "two"
+        assert get(edge, "/two/x").fields["x-route"] == "two"
     assert "fwd=bypass" in edge.get("/live/x").fields["cache-status"]
     assert edge.get("/none").status == 404
     assert edge.get("/no/x").status == 403
@@ -142,7 +143,7 @@ prefix = "/one/"
 def test_metrics_tell_hits_bytes_and_evictions(origin: Daemon, edge_for: Edges) -> None:
     edge = edge_for(origin.url, capacity="30KB")
     for name in "aabc":
-        edge.get(f"/objects/10KB/{name}")
+        get(edge, f"/objects/10KB/{name}")
     text = edge.get("/metrics").body.decode()
     for wanted in ('longhaul_requests_total{node="edge1",status="200",result="TCP_HIT"} 1', "longhaul_cache_used_bytes",
                    "longhaul_cache_evictions_total", "longhaul_cache_written_bytes_total", "longhaul_sent_bytes_total",

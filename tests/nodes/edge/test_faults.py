@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nodes.origin.generate import content, sha256
+from tests.nodes.edge.kept import get
 from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, hear, ok
 
 Edges = Callable[..., Daemon]
@@ -153,18 +154,18 @@ def test_a_damaged_file_is_dropped_counted_and_fetched_again(
 ) -> None:
     edge = edge_for(origin.url)
     for _ in range(4 if prepared else 1):
-        edge.get(f"/objects/{size}/t")
+        get(edge, f"/objects/{size}/t")
         time.sleep(0.1)
     damaged = only_file(tmp_path / "cache")
     with damaged.open("r+b") as file:
         file.seek(5000)
         file.write(b"#")
-    again = edge.get(f"/objects/{size}/t")
+    again = get(edge, f"/objects/{size}/t")
     assert again.body == content("t", count, 0, count)
     if not (prepared and count <= 32 * 1024):  # what is in memory is right, whatever became of the file
         assert "stored" in again.fields["cache-status"]
         assert edge.stats()["bad_objects"] == 1
-        assert "; hit;" in edge.get(f"/objects/{size}/t").fields["cache-status"]
+        assert "; hit;" in get(edge, f"/objects/{size}/t").fields["cache-status"]
 
 
 def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
