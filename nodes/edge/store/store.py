@@ -8,14 +8,10 @@ lengths and checksums and dropped. All calls come from one thread, that of the e
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import fcntl
 import itertools
 import os
 import shutil
-import threading
-import weakref
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,13 +21,9 @@ from nodes.edge.store import names, record
 from nodes.edge.store.combine import joined, plan_of
 from nodes.edge.store.entry import Entry, Stamp, stamp_of
 from nodes.edge.store.index import Index
-from nodes.edge.store.objects import Objects
-from nodes.edge.store.purges import origin_of
-from nodes.edge.store.purging import PurgeFile
-from nodes.edge.store.rebuild import Rebuild
+from nodes.edge.store.purgeable import Purgeable
 from nodes.edge.store.shelf import Shelf
 from nodes.edge.store.spool import Spool
-from nodes.edge.store.sweep import Sweep
 from nodes.edge.stored import Stored
 from nodes.http.failure import Failure
 from nodes.http.metrics import Metrics
@@ -42,11 +34,8 @@ MAX_VARIANTS = 64
 METADATA_BYTES = 1024
 """Room set aside for metadata before it is known."""
 
-AT_ONCE = 5000
-"""So many objects are deleted before `clear` returns."""
 
-
-class Store(Objects):
+class Store(Purgeable):
     """At most `capacity_bytes` of files: bodies, metadata, and what is being written."""
 
     def __init__(self, folder: Path, capacity_bytes: int, policy: str, admission: str, fsync: bool,
@@ -55,13 +44,9 @@ class Store(Objects):
         if catalogue.policy(policy).offline:
             raise ValueError(f"'{policy}' must know the future; choose one of "
                              f"{', '.join(catalogue.policy_names(offline=False))}")  # fmt: skip
-        self._file = PurgeFile(folder, fsync)
-        super().__init__(Shelf(folder), Index(partial(catalogue.policy(policy), capacity_bytes)), self._file.purges, metrics)
+        super().__init__(Shelf(folder), Index(partial(catalogue.policy(policy), capacity_bytes)), fsync, metrics)
         self._admission = catalogue.admission_rule(admission)(capacity_bytes)
-        self._rebuild = Rebuild(self._shelf.objects, self.index, self._evict, self._bad_path)
-        self._sweep = Sweep(self._shelf, self.purges, self._read, self._swept)
         self._fsync, self._serial = fsync, itertools.count()
-        self._writing: weakref.WeakSet[Spool] = weakref.WeakSet()
         try:
             self._shelf.make()
             self._lock = open(folder / "lock", "w", encoding="ascii")  # noqa: SIM115 (held while the edge lives)
@@ -247,73 +232,3 @@ class Store(Objects):
                 target.abandon()
             if opened is not None:
                 opened.close()
-
-    # -- purging -------------------------------------------------------------------------------------------------
-    def purge_uri(self, uri: str) -> int:
-        """Drop what was stored for this URI, all variants, and let nothing that is being fetched for it be stored.
-
-        Gives how many objects went at once, like the other purges; what is not in memory goes when it is next looked at.
-        """
-        return self._purge("uri", uri)
-
-    def purge_prefix(self, prefix: str) -> int:
-        """Likewise for every URI that begins so."""
-        return self._purge("prefix", prefix)
-
-    def purge_group(self, origin: str, group: str) -> int:
-        """Likewise for the members of a group (RFC 9875) of an origin, such as `https://example.org`."""
-        return self._purge("group", f"{origin_of(origin)} {group}")
-
-    def clear(self) -> int:
-        """Likewise for everything; gives how many objects there were, as far as the index knows."""
-        self._order("everything", "")
-        count, size_bytes = len(self.index), self.index.used_bytes
-        self._rebuild.stop()
-        self.index.clear()
-        self._known.clear()
-        try:
-            self._empty(self._shelf.set_aside(), count, size_bytes)
-        except OSError:
-            self._disk_error()
-        self.on_change(None)
-        self._metrics.count("longhaul_cache_purged_total", count)
-        return count
-
-    def _empty(self, aside: Path, count: int, size_bytes: int) -> None:
-        """Delete what lies there; much of it in a thread, and its room is free when that is done."""
-        if count < AT_ONCE and self.index.ready:
-            shutil.rmtree(aside)
-            return
-        loop = asyncio.get_running_loop()
-        self.index.reserve(size_bytes)
-
-        def work() -> None:
-            shutil.rmtree(aside, ignore_errors=True)  # what is left is deleted by the next start
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and the index with it
-                loop.call_soon_threadsafe(self.index.release, size_bytes)
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def _purge(self, kind: str, value: str) -> int:
-        self._order(kind, value)
-        reached = [entry.name for entry in self._known.entries() if self.purges.reach(entry.stored, entry.purges)]
-        for name in reached:
-            self._drop(name)
-        self._metrics.count("longhaul_cache_purged_total", len(reached))
-        return len(reached)
-
-    def _order(self, kind: str, value: str) -> None:
-        try:
-            self._file.order(kind, value)
-            self._sweep.due()
-        except OSError:
-            self._disk_error()
-            self._sweep.due(now=True)  # what is deleted need not be remembered
-
-    def _swept(self, count: int) -> None:
-        """No object is older than so many orders, except those that are still being written."""
-        self.purges.forget(min([count, *(spool.purges for spool in self._writing if spool.live)]))
-        try:
-            self._file.rewrite()
-        except OSError:
-            self._disk_error()

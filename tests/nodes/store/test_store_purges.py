@@ -194,7 +194,7 @@ def test_a_sweep_frees_what_was_purged_and_shortens_the_list(tmp_path: Path) -> 
 def test_a_large_cache_is_emptied_in_a_thread_and_its_room_is_free_when_that_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nodes.edge.store.store.AT_ONCE", 0)
+    monkeypatch.setattr("nodes.edge.store.purgeable.AT_ONCE", 0)
 
     async def story() -> None:
         cache = Cache(tmp_path, 100_000)
