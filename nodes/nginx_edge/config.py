@@ -42,7 +42,10 @@ class Edge:
 
 
 def text(edge: Edge, generation: int) -> str:
-    """nginx.conf. Each generation has a folder and an index of its own, so that a new one begins empty."""
+    """nginx.conf. Each generation has a folder and an index of its own, so that a new one begins empty.
+
+    sendfile_max_chunk: with nginx's default of 2 MiB, cached objects of 1 MiB left at two thirds of this rate over loopback.
+    """
     return f"""\
 # Made by `longhaul node nginx-edge`, and made again each time it starts.
 daemon off;
@@ -55,6 +58,7 @@ events {{ worker_connections {min(edge.files, 65536) // 4}; }}
 
 http {{
     sendfile on;
+    sendfile_max_chunk 128k;
     tcp_nopush off;
     tcp_nodelay on;
     open_file_cache max=65536 inactive=60s;
