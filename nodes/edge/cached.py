@@ -48,6 +48,7 @@ class Turn:
     known: Sequence[Stored]
     plan: Plan
     status: CacheStatus
+    epoch: int
     alone: bool = False
     plain: bool = False
 
@@ -61,13 +62,13 @@ class Cached:
     async def answer(self, request: Request, reply: Reply, route: Route) -> None:
         """Answer one request. Raises HttpError, ConnectionError."""
         primary = route.primary_key(request)
-        alone = plain = False
+        alone, plain, epoch = False, False, self._preparing.epoch
         for _ in range(MOST_TURNS):
             known = self._store.find(primary)
             now_s = time.time()
             made = plan(request, known, now_s, route.freshness.override)
             status = CacheStatus(fwd=made.fwd or None, key=primary)
-            turn = Turn(request, reply, route, primary, known, made, status, alone, plain)
+            turn = Turn(request, reply, route, primary, known, made, status, epoch, alone, plain)
             if made.do is Do.REFUSE:  # RFC 9111, section 5.2.1.7
                 raise HttpError(504, "only a cached response was asked for, and there is none")
             if made.do in (Do.SERVE, Do.BEHIND):
@@ -104,7 +105,7 @@ class Cached:
         self._say(turn, result)
         await serving.send(held, served, request, reply)
         if result == "TCP_HIT" and judged is not None:
-            self._preparing.offer(request, turn.route, held, served, judged)
+            self._preparing.offer(request, turn.route, held, served, judged, turn.epoch)
         return True
 
     # -- by the origin ---------------------------------------------------------------------------------------------

@@ -27,6 +27,11 @@ MOST_FILES = 1024
 """So many files at most are held open for prepared answers."""
 
 
+def family(name: int) -> int:
+    """What the names of all variants of one resource have in common: a new variant may be the better answer."""
+    return name >> 64
+
+
 class Preparing:
     """Offers answers to the memo, takes them back when an object changes, and tells the other workers of both."""
 
@@ -35,6 +40,8 @@ class Preparing:
         self._files: OrderedDict[int, None] = OrderedDict()
         self._team: Team | None = None
         self._changed: list[int | None] = []
+        self.epoch = 0
+        """How often everything had to be judged anew."""
         self._telling: set[asyncio.Task[None]] = set()
         store.on_change = self.changed
 
@@ -48,7 +55,7 @@ class Preparing:
             self._prepared.clear()
             self._files.clear()
         else:
-            self._prepared.drop(name)
+            self._prepared.drop(family(name))
             self._files.pop(name, None)
         if self._team is not None:
             if not self._changed:
@@ -56,7 +63,8 @@ class Preparing:
             self._changed.append(name)
 
     def clear(self) -> None:
-        """The rules changed: judge everything anew."""
+        """The rules changed: judge everything anew, what is being answered now included."""
+        self.epoch += 1
         self.changed(None)
 
     async def settled(self) -> None:
@@ -65,8 +73,12 @@ class Preparing:
         if self._telling:
             await asyncio.gather(*self._telling)
 
-    def offer(self, request: Request, route: Route, held: Held, served: Served, judged: Judgement) -> None:
-        """An answer that was just judged; it is taken when it depends on nothing but bytes, object and second."""
+    def offer(
+        self, request: Request, route: Route, held: Held, served: Served, judged: Judgement, epoch: int
+    ) -> None:  # fmt: skip
+        """An answer that was judged in that epoch; it is taken when it depends on nothing but bytes, object and second."""
+        if epoch != self.epoch or not held.opened.alive:
+            return  # the rules or the object changed while it was sent
         pieces, length = served.answer.pieces, served.answer.length_bytes
         if route.by_client or not request.raw or request.has_body or len(pieces) > 1 or judged.use != "fresh":
             return
@@ -83,7 +95,7 @@ class Preparing:
         body = read_all(held.opened, served) if small and sent else b"" if small else None
         if (body is None and small) or not held.unchanged():
             return  # damaged, and gone
-        if self._prepared.put(request, Ready(self._name, hit, body, None if small else held), hit.name):
+        if self._prepared.put(request, Ready(self._name, hit, body, None if small else held), family(hit.name)):
             if not small:
                 self._hold(hit.name)
             self.hand_out(hit)
@@ -97,7 +109,7 @@ class Preparing:
         self._files[name] = None
         self._files.move_to_end(name)
         if len(self._files) > MOST_FILES:
-            self._prepared.drop(self._files.popitem(last=False)[0])
+            self._prepared.drop(family(self._files.popitem(last=False)[0]))
 
     def _tell_changed(self) -> None:
         if self._changed:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from nodes.edge.hit import Hit, HitFile, Ready, hit_of
-from nodes.edge.preparing import MOST_FILES, SMALL_BYTES
+from nodes.edge.preparing import MOST_FILES, SMALL_BYTES, family
 from nodes.edge.store.entry import Stamp, stamp_of
 from nodes.edge.store.shelf import Shelf
 from nodes.http.application import Message, Team
@@ -88,7 +88,7 @@ class EdgeWorker:
                 self.prepared.clear()
                 self._files.clear()
             else:
-                self.prepared.drop(name)
+                self.prepared.drop(family(name))
                 self._files.pop(name, None)
 
     def _take(self, hit: Hit) -> None:
@@ -104,10 +104,10 @@ class EdgeWorker:
                 body, file = os.pread(file.fd, hit.sent_bytes, hit.start) if file.unchanged() else b"", None
                 if len(body) < hit.sent_bytes:
                     return
-        if self.prepared.put(hit.request, Ready(self.name, hit, body, file), hit.name) and file is not None:
+        if self.prepared.put(hit.request, Ready(self.name, hit, body, file), family(hit.name)) and file is not None:
             self._files[hit.name] = file
             if len(self._files) > MOST_FILES:
-                self.prepared.drop(self._files.popitem(last=False)[0])
+                self.prepared.drop(family(self._files.popitem(last=False)[0]))
 
     def _open(self, name: int, stamp: Stamp) -> OpenObject | None:
         known = self._files.get(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes.edge.kept import get
-from tests.nodes.wirekit import Daemon, ScriptedOrigin, ok, request
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, request
 
 Edges = Callable[..., Daemon]
 Scripts = Callable[..., ScriptedOrigin]
@@ -120,3 +120,36 @@ def test_rules_are_read_again_without_dropping_a_request(script: Scripts, edge_f
     time.sleep(0.2)
     assert get(edge, "/aa").status == 410
     assert "the old rules hold" in edge.stop()[1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_is_purged_while_it_is_sent_is_not_used_again(origin: Daemon, edge_for: Edges, workers: str) -> None:
+    edge, path = edge_for(origin.url, "--workers", workers), "/objects/30MB/s"
+    get(edge, path)
+    time.sleep(0.2)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as slow:
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        time.sleep(0.2)
+        assert json.loads(edge.get(f"/-/purge?url=http://test{path}", method="POST").body) == {"purged_objects": 1}
+        slow.shutdown(socket.SHUT_WR)
+        answer = Answer(hear(slow))
+        assert answer.whole
+        assert "; hit;" in answer.fields["cache-status"]
+    assert "fwd=uri-miss" in get(edge, path).fields["cache-status"]
+
+
+def test_rules_that_come_while_a_hit_is_sent_hold_for_the_next(origin: Daemon, edge_for: Edges, tmp_path: Path) -> None:
+    rules, path = tmp_path / "rules.toml", "/objects/30MB/s"
+    rules.write_text('[[route]]\nprefix = "/"\n', encoding="utf-8")
+    edge = edge_for(origin.url, "--rules", str(rules))
+    get(edge, path)
+    time.sleep(0.2)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as slow:
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        time.sleep(0.2)
+        rules.write_text('[[route]]\nprefix = "/"\ndeny = 410\n', encoding="utf-8")
+        edge.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        slow.shutdown(socket.SHUT_WR)
+        assert Answer(hear(slow)).whole
+    assert get(edge, path).status == 410
