@@ -30,15 +30,16 @@ class Edge:
     """A reverse proxy with a cache."""
 
     def __init__(
-        self, name: str, rules: Rules, store: Store, pool: Pool, metrics: Metrics, reread: Callable[[Rules], Rules]
+        self, name: str, rules: Rules, store: Store, pool: Pool, metrics: Metrics, reread: Callable[[Rules], Rules],
+        most_files: int,
     ) -> None:  # fmt: skip
-        """`reread` gives the rules as they stand in their file now, or the old ones."""
+        """`reread` gives the rules as they stand in their file now, or the old ones; `most_files` are held open."""
         self.name, self.rules, self.store, self.pool, self.metrics = name, rules, store, pool, metrics
         self._reread = reread
         self.prepared = PreparedAnswers()
         self.fetching = Fetching(pool, store, metrics)
         self.purging = Purging(store, self.fetching, lambda: self.rules, metrics)
-        self.preparing = Preparing(name, self.prepared, store)
+        self.preparing = Preparing(name, self.prepared, store, most_files)
         self.cached = Cached(name, store, self.fetching, self.preparing, metrics)
         self.passing = Passing(name, self.fetching, self.purging, self.preparing.settled, metrics)
         metrics.before_text(store.publish)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nodes.edge import control
 from nodes.edge.app import Edge
+from nodes.edge.descriptors import files_to_hold
 from nodes.edge.policies.machinery import catalogue
 from nodes.edge.routing.origin import origin
 from nodes.edge.routing.rules import Rules, RulesError, parse, reload
@@ -47,9 +48,9 @@ def main(argv: list[str]) -> int:
                       metrics)  # fmt: skip
         timeouts = Timeouts(options.connect_ms / 1e3, options.timeout_ms / 1e3, options.timeout_ms / 1e3)
         pool = Pool(options.origin_connections, options.idle_ms / 1e3, timeouts, options.congestion_control, tls)
-        return Edge(name, rules, store, pool, metrics, lambda old: _reread(options, old))
+        return Edge(name, rules, store, pool, metrics, lambda old: _reread(options, old), files_to_hold())
 
-    return serve(options, build, "edge", lambda name, metrics: EdgeWorker(name, options.cache))
+    return serve(options, build, "edge", lambda name, metrics: EdgeWorker(name, options.cache, files_to_hold()))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,9 +23,6 @@ from nodes.http.prepared import PreparedAnswers
 SMALL_BYTES = 32 * 1024
 """Content up to this size is kept in memory with its head and leaves in one call; larger content goes by sendfile."""
 
-MOST_FILES = 1024
-"""So many files at most are held open for prepared answers."""
-
 
 def family(name: int) -> int:
     """What the names of all variants of one resource have in common: a new variant may be the better answer."""
@@ -35,8 +32,8 @@ def family(name: int) -> int:
 class Preparing:
     """Offers answers to the memo, takes them back when an object changes, and tells the other workers of both."""
 
-    def __init__(self, name: str, prepared: PreparedAnswers, store: Store) -> None:
-        self._name, self._prepared = name, prepared
+    def __init__(self, name: str, prepared: PreparedAnswers, store: Store, most_files: int) -> None:
+        self._name, self._prepared, self._most_files = name, prepared, most_files
         self._files: OrderedDict[int, None] = OrderedDict()
         self._team: Team | None = None
         self._changed: list[int | None] = []
@@ -108,7 +105,7 @@ class Preparing:
     def _hold(self, name: int) -> None:
         self._files[name] = None
         self._files.move_to_end(name)
-        if len(self._files) > MOST_FILES:
+        if len(self._files) > self._most_files:
             self._prepared.drop(family(self._files.popitem(last=False)[0]))
 
     def _tell_changed(self) -> None:

@@ -11,13 +11,16 @@ from collections import OrderedDict
 from pathlib import Path
 
 from nodes.edge.hit import Hit, HitFile, Ready, hit_of
-from nodes.edge.preparing import MOST_FILES, SMALL_BYTES, family
+from nodes.edge.preparing import SMALL_BYTES, family
 from nodes.edge.store.entry import Stamp, stamp_of
 from nodes.edge.store.shelf import Shelf
 from nodes.http.application import Message, Team
 from nodes.http.message import Request
 from nodes.http.prepared import Prepared, PreparedAnswers, key_of
 from nodes.http.reply import Reply
+
+MOST_RELAYED = 1024
+"""So many heads that were relayed once are remembered."""
 
 LATE_S = 0.05
 """Uses are told to the home so late at most."""
@@ -26,8 +29,8 @@ LATE_S = 0.05
 class EdgeWorker:
     """A worker that is not the home."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self._shelf = name, Shelf(folder)
+    def __init__(self, name: str, folder: Path, most_files: int) -> None:
+        self.name, self._shelf, self._most_files = name, Shelf(folder), most_files
         self.prepared = PreparedAnswers()
         self._files: OrderedDict[int, OpenObject] = OrderedDict()
         self._used: dict[int, None] = {}
@@ -48,7 +51,7 @@ class EdgeWorker:
                 del self._relayed[head]
             else:
                 self._relayed[head] = None
-                if len(self._relayed) > MOST_FILES:
+                if len(self._relayed) > MOST_RELAYED:
                     self._relayed.popitem(last=False)
         await self._team.relay(request, reply)
 
@@ -106,7 +109,7 @@ class EdgeWorker:
                     return
         if self.prepared.put(hit.request, Ready(self.name, hit, body, file), family(hit.name)) and file is not None:
             self._files[hit.name] = file
-            if len(self._files) > MOST_FILES:
+            if len(self._files) > self._most_files:
                 self.prepared.drop(family(self._files.popitem(last=False)[0]))
 
     def _open(self, name: int, stamp: Stamp) -> OpenObject | None:

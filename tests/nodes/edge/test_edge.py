@@ -1,6 +1,7 @@
 """The edge as a daemon: what it logs, what it keeps over a restart, what it evicts, which connections it uses."""
 
 import json
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -149,3 +150,16 @@ def test_metrics_tell_hits_bytes_and_evictions(origin: Daemon, edge_for: Edges) 
                    "longhaul_cache_evictions_total", "longhaul_cache_written_bytes_total", "longhaul_sent_bytes_total",
                    "longhaul_origin_received_bytes_total"):  # fmt: skip
         assert wanted in text, text
+
+
+def test_few_descriptors_are_enough(origin: Daemon, edge_for: Edges) -> None:
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    edge = edge_for(origin.url, preexec_fn=few)
+    for _ in range(3):
+        for number in range(150):
+            assert get(edge, f"/objects/40KB/f{number}").body == content(f"f{number}", 40_000, 0, 40_000)
+    assert edge.stats()["disk_errors"] == 0
+    held = [path for path in Path(f"/proc/{edge.process.pid}/fd").iterdir() if "/objects/" in str(path.readlink())]
+    assert 10 <= len(held) <= 25
