@@ -4,6 +4,8 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
+#   ./provision.sh --peers ...  the same for what we are measured against and with: wrk, and nginx where it is not here yet.
+#                            nginx's package would bring a service, so its program alone is unpacked, into .venv/nginx
 set -eu
 
 PACKAGES="mininet iproute2 iputils-ping ethtool tcpdump iperf3 python3 python3-venv gcc libc6-dev ca-certificates"
@@ -15,6 +17,15 @@ if [ "${1:-}" = --vm ]; then
     again=" --vm"
 fi
 
+if [ "${1:-}" = --peers ]; then
+    shift
+    PACKAGES="wrk"
+    again=" --peers"
+    here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
+    where="$here/.venv/nginx"
+    PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null || [ -x "$where/usr/sbin/nginx" ] || unpack=" nginx"
+fi
+
 missing=""
 for package in $PACKAGES; do
     case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)" in
@@ -24,24 +35,32 @@ for package in $PACKAGES; do
 done
 
 if [ "${1:-}" = --check ]; then
-    [ -z "$missing" ] && exit 0
-    echo "$missing"
+    [ -z "$missing${unpack:-}" ] && exit 0
+    echo "$missing${unpack:-}"
     exit 1
 fi
-[ -z "$missing" ] && exit 0
+[ -z "$missing${unpack:-}" ] && exit 0
 
 fail() {
     tail -n 5 "$log" >&2
     rm -f "$log"
-    echo "longhaul: could not install system packages ($missing ): $1; $2" >&2
+    echo "longhaul: could not install system packages ($missing${unpack:-} ): $1; $2" >&2
     exit 1
 }
 log=$(mktemp)
 [ "$(id -u)" = 0 ] || fail "only root may install packages" "run: sudo ./provision.sh${again:-}"
 command -v apt-get >/dev/null || fail "this system has no apt-get" "install these packages by hand, then run longhaul again"
-echo "longhaul: installing system packages:$missing" >&2
+echo "longhaul: installing system packages:$missing${unpack:-}" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network and the apt sources, then run it again"
 # shellcheck disable=SC2086  # the list is meant to be split
-apt-get install -y --no-install-recommends $missing >"$log" 2>&1 || fail "apt-get install failed" "read the lines above, mend apt, then run it again"
+[ -z "$missing" ] || apt-get install -y --no-install-recommends $missing >"$log" 2>&1 ||
+    fail "apt-get install failed" "read the lines above, mend apt, then run it again"
+if [ -n "${unpack:-}" ]; then
+    mkdir -p "$where.new"
+    (cd "$where.new" && apt-get download $unpack && dpkg-deb -x ./*.deb . && ./usr/sbin/nginx -v) >"$log" 2>&1 ||
+        { rm -rf "$where.new"; fail "unpacking$unpack failed" "read the lines above, or install it by hand"; }
+    rm -f "$where.new"/*.deb
+    mv "$where.new" "$where"
+fi
 rm -f "$log"

@@ -17,7 +17,8 @@ HERE = Path(__file__).parent
 def daemons() -> dict[str, str]:
     """Each daemon's name and one line about it, in alphabetical order."""
     return {
-        path.parent.name: _first_sentence(path.parent / "__init__.py") for path in sorted(HERE.glob("*/main.py"))
+        path.parent.name.replace("_", "-"): _first_sentence(path.parent / "__init__.py")
+        for path in sorted(HERE.glob("*/main.py"))
     }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def run(name: str, argv: list[str]) -> int:
         print(f"longhaul: could not run node '{name}': there is no such daemon; did you mean {', '.join(near)}?",
               file=sys.stderr)  # fmt: skip
         return 2
-    return int(importlib.import_module(f"nodes.{name}.main").main(argv))
+    return int(importlib.import_module(f"nodes.{name.replace('-', '_')}.main").main(argv))
 
 
 def _first_sentence(package: Path) -> str:

@@ -24,11 +24,11 @@ FIRST_STEPS = "first steps:\n  longhaul doctor\n  sudo longhaul run edge-vs-orig
 
 def main(argv: list[str]) -> int:
     """Run one verb; the exit status of the command."""
-    known = [module.name for module in pkgutil.iter_modules(verbs.__path__)]
+    known = [module.name.replace("_", "-") for module in pkgutil.iter_modules(verbs.__path__)]
     verb = next((word for word in argv if not word.startswith("-")), "")
     try:
         if verb in known and argv[0] == verb:
-            status = _run(importlib.import_module(f"{verbs.__name__}.{verb}"), verb, argv[1:])
+            status = _run(_module(verb), verb, argv[1:])
             sys.stdout.flush()
             return status
         if verb and argv[0] == verb:
@@ -59,6 +59,11 @@ class Parser(argparse.ArgumentParser):
         super().exit(status, message)
 
 
+def _module(verb: str) -> ModuleType:
+    """The file of a verb; `lab-ca` is lab_ca.py."""
+    return importlib.import_module(f"{verbs.__name__}.{verb.replace('-', '_')}")
+
+
 def _run(module: ModuleType, verb: str, argv: list[str]) -> int:
     parser = Parser(
         prog=f"longhaul {verb}", description=module.__doc__, epilog=f"example:\n  {module.EXAMPLE}",
@@ -74,6 +79,6 @@ def _run(module: ModuleType, verb: str, argv: list[str]) -> int:
 def _help(known: list[str]) -> None:
     print(f"usage: longhaul VERB ...\n\n{ABOUT}\n\nverbs:")
     for name in known:
-        about = (importlib.import_module(f"{verbs.__name__}.{name}").__doc__ or "").strip().splitlines()[0]
+        about = (_module(name).__doc__ or "").strip().splitlines()[0]
         print(f"  {name:<9} {about}")
     print(f"\n{FIRST_STEPS}\n`longhaul VERB --help` shows its options and an example.")

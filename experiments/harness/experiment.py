@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from experiments.harness.stage import Stage
+from experiments.harness.stage import ENGINES, Stage
 from results.models.slow_start import Leg, Timing, transfer_time
 from topologies.emulator import setting
 from topologies.emulator.topology import Topology
@@ -43,10 +43,13 @@ class Experiment(setting.Configurable):
 
     repetitions = setting.count("10", "measured trials of each arm", 1, 10_000)
     warmup = setting.count("1", "trials of each arm before the measured ones, left out of the answer", 0, 100)
+    edge__engine = setting.choice("longhaul", "what serves as edge: longhaul (node edge) or nginx (node nginx-edge)", *ENGINES)
 
     def __init__(self, world: Topology, given: Mapping[str, str]) -> None:
         self.world = world
         self.configure(given)
+        if "edge.engine" in self.given and not any(node.role == "edge" for node in world.nodes_info):
+            raise setting.SettingError("could not set edge.engine: the topology has no edge; leave it out")
 
     def question(self) -> str:
         """The question, for people who did not read this file."""

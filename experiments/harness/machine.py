@@ -33,15 +33,12 @@ def facts() -> dict[str, Any]:
             "memory_bytes": memory, "root": os.geteuid() == 0}  # fmt: skip
 
 
-def tools() -> dict[str, str]:
-    """Versions of what a run uses."""
+def tools(more: Mapping[str, list[str]]) -> dict[str, str]:
+    """Versions of what a run uses; `more` are commands that print one, by name."""
     found = {name: metadata.version(name) for name in ("pyroute2", "scapy", "httptools", "pycurl", "numpy", "requests")}
     found["python"] = platform.python_version()
-    for name, command in (
-        ("mininet", ["mn", "--version"]),
-        ("tcpdump", ["tcpdump", "--version"]),
-        ("ip", ["ip", "-V"]),
-    ):
+    usual = {"mininet": ["mn", "--version"], "tcpdump": ["tcpdump", "--version"], "ip": ["ip", "-V"]}
+    for name, command in {**usual, **more}.items():
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
             found[name] = (done.stdout + done.stderr).strip().splitlines()[0]

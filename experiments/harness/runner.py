@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import lifeline, machine, trial
+from experiments.harness import lifeline, machine, stage, trial
 from experiments.harness.capture import CaptureError
 from experiments.harness.experiment import COLUMNS, Arm, Experiment
 from experiments.harness.progress import Progress
@@ -126,7 +126,8 @@ class Run:
         if self.invalid:
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
-        self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch")
+        self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch",
+                           self.experiment.edge__engine)  # fmt: skip
         self.lab.begin()
         with lifeline.tied_to(self.lab.links.alive):
             self.experiment.start(self.stage)
@@ -155,7 +156,8 @@ class Run:
         first = (*self.experiment.captures(), self.topology.nodes_info[0].name)[0]
         with entered(lab.node(first).pid):
             self.document["sysctls"] = machine.sysctls()
-        self.document.update(link_backend=links["backend"], link_how=links["how"], tools=machine.tools())
+        tools = machine.tools(stage.versions(self.experiment.edge__engine))
+        self.document.update(link_backend=links["backend"], link_how=links["how"], tools=tools)
         self.directory.write_json("links.json", links)
         self.directory.write_json("manifest.json", self.document)
 

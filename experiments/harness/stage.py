@@ -17,6 +17,8 @@ from typing import Any
 
 import requests
 
+from nodes.http.failure import Failure
+from nodes.nginx_edge.process import program
 from topologies.emulator.lab import Lab, environment
 from topologies.emulator.links.netns import entered
 
@@ -24,6 +26,18 @@ ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 12.0
 LOOK_EVERY_S = 0.25
+ENGINES = {"longhaul": "edge", "nginx": "nginx_edge"}
+"""What can serve as edge, and the daemon that does."""
+
+
+def versions(engine: str) -> dict[str, list[str]]:
+    """Commands that print the versions of programs which are not ours, by name. Raises StageError when one is missing."""
+    if engine != "nginx":
+        return {}
+    try:
+        return {"nginx": [program(), "-v"]}
+    except Failure as failure:
+        raise StageError(str(failure)) from None
 
 
 class StageError(Exception):
@@ -90,10 +104,13 @@ class Daemon:
 
 
 class Stage:
-    """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards."""
+    """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards.
 
-    def __init__(self, lab: Lab, logs: Path, scratch: Path) -> None:
-        self.lab, self.logs, self.scratch = lab, logs, scratch
+    `engine` is what serves as edge where `edge` is not told otherwise.
+    """
+
+    def __init__(self, lab: Lab, logs: Path, scratch: Path, engine: str = "longhaul") -> None:
+        self.lab, self.logs, self.scratch, self.engine = lab, logs, scratch, engine
         self.daemons: list[Daemon] = []
         self._clients: dict[str, Daemon] = {}
 
@@ -109,11 +126,14 @@ class Stage:
         """Start an origin on port 80 of a node."""
         return self.daemon(node, "origin", "--listen", f"{self.lab.address(node)}:80", *options)
 
-    def edge(self, node: str, origin: str, *options: str, capacity: str = "10GiB") -> Daemon:
-        """Start an edge on port 80 of a node, with a cache of files, in front of an origin node."""
+    def edge(self, node: str, origin: str, *options: str, capacity: str = "10GiB", engine: str = "") -> Daemon:
+        """Start an edge on port 80 of a node, with a cache of files, in front of an origin node.
+
+        `engine` is one of ENGINES; empty: what the run's setting `edge.engine` says.
+        """
         cache = self.scratch / node
         cache.mkdir(parents=True, exist_ok=True)
-        return self.daemon(node, "edge", "--listen", f"{self.lab.address(node)}:80", "--origin",
+        return self.daemon(node, ENGINES[engine or self.engine], "--listen", f"{self.lab.address(node)}:80", "--origin",
                            f"http://{self.lab.address(origin)}:80", "--cache", str(cache), "--capacity", capacity,
                            *options)  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from experiments.harness.load.errors import LoadError
 from experiments.harness.output import OutputError
 from experiments.harness.rundir import OutError, RunDirectoryError
 from experiments.harness.vm.errors import VmError, VmUnsupportedError
@@ -26,6 +27,7 @@ class UsageError(ValueError):
 FAILURES = (
     UsageError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
     UnsupportedError, BackendError, NamespaceError, NodeError, VmError, OutputError,
+    LoadError,
 )  # fmt: skip
 
 
@@ -39,6 +41,6 @@ def status_of(error: BaseException) -> int:
         return INVALID if str(error) else HOLDS
     if isinstance(error, OutError):
         return USAGE
-    if isinstance(error, BackendError | NamespaceError | NodeError | RunDirectoryError):
+    if isinstance(error, BackendError | NamespaceError | NodeError | RunDirectoryError | LoadError):
         return INVALID
     return USAGE

@@ -16,6 +16,7 @@ import pycurl
 
 from nodes.client.order import Order
 from nodes.client.result import Result
+from nodes.client.secure import Handshake, secure
 from nodes.client.tcp_info import tcp_info
 
 HELD_BYTES = 64 * 1024 * 1024
@@ -59,10 +60,13 @@ class Hash:
 
 
 class Fetcher:
-    """Carries out orders one after another; `reuse` orders share one handle, so that its connections are kept."""
+    """Carries out orders one after another; `reuse` orders share one handle, so that its connections are kept. TLS
+    sessions are shared by all handles, and used by the orders that say so."""
 
     def __init__(self) -> None:
-        self._kept = pycurl.Curl()
+        self._sessions = pycurl.CurlShare()
+        self._sessions.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_SSL_SESSION)
+        self._kept = self._handle()
         self._sockets: dict[int, socket.socket] = {}
         """Our duplicates of libcurl's sockets by its descriptor: TCP_INFO outlives libcurl's own close."""
 
@@ -77,9 +81,9 @@ class Fetcher:
         """Carry out one order. Network failures are in the result's `error`."""
         if order.connection == "keep":
             self.close()
-            self._kept = pycurl.Curl()
+            self._kept = self._handle()
         keep = order.connection != "new"
-        handle = self._kept if keep else pycurl.Curl()
+        handle = self._kept if keep else self._handle()
         handle.reset()
         body, opened = Hash(), list[socket.socket]()
         fields, refusal = list[bytes](), list[str]()
@@ -97,7 +101,10 @@ class Fetcher:
             opened.append(sock)
             return sock
 
+        handshake = Handshake()
         _configure(handle, order)
+        if order.url.startswith("https:"):
+            secure(handle, order, handshake)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_socket)
         handle.setopt(pycurl.WRITEFUNCTION, body.feed)
         handle.setopt(pycurl.HEADERFUNCTION, fields.append)
@@ -109,6 +116,7 @@ class Fetcher:
         else:
             result.ok = True
         _read(handle, result)
+        result.tls_version, result.tls_session_offered = handshake.version, handshake.session_offered
         result.headers = _last_fields(fields)
         result.size_bytes = body.size_bytes
         result.tcp_info = self._kernel_view(opened, result.local_port)
@@ -118,6 +126,11 @@ class Fetcher:
         if result.http_status:
             _judge(result, order, body)
         return result
+
+    def _handle(self) -> pycurl.Curl:
+        made = pycurl.Curl()
+        made.setopt(pycurl.SHARE, self._sessions)  # outlives the `reset` of each fetch
+        return made
 
     def _kernel_view(self, opened: list[socket.socket], port: int | None) -> dict[str, Any] | None:
         for sock in [*opened, *self._sockets.values()]:
@@ -158,9 +171,6 @@ def _configure(handle: pycurl.Curl, order: Order) -> None:
         handle.setopt(pycurl.NOBODY, 1)
     if order.resolve:
         handle.setopt(pycurl.RESOLVE, [f"{name}:{target}" for name, target in order.resolve.items()])
-    if order.insecure:
-        handle.setopt(pycurl.SSL_VERIFYPEER, 0)
-        handle.setopt(pycurl.SSL_VERIFYHOST, 0)
     if order.connection == "new":
         handle.setopt(pycurl.FRESH_CONNECT, 1)
         handle.setopt(pycurl.FORBID_REUSE, 1)

@@ -17,8 +17,8 @@ from nodes.client.result import Result
 DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
 With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
-expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, id) and write one result a line
-to stdout."""
+expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, cacert, tls_version,
+tls_session new|reuse, id) and write one result a line to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 
@@ -33,6 +33,11 @@ def main(argv: list[str]) -> int:
     made.add_argument("--repeat", type=int, default=1, metavar="N", help="fetch each URL so often (default 1)")
     made.add_argument("--reuse", action="store_true", help="keep the connection between fetches")
     made.add_argument("--congestion-control", metavar="NAME", help="of the client's own socket")
+    made.add_argument("--cacert", metavar="FILE", help="trust the CA certificates in this file (PEM) for https")
+    made.add_argument("--insecure", action="store_true", help="trust any certificate")
+    made.add_argument("--tls-version", metavar="V", help="1.2 or 1.3 alone (default both)")
+    made.add_argument("--tls-session", metavar="KIND", default="new",
+                      help="new: a full handshake each time; reuse: resume the session of the fetch before")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print results as JSON lines")
     options = made.parse_intermixed_args(argv)
     if options.worker:
@@ -69,7 +74,9 @@ def _fetch_all(options: argparse.Namespace) -> int:
     for url in options.urls:
         for _ in range(options.repeat):
             text = json.dumps({"url": url, "connection": "reuse" if options.reuse else "new",
-                               "congestion_control": options.congestion_control})  # fmt: skip
+                               "congestion_control": options.congestion_control, "cacert": options.cacert,
+                               "insecure": options.insecure, "tls_version": options.tls_version,
+                               "tls_session": options.tls_session})  # fmt: skip
             try:
                 order: Order = parse(text)
             except OrderError as error:

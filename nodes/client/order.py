@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-HTTP_VERSIONS = ("1.0", "1.1", "2", "2-prior-knowledge", "3")
+_CHOICES: dict[str, tuple[str | None, ...]] = {
+    "connection": ("new", "keep", "reuse"), "method": ("GET", "HEAD"), "tls_version": (None, "1.2", "1.3"),
+    "tls_session": ("new", "reuse"), "http_version": ("1.0", "1.1", "2", "2-prior-knowledge", "3"),
+}  # fmt: skip
 
 
 class OrderError(ValueError):
@@ -20,7 +23,12 @@ class OrderError(ValueError):
 @dataclass(frozen=True)
 class Order:
     """`connection` is `new` (closed afterwards), `keep` (new, all kept ones closed before, then kept) or `reuse` (the
-    kept one if there is one, and kept); `resolve` maps `host:port` to an address."""
+    kept one if there is one, and kept); `resolve` maps `host:port` to an address.
+
+    Of https: `cacert` is a PEM file of the authorities to trust (the system's without it), `insecure` trusts anyone,
+    `tls_version` allows that version alone, and `tls_session` is `new` (a full handshake, remembering nothing) or
+    `reuse` (the session of the last fetch of that host ordered so is offered, and the one that comes is remembered).
+    """
 
     url: str
     connection: str = "new"
@@ -32,6 +40,9 @@ class Order:
     resolve: dict[str, str] = field(default_factory=dict)
     http_version: str = "1.1"
     insecure: bool = False
+    cacert: str | None = None
+    tls_version: str | None = None
+    tls_session: str = "new"
     id: Any = None
 
 
@@ -56,12 +67,10 @@ def parse(line: str) -> Order:
 def _check(order: Order) -> None:
     if not re.match(r"https?://", order.url):
         raise OrderError(f"url {order.url!r} begins with neither http:// nor https://")
-    if order.connection not in ("new", "keep", "reuse"):
-        raise OrderError(f"connection {order.connection!r} is none of new, keep, reuse")
-    if order.method not in ("GET", "HEAD"):
-        raise OrderError(f"method {order.method!r} is neither GET nor HEAD")
-    if order.http_version not in HTTP_VERSIONS:
-        raise OrderError(f"http_version {order.http_version!r} is not one of {', '.join(HTTP_VERSIONS)}")
+    for name, allowed in _CHOICES.items():
+        if getattr(order, name) not in allowed:
+            words = ", ".join(one for one in allowed if one is not None)
+            raise OrderError(f"{name} {getattr(order, name)!r} is not one of {words}")
     if isinstance(order.timeout_s, bool) or not isinstance(order.timeout_s, int | float) or not order.timeout_s > 0:
         raise OrderError(f"timeout_s {order.timeout_s!r} is not a number above zero")
     digest = order.expect_sha256
@@ -73,5 +82,9 @@ def _check(order: Order) -> None:
             raise OrderError(f"{name} is not an object of strings")
         if any(mark in text for pair in value.items() for text in pair for mark in "\r\n"):
             raise OrderError(f"{name} holds a line break")
-    if order.congestion_control is not None and not isinstance(order.congestion_control, str):
-        raise OrderError(f"congestion_control {order.congestion_control!r} is not a name")
+    for name in ("congestion_control", "cacert"):
+        value = getattr(order, name)
+        if value is not None and not isinstance(value, str):
+            raise OrderError(f"{name} {value!r} is not a {'file' if name == 'cacert' else 'name'}")
+    if not isinstance(order.insecure, bool):
+        raise OrderError(f"insecure {order.insecure!r} is neither true nor false")

@@ -16,7 +16,9 @@ class Result:
     `dns_ms` name known; `connect_ms` TCP handshake done (0 on a reused connection); `tls_ms` TLS handshake done (0
     without TLS); `request_sent_ms` about to send the request (CURLINFO_PRETRANSFER); `first_byte_ms` first byte of the
     response received (CURLINFO_STARTTRANSFER); `total_ms` last byte received. None where a fetch failed before that
-    step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected.
+    step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected. `tls_version` and
+    `tls_session_offered` are of the handshake of this fetch, None when it made none; whether an offered session was
+    resumed is the server's to say.
     """
 
     url: str
@@ -37,6 +39,8 @@ class Result:
     local_port: int | None = None
     remote: str | None = None
     new_connection: bool | None = None
+    tls_version: str | None = None
+    tls_session_offered: bool | None = None
     started_ns: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     tcp_info: dict[str, Any] | None = None

@@ -1,56 +1,91 @@
-"""The edge's own paths: `GET /-/cache` tells what it holds, `DELETE /-/cache` empties it, and
-`DELETE /-/connections` closes its idle connections to the origin.
+"""The edge's own paths, under `/-/`: what it holds, how it is emptied, what is purged.
 
-They are for experiments that need a cold cache or a new connection. Who can reach the edge can reach it.
+    GET    /-/cache                       what it holds, in numbers
+    DELETE /-/cache                       empties it
+    DELETE /-/connections                 closes idle connections to origins
+    POST   /-/purge?url=URL               all variants of one URL
+    POST   /-/purge?prefix=URL            every URL that begins so
+    POST   /-/purge?group=NAME&origin=URL a group of an origin (RFC 9875)
+
+After a purge is answered nothing that was stored or asked for before it is used. Who can reach the edge can reach these.
 """
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
+from nodes.edge.purging import PurgeError, Purging
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.reply import Reply
 
 if TYPE_CHECKING:
     from nodes.edge.app import Edge
 
-PATHS = ("/-/cache", "/-/connections")
+PREFIX = "/-/"
+ALLOWED = {"/-/cache": "GET, HEAD, DELETE", "/-/connections": "DELETE", "/-/purge": "POST"}
 
 
 async def handle(edge: Edge, request: Request, reply: Reply) -> None:
-    """Answer a control request with JSON. Raises HttpError for another method."""
-    if request.method == "DELETE" and request.path == "/-/connections":
-        answer: dict[str, object] = {"closed_connections": edge.pool.idle_count()}
+    """Answer a control request with JSON. Raises HttpError."""
+    allowed = ALLOWED.get(request.path)
+    if allowed is None:
+        raise HttpError(404, f"there is no {request.path}; there are {', '.join(sorted(ALLOWED))}, /-/healthz, /-/metrics")
+    if request.method not in allowed.split(", "):
+        raise HttpError(405, f"{request.path} answers {allowed}", [("Allow", allowed)])
+    answer: dict[str, object]
+    if request.path == "/-/connections":
+        answer = {"closed_connections": edge.pool.idle_count()}
         edge.pool.close()
+    elif request.path == "/-/purge":
+        answer = {"purged_objects": _purge(edge.purging, request)}
+        await edge.preparing.settled()
     elif request.method == "DELETE":
-        edge.fetches.clear()  # whoever asks from now on does not join a fetch that began before
-        answer = {"dropped_objects": edge.store.clear()}
-    elif request.method in ("GET", "HEAD"):
-        answer = _state(edge)
+        answer = {"dropped_objects": edge.purging.everything()}
+        await edge.preparing.settled()
     else:
-        raise HttpError(405, "the cache answers GET and DELETE", [("Allow", "GET, HEAD, DELETE")])
+        answer = state(edge)
     fields = Fields([("Content-Type", "application/json"), ("Cache-Control", "no-store")])
     await reply.full(200, fields, json.dumps(answer).encode() + b"\n")
 
 
-def _state(edge: Edge) -> dict[str, object]:
-    lru, value = edge.store.lru, edge.metrics.value
+def _purge(purging: Purging, request: Request) -> int:
+    given = dict(parse_qsl(request.query, keep_blank_values=True))
+    try:
+        if set(given) == {"url"}:
+            return purging.uri(given["url"])
+        if set(given) == {"prefix"}:
+            return purging.prefix(given["prefix"])
+        if set(given) == {"group", "origin"}:
+            return purging.group(given["origin"], given["group"])
+    except PurgeError as error:
+        raise HttpError(400, str(error)) from error
+    raise HttpError(400, "say what: ?url=URL, ?prefix=URL, or ?group=NAME&origin=URL")
+
+
+def state(edge: Edge) -> dict[str, object]:
+    """What the edge holds and has done."""
+    index, value = edge.store.index, edge.metrics.value
+    results = {
+        "hits": "TCP_HIT", "misses": "TCP_MISS", "revalidated": "TCP_REFRESH_HIT", "stale_hits": "TCP_STALE_HIT",
+        "stale_on_error": "TCP_REF_FAIL_HIT",
+    }  # fmt: skip
+    counters = {
+        "collapsed": "longhaul_collapsed_requests_total", "evictions": "longhaul_cache_evictions_total",
+        "bad_objects": "longhaul_cache_bad_objects_total", "disk_errors": "longhaul_cache_disk_errors_total",
+        "origin_requests": "longhaul_origin_requests_total",
+    }  # fmt: skip
     return {
         "node": edge.name,
         "objects": len(edge.store),
-        "used_bytes": lru.used_bytes,
-        "reserved_bytes": lru.reserved_bytes,
-        "capacity_bytes": lru.capacity_bytes,
-        "fetches_running": len(edge.fetches),
-        "hits": int(value("longhaul_cache_requests_total", result="TCP_HIT")),
-        "misses": int(value("longhaul_cache_requests_total", result="TCP_MISS")),
-        "revalidated": int(value("longhaul_cache_requests_total", result="TCP_REFRESH_HIT")),
-        "collapsed": int(value("longhaul_collapsed_requests_total")),
-        "evictions": int(value("longhaul_cache_evictions_total")),
-        "bad_objects": int(value("longhaul_cache_bad_objects_total")),
-        "disk_errors": int(value("longhaul_cache_disk_errors_total")),
-        "origin_requests": int(value("longhaul_origin_requests_total")),
+        "index_ready": index.ready,
+        "used_bytes": index.used_bytes,
+        "reserved_bytes": index.reserved_bytes,
+        "capacity_bytes": index.policy.capacity_bytes,
+        "fetches_running": len(edge.fetching),
+        **{name: int(value("longhaul_requests_total", result=result)) for name, result in results.items()},
+        **{name: int(value(counter)) for name, counter in counters.items()},
         "origin_connections_opened": edge.pool.opened_total,
         "origin_connections_reused": edge.pool.reused_total,
         "origin_connections_idle": edge.pool.idle_count(),

@@ -1,38 +1,29 @@
 """One request to an origin and the head of its response, over a pooled connection.
 
-It does not read the content. A kept connection that turns out to be dead before any byte came is replaced once, for
-safe methods without content (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
+It does not read the content. What may be sent a second time is decided in `nodes/http/upstream_error.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from nodes.edge.record import Record
-from nodes.http.message import SAFE_METHODS, Body, Fields, request_bytes
+from nodes.edge.asking import Ask
+from nodes.http.message import Body, Fields, request_bytes
 from nodes.http.pool import Pool
-from nodes.http.upstream import Response, Upstream, UpstreamError
+from nodes.http.upstream import Response, Upstream
+from nodes.http.upstream_error import UpstreamError, may_repeat
+
+CONTINUE_S = 1.0
+"""How long content waits for the origin's 100 (Continue): RFC 9110, section 10.1.1, forbids to wait for ever."""
+
+OnInterim = Callable[[int, Fields], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What is asked of the origin, and for which object. `key` None: nothing may be stored."""
-
-    origin: tuple[str, int]
-    method: str
-    target: str
-    fields: Fields
-    body: Body | None
-    request_fields: Fields
-    primary: str
-    key: str | None
-    stored: Record | None = None
-
-
-@dataclass
+@dataclass(slots=True)
 class Exchange:
     """A response whose content is read from `connection`. `upstream_ms` is from the request to the response's head."""
 
@@ -41,46 +32,57 @@ class Exchange:
     requested_s: float
     received_s: float
     upstream_ms: float
-    reused: bool
 
 
 @asynccontextmanager
-async def exchange(pool: Pool, ask: Ask, on_retry: Callable[[], None]) -> AsyncIterator[Exchange]:
-    """Send, wait for the head, and give the connection back afterwards. Raises UpstreamError."""
-    method, body, origin = ask.method, ask.body, ask.origin
-    head = request_bytes(method, ask.target, ask.fields)
-    connection = await pool.take(origin)
+async def exchange(
+    pool: Pool, ask: Ask, on_interim: OnInterim, on_retry: Callable[[], None]
+) -> AsyncIterator[Exchange]:  # fmt: skip
+    """Send, wait for the head, and give the connection back afterwards. Raises UpstreamError, ConnectionError."""
+    connection = await pool.take(ask.origin)
     try:
         try:
-            made = await _once(pool, connection, method, head, body)
+            made = await _once(connection, ask, on_interim)
         except UpstreamError as error:
-            if not (error.fresh and connection.used > 1 and method in SAFE_METHODS and body is None):
+            if not may_repeat(error, ask.method, has_body=ask.body is not None, reused=connection.used > 1):
                 raise
             on_retry()
-            pool.give(origin, connection)
-            connection = await pool.take(origin, fresh=True)
-            made = await _once(pool, connection, method, head, body)
+            pool.give(ask.origin, connection)
+            connection = await pool.take(ask.origin, fresh=True)
+            made = await _once(connection, ask, on_interim)
         yield made
     finally:
-        pool.give(origin, connection)
+        pool.give(ask.origin, connection)
 
 
-async def _once(pool: Pool, connection: Upstream, method: str, head: bytes, body: Body | None) -> Exchange:
+async def _once(connection: Upstream, ask: Ask, on_interim: OnInterim) -> Exchange:
     requested_s, started = time.time(), time.monotonic()
-    connection.start(method, head)
-    if body is not None:
-        await _send(connection, body, chunked=b"\r\nTransfer-Encoding: chunked\r\n" in head)
-    response = await connection.head(pool.timeout_s)
+    body = ask.body
+    gate = _Gate(body, on_interim) if body is not None and "expect" in ask.fields else None
+    connection.send(ask.method, request_bytes(ask.method, ask.target, ask.fields), gate or body,
+                    chunked="transfer-encoding" in ask.fields)  # fmt: skip
+    response = await connection.head(on_interim=gate.interim if gate else on_interim)
     upstream_ms = round((time.monotonic() - started) * 1e3, 3)
-    return Exchange(connection, response, requested_s, time.time(), upstream_ms, connection.used > 1)
+    return Exchange(connection, response, requested_s, time.time(), upstream_ms)
 
 
-async def _send(connection: Upstream, body: Body, *, chunked: bool) -> None:
-    """The request's content; an origin that answers before it has all of it is listened to (RFC 9112, section 9.5)."""
-    async for data in body:
+class _Gate:
+    """Content that is asked of the client only when the origin wants it; the client's own 100 follows from that."""
+
+    def __init__(self, body: Body, on_interim: OnInterim) -> None:
+        self._body, self._on_interim = body, on_interim
+        self._open = asyncio.Event()
+
+    async def interim(self, status: int, fields: Fields) -> None:
+        if status == 100:
+            self._open.set()
+        else:
+            await self._on_interim(status, fields)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            await connection.send_body(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-        except UpstreamError:
-            return
-    if chunked and not connection.lost:
-        await connection.send_body(b"0\r\n\r\n")
+            await asyncio.wait_for(self._open.wait(), CONTINUE_S)
+        except TimeoutError:
+            self._open.set()
+        async for data in self._body:
+            yield data

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from nodes.edge.spool import Spool
+from nodes.edge.store.spool import Spool
 from nodes.http.upstream import UpstreamError
 
 WINDOW_BYTES = 512 * 1024
@@ -137,15 +137,15 @@ class Reader:
     async def ready(self, timeout_s: float) -> None:
         """Until there is content, or the end, or the timeout. Raises UpstreamError."""
         transfer = self._transfer
-        if transfer.available_bytes == self.offset and not transfer.complete and transfer.error is None:
+        if transfer.available_bytes <= self.offset and not transfer.complete and transfer.error is None:
             await transfer.wait(timeout_s)
-        if transfer.error is not None and transfer.available_bytes == self.offset:
+        if transfer.error is not None and transfer.available_bytes <= self.offset:
             raise transfer.error
 
     async def next(self) -> bytes:
         """Some content, or b"" after the last. Raises UpstreamError when the origin failed."""
         transfer = self._transfer
-        while transfer.available_bytes == self.offset:
+        while transfer.available_bytes <= self.offset:
             if transfer.error is not None:
                 raise transfer.error
             if transfer.complete:
@@ -155,6 +155,11 @@ class Reader:
         self.offset += len(data)
         transfer.taken()
         return data
+
+    def skip_to(self, offset: int) -> None:
+        """What is before is not wanted."""
+        self.offset = max(self.offset, offset)
+        self._transfer.taken()
 
     def close(self) -> None:
         """Leave."""

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nodes.http.connection import ServerConnection
+    from nodes.http.connection import Connection
+    from nodes.http.message import HttpError
 
 BODY_WINDOW_BYTES = 256 * 1024
 DISCARD_BYTES = 1024 * 1024
@@ -21,53 +22,77 @@ DISCARD_BYTES = 1024 * 1024
 class RequestBody:
     """The content of one request, with backpressure: reading from the client stops while 256 KiB wait here."""
 
-    def __init__(self, connection: ServerConnection, expects_continue: bool) -> None:
+    def __init__(self, connection: Connection, expects_continue: bool) -> None:
         self._connection = connection
         self._chunks: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._expects_continue = expects_continue
         self._wake: asyncio.Future[None] | None = None
-        self._skipped: int | None = None
+        self._skipped_bytes: int | None = None
+        self.unasked = expects_continue
+        """The client waits for 100 before it sends (RFC 9110, section 10.1.1), and has not been told."""
         self.complete = False
         self.broken = False
+        self.refusal: HttpError | None = None
+        """Why it broke, when the client is to be told."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the client has to wait."""
+        return self._waiting_bytes > BODY_WINDOW_BYTES
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it is the client who keeps us waiting."""
+        return not self.complete and not self.broken and not self.full
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether more came than is skipped after the answer."""
+        return self._skipped_bytes is not None and self._skipped_bytes > DISCARD_BYTES
 
     def feed(self, data: bytes) -> None:
-        """More content from the parser."""
-        if self._skipped is not None:
-            self._skipped += len(data)
-            if self._skipped > DISCARD_BYTES:
-                self._connection.transport.close()
+        """More content."""
+        self.unasked = False
+        if self._skipped_bytes is not None:
+            self._skipped_bytes += len(data)
             return
         self._chunks.append(data)
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > BODY_WINDOW_BYTES:
-            self._connection.hold("body")
         self._notify()
 
-    def end(self, *, broken: bool = False) -> None:
-        """No more will come; `broken` when the client left before it was whole."""
-        self.complete, self.broken = not broken, broken
+    def end(self) -> None:
+        """It is whole."""
+        self.complete = True
         self._notify()
+
+    def fail(self, refusal: HttpError | None = None) -> None:
+        """No more will come: the client left, or broke the rules and gets `refusal`."""
+        if not self.complete:
+            self.broken, self.refusal = True, refusal
+            self._notify()
 
     def discard(self) -> None:
         """Skip what is left; called when the response is done."""
+        self._skipped_bytes = self._waiting_bytes
+        self._waiting_bytes = 0
         self._chunks.clear()
-        self._skipped = 0
-        self._connection.release("body")
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._expects_continue and not self._chunks and not self.complete:
-            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        """The content as it comes. Raises ConnectionResetError when it breaks off."""
+        if self.unasked and not self.complete:
+            self.unasked = False
+            self._connection.interim(b"HTTP/1.1 100 Continue\r\n\r\n")
         while True:
             while self._chunks:
                 chunk = self._chunks.popleft()
+                full = self.full
                 self._waiting_bytes -= len(chunk)
-                if self._waiting_bytes <= BODY_WINDOW_BYTES:
-                    self._connection.release("body")
+                if full and not self.full:
+                    self._connection.resume_reading()
                 yield chunk
             if self.broken:
                 raise ConnectionResetError("the client left before its request was whole")

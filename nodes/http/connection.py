@@ -1,246 +1,300 @@
 """One accepted connection: bytes to requests, one response after another, in order.
 
-It is not the daemon: what a request means is decided by the application's `answer`. Parsing is httptools' (llhttp),
-which refuses what RFC 9112 calls request smuggling; sizes are limited here.
+It is not the daemon: what a request means is decided by the application. It parses by `inbound.py` and `requests.py`,
+sends by `wire.py`, and is driven by `rounds.py`; a request behind another waits as bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
-import httptools
-
 from nodes.http.body import RequestBody
-from nodes.http.message import Fields, HttpError, Request, split_target
+from nodes.http.inbound import Inbound
+from nodes.http.message import HttpError, Request
+from nodes.http.outlet import Outlet
+from nodes.http.prepared import key_of
 from nodes.http.reply import Reply
+from nodes.http.wire import READ, WRITE, Wire
 
 if TYPE_CHECKING:
     from nodes.http.server import Server
 
-LONGEST_TARGET_BYTES = 8 * 1024
-LARGEST_FIELDS_BYTES = 64 * 1024
-MOST_FIELDS = 200
-MOST_PIPELINED = 16
+PIPELINED_BYTES = 64 * 1024
+"""So much is read ahead behind a request that is being answered."""
+
+LINGER_S = 2.0
+LINGER_BYTES = 16 * 1024 * 1024
 
 
-class ServerConnection(asyncio.Protocol):
-    """See the module. Public attributes are for `Reply` and `Server` only."""
+class Connection(Outlet):
+    """See the module. Public attributes are for `Reply`, `Rounds` and `Server` only."""
+    __slots__ = ("_body", "_ended", "_head_since_s", "_inbound", "_linger_s", "_lingered_bytes", "_task")
 
-    transport: asyncio.Transport
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.queue: deque[Request | HttpError] = deque()
-        self.task: asyncio.Task[None] | None = None
-        self.lost = False
-        self.last_active = 0.0
-        self.peer = "-"
-        self._refused = False
-        self._ended = False
-        self._holds: set[str] = set()
-        self._writable: asyncio.Future[None] | None = None
-        self._new_parser()
-
-    def _new_parser(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._in_head = False
+    def __init__(self, server: Server, wire: Wire, peer: str) -> None:
+        super().__init__(server, wire, peer)
+        self._inbound = Inbound(server.limits)
+        self._head_since_s: float | None = None
         self._body: RequestBody | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ended = False
+        self._linger_s: float | None = None
+        self._lingered_bytes = 0
 
-    # -- asyncio's side ------------------------------------------------------------------------------------------
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.last_active = self.server.loop.time()
-        peer = transport.get_extra_info("peername")
-        if peer:
-            self.peer = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
-        self.server.opened(self)
+    # -- for Reply ------------------------------------------------------------------------------------------------
+    @property
+    def content_left(self) -> int:
+        """How much content of the request has been announced and has not come."""
+        return self._inbound.announced_bytes
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-        self.server.closed(self)
-        if self._body is not None:
-            self._body.end(broken=not self._body.complete)
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_exception(ConnectionResetError("the client left"))
-        if self.task is not None:
-            self.task.cancel()
+    def abort(self, *, reset: bool) -> None:
+        """Cut the connection; with a reset where its mere end could be taken for the end of the content."""
+        self._lose(ConnectionResetError("the response was cut"), reset=reset)
 
-    def eof_received(self) -> bool:
+    def resume_reading(self) -> None:
+        """The handler has taken content that waited."""
+        if not self.lost:
+            self._go_on()
+
+    # -- for Rounds -----------------------------------------------------------------------------------------------
+    def event(self, mask: int) -> None:
+        """The kernel has something to tell."""
+        if self.lost:
+            return
+        try:
+            if not self.wire.open():
+                return
+            if mask & WRITE:
+                self._pump()
+                self._go_on()
+            if mask & ~WRITE and not self.lost:  # an error or a hang-up is told by reading
+                self._read(hung_up=not mask & READ)
+        except (OSError, EOFError) as error:
+            self._lose(error)
+        except Exception:
+            self._broken()
+            raise
+
+    def arrived(self, data: bytes, now_s: float) -> None:
+        """What a round has read, and has no answer to; b"" at the end of the stream."""
+        self.moved_s = now_s
+        try:
+            if data:
+                self._inbound.feed(data)
+                self._go_on()
+            else:
+                self._end_of_stream()
+        except Exception:
+            self._broken()
+            raise
+
+    # -- for Server -----------------------------------------------------------------------------------------------
+    def drain(self) -> None:
+        """Close if no request is there; otherwise after it. Another worker closes its own end."""
+        self.quick = False
+        if self._idle and not self.wire.inner:
+            self._lose(None)
+
+    def sweep(self, now_s: float) -> None:
+        """Close what took too long (see Limits)."""
+        limits, quiet_s = self.server.limits, now_s - self.moved_s
+        if self._linger_s is not None:
+            if now_s > self._linger_s:
+                self._lose(None)
+        elif self.wire.waiting:
+            if quiet_s > limits.write_timeout_s:
+                self._lose(ConnectionResetError("the client took nothing for too long"), reset=True)
+        elif self._body is not None and self._body.awaited:
+            if quiet_s > limits.body_timeout_s:
+                self._break(HttpError(408, "the content of the request did not come in time", close=True))
+        elif self._task is not None:
+            return
+        elif self._head_since_s is not None:
+            if now_s - self._head_since_s > limits.header_timeout_s:
+                self._refuse(HttpError(408, "the request did not come in time", close=True), None)
+        elif not self.wire.inner and quiet_s > (limits.idle_timeout_s if self.wire.ready else limits.header_timeout_s):
+            self._lose(None)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+    @property
+    def _idle(self) -> bool:
+        return self._task is None and not self.wire.waiting and not self._closing and not self._inbound.waiting_bytes
+
+    def _read(self, *, hung_up: bool) -> None:
+        try:
+            data = self.wire.receive()
+        except BlockingIOError:
+            return
+        self.moved_s = self.loop.time()
+        if self._linger_s is not None:
+            self._lingered_bytes += len(data)
+            if not data or self._lingered_bytes > LINGER_BYTES:
+                self._lose(None)
+        elif data:
+            self._inbound.feed(data)
+            self._go_on()
+        elif hung_up:
+            self._lose(ConnectionResetError("the client left"))
+        else:
+            self._end_of_stream()
+
+    def _end_of_stream(self) -> None:
         """A half-closed client still gets its answers (RFC 9112, section 9.6)."""
         self._ended = True
-        if self._body is not None and not self._body.complete:
-            self._body.end(broken=True)
-        return self.task is not None
+        self.quick = False
+        if self._body is not None:
+            self._body.fail()
+        self._go_on()
 
-    def pause_writing(self) -> None:
-        self._writable = self.server.loop.create_future()
+    def _go_on(self) -> None:
+        """Take from what has come as far as it may be taken now."""
+        while not self.lost and self._linger_s is None:
+            busy = self._task is not None or self.wire.waiting
+            if self._closing and not busy:
+                self._close_politely()
+                break
+            if self._inbound.in_content and not self._take_content():
+                break
+            if busy or self._inbound.in_content:
+                break
+            try:
+                head = self._inbound.head()
+            except HttpError as error:
+                self._refuse(error, None)
+                continue
+            if head is None:
+                self._between()
+                break
+            self._one(head)
+        self._watch()
 
-    def resume_writing(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+    def _between(self) -> None:
+        """No whole head is there."""
+        begun = self._inbound.in_head
+        if self._ended or (self.server.draining and not begun and not self.wire.inner):
+            self._lose(None)
+        elif not begun:
+            self.quick = self.wire.plain and not self._inbound.waiting_bytes
+        elif self._head_since_s is None:
+            self._head_since_s = self.moved_s
+            self.quick = False
 
-    async def drained(self) -> None:
-        """Wait until the client has taken enough of what was written. Raises ConnectionResetError."""
-        if self.lost:
-            raise ConnectionResetError("the client left")
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
-
-    @property
-    def in_head(self) -> bool:
-        """Whether a request has begun and its head is not whole."""
-        return self._in_head
-
-    @property
-    def stalled(self) -> bool:
-        """Whether the client owes us: it takes no bytes, or does not send the content it announced."""
-        return self._writable is not None or (self._body is not None and not self._body.complete)
-
-    def hold(self, why: str) -> None:
-        """Stop reading from the client for a reason; reading resumes when no reason is left."""
-        self._holds.add(why)
-        self.transport.pause_reading()
-
-    def release(self, why: str) -> None:
-        """See `hold`."""
-        if why in self._holds:
-            self._holds.discard(why)
-            if not self._holds and not self.lost:
-                self.transport.resume_reading()
-
-    def data_received(self, data: bytes) -> None:
-        self.last_active = self.server.loop.time()
-        if self._refused:
+    def _one(self, head: bytes) -> None:
+        """Answer the request of a whole head, or begin to."""
+        self.quick, self._head_since_s = False, None
+        answer = self.server.ready_answer(key_of(self.wire.scheme, head))
+        if answer is not None:
+            self._know_peer()
+            self.give(answer)
             return
-        continued = self._in_head
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserInvalidMethodError:
-            self._refuse(HttpError(501, "the method is not known here", close=True))
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, HttpError):
-                raise
-            self._refuse(cause)
-        except httptools.HttpParserError as error:
-            self._refuse(HttpError(400, f"the request is malformed: {error}", close=True))
-        else:
-            if continued and self._in_head:  # httptools gathers an unfinished field without limit
-                self._head_bytes += len(data)
-                if self._head_bytes > LARGEST_FIELDS_BYTES + LONGEST_TARGET_BYTES:
-                    self._refuse(HttpError(431, "the header fields are too large", close=True))
-
-    def _upgrade(self, rest: bytes) -> None:
-        """An Upgrade is ignored (RFC 9110, section 7.8), but refused where content could hide in it; so is a tunnel."""
-        last = self.queue[-1] if self.queue else None
-        if isinstance(last, Request) and (last.method == "CONNECT" or last.has_body):
-            self.queue.pop()
-            self._refuse(HttpError(501, "tunnels and upgrades with content are not served", close=True))
+            request, framing = self.server.parser.parse(head, self.wire.scheme)
+            self._inbound.frame(framing)
+        except HttpError as error:
+            self._refuse(error, None)
             return
-        self._new_parser()
-        if rest:
-            self.data_received(rest)
-
-    def _refuse(self, error: HttpError) -> None:
-        self._refused = True
-        if self._body is not None and not self._body.complete:
-            self._body.end(broken=True)
-        self._in_head = False
-        self._enqueue(error)
-
-    # -- httptools' side -----------------------------------------------------------------------------------------
-    def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        self._url, self._fields, self._fields_bytes = b"", Fields(), 0
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        if len(self._url) > LONGEST_TARGET_BYTES:
-            raise HttpError(414, f"the target is longer than {LONGEST_TARGET_BYTES} bytes", close=True)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            return  # a trailer: it may be discarded (RFC 9110, section 6.5.1)
-        self._fields_bytes += len(name) + len(value) + 4
-        if self._fields_bytes > LARGEST_FIELDS_BYTES or len(self._fields.items) >= MOST_FIELDS:
-            text = f"more than {LARGEST_FIELDS_BYTES} bytes or {MOST_FIELDS} lines of header fields"
-            raise HttpError(431, text, close=True)
-        self._fields.items.append((name.decode("latin-1"), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        fields, version = self._fields, self._parser.get_http_version()
-        method, target = self._parser.get_method().decode("ascii"), self._url.decode("latin-1")
-        hosts = fields.all("host")
-        if version not in ("1.0", "1.1"):
-            raise HttpError(505, f"HTTP/{version} is not served here", close=True)
-        if (version == "1.1" and len(hosts) != 1) or len(hosts) > 1:
-            raise HttpError(400, "a request must carry exactly one Host field", close=True)  # RFC 9112, section 3.2
-        if any(ord(char) <= 32 or ord(char) > 126 for char in target):
-            raise HttpError(400, "the target holds a character that must be percent-encoded", close=True)
-        length = fields.get("content-length")
-        chunked = "transfer-encoding" in fields
-        path, query = split_target(target)
-        request = Request(method, target, version, fields, path, query, client=self.peer)
-        request.has_body = chunked or (length is not None and int(length) > 0)
-        request.content_length = int(length) if length is not None and not chunked else None
-        request.received_at = self.server.loop.time()
+        self._know_peer()
+        request.client, request.received_at = self.peer, self.loop.time()
+        self._body = None
         if request.has_body:
-            expects = version == "1.1" and "100-continue" in fields.tokens("expect")
+            expects = request.version == "1.1" and "100-continue" in request.fields.tokens("expect")
             self._body = request.body = RequestBody(self, expects)
-        self._enqueue(request)
+        elif self.server.try_now(request, self):
+            return
+        self._task = self.loop.create_task(self._handle(request))
+        self._task.add_done_callback(self._handled)
 
-    def on_body(self, data: bytes) -> None:
-        if self._body is not None:
-            self._body.feed(data)
+    def _take_content(self) -> bool:
+        """Hand content to the handler; False when the connection is over."""
+        body = self._body
+        assert body is not None
+        if body.full:
+            return False
+        try:
+            pieces = self._inbound.content()
+        except HttpError as error:
+            self._break(error)
+            return False
+        for piece in pieces:
+            body.feed(piece)
+        if not self._inbound.in_content:
+            body.end()
+        elif body.unwanted or (self._ended and self._task is None):
+            self._close_politely()
+            return False
+        return True
 
-    def on_message_complete(self) -> None:
-        if self._body is not None:
-            self._body.end()
+    def _break(self, error: HttpError) -> None:
+        """The content is not what it should be; nothing behind it can be understood."""
+        self._inbound.stop()
+        self._closing = True
+        assert self._body is not None
+        self._body.fail(error)
+        if self._task is None and not self.wire.waiting:
+            self._close_politely()
 
-    # -- answers, in order ---------------------------------------------------------------------------------------
-    def _enqueue(self, item: Request | HttpError) -> None:
-        self.queue.append(item)
-        if len(self.queue) > MOST_PIPELINED:
-            self.hold("pipeline")
-        if self.task is None and not self.lost:
-            self.task = self.server.loop.create_task(self._answer_all())
-            self.task.add_done_callback(self._answered)
+    def _refuse(self, error: HttpError, request: Request | None) -> None:
+        """Answer a request that cannot be understood; nothing behind it is read."""
+        self._inbound.stop()
+        self._closing = True
+        self.quick = False
+        self._know_peer()
+        self.server.refuse(error, Reply(self, request), self.loop.time())
+        self._answered(keep=False)
 
-    def _answered(self, task: asyncio.Task[None]) -> None:
+    async def _handle(self, request: Request) -> None:
+        reply = Reply(self, request)
+        await self.server.answer(request, reply)
+        body = self._body
+        if body is not None and not body.complete:
+            body.discard()
+            self._closing = self._closing or body.broken
+        self._closing = self._closing or not reply.keep_alive
+        self._answered(keep=not self._closing)
+
+    def _handled(self, task: asyncio.Task[None]) -> None:
         """A fault of this program ends the connection, and is told to whoever reads stderr."""
+        self._task = None
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.transport.abort()
-            self.server.loop.call_exception_handler({"message": "a request could not be answered", "exception": error})
+            self._lose(ConnectionResetError("internal error"))
+            self.loop.call_exception_handler({"message": "a request could not be answered", "exception": error})
+        self.moved_s = self.loop.time()
+        if not self.lost:
+            self._go_on()
 
-    async def _answer_all(self) -> None:
-        keep = True
-        while self.queue and keep and not self.lost:
-            item = self.queue.popleft()
-            self.release("pipeline")
-            request = item if isinstance(item, Request) else None
-            reply = Reply(self, request)
-            await self.server.answer(item, reply)
-            keep = reply.keep_alive
-            if request is not None and isinstance(request.body, RequestBody) and not request.body.complete:
-                request.body.discard()
-                keep = keep and not request.body.broken
-        self.task = None
-        self.last_active = self.server.loop.time()
-        if not self.lost and (not keep or self.server.draining or self._ended):
-            await self._close_politely(read_on=self._refused)
+    def _broken(self) -> None:
+        """This program has a fault; the connection ends, and the others go on."""
+        self.server.metrics.count("longhaul_internal_errors_total")
+        self._lose(ConnectionResetError("internal error"))
 
-    async def _close_politely(self, *, read_on: bool) -> None:
-        """Close; after a refusal, read on for a moment so that no RST destroys the answer (RFC 9112, section 9.6)."""
-        if read_on and self.transport.can_write_eof() and not self._ended:
-            self.transport.write_eof()
-            self.server.loop.call_later(1.0, self.transport.close)
-        else:
-            self.transport.close()
+    def _close_politely(self) -> None:
+        """Close; read on for a moment, so that no reset destroys the answer (RFC 9112, section 9.6)."""
+        self.quick = False
+        if self._ended:
+            self._lose(None)
+            return
+        try:
+            self.wire.finish_sending()
+        except OSError as error:
+            self._lose(error)
+            return
+        self._linger_s = self.loop.time() + LINGER_S
+        self._inbound.stop()
+
+    def _watch(self) -> None:
+        if self.lost:
+            return
+        held = self._inbound.waiting_bytes > PIPELINED_BYTES or (self._body is not None and self._body.full)
+        self.wire.reads = self._linger_s is not None or not (held or self._ended)
+        self.wire.watch()
+
+    def _lose(self, error: Exception | None, *, reset: bool = False) -> None:
+        if self.lost:
+            return
+        self._finish(error, reset=reset)
+        self.server.closed(self)
+        if self._body is not None:
+            self._body.fail()
+        if self._task is not None and self._task is not asyncio.current_task(self.loop):
+            self._task.cancel()

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol
+
+from nodes.http.target import effective_uri
 
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
@@ -81,7 +84,12 @@ class Body(Protocol):
 
 @dataclass
 class Request:
-    """One request as it arrived. `target` is as on the wire; `path` and `query` are its parts, not decoded."""
+    """One request as it arrived. `target` is as on the wire; `path` and `query` are its parts, not decoded.
+
+    `raw` is the head exactly as received, the empty line included. `authority` is the effective host and port: that of an
+    absolute-form target before that of Host (RFC 9112, section 3.2.2). `persistent` is whether the client wants the
+    connection kept (section 9.3). `received_at` is in seconds of the event loop's clock.
+    """
 
     method: str
     target: str
@@ -95,6 +103,15 @@ class Request:
     client: str = "-"
     request_id: str = "-"
     received_at: float = 0.0
+    raw: bytes = b""
+    scheme: str = "http"
+    authority: str = ""
+    persistent: bool = True
+
+    @cached_property
+    def uri(self) -> str:
+        """The effective request URI, normalised as RFC 9110, section 4.2.3 allows: equal URIs are equal text."""
+        return effective_uri(self.scheme, self.authority, self.target, self.path, self.query)
 
 
 @dataclass
@@ -118,12 +135,12 @@ class HttpError(Exception):
         self.close = close
 
 
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
 def reason(status: int) -> str:
-    """The reason phrase of a status code, or `Unknown`."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"
+    """The reason phrase of a status code; empty for one without a registered phrase (RFC 9112, section 4)."""
+    return _REASONS.get(status, "")
 
 
 def bodyless(method: str, status: int) -> bool:
@@ -131,9 +148,9 @@ def bodyless(method: str, status: int) -> bool:
     return method == "HEAD" or status in (204, 304) or status < 200
 
 
-def head_bytes(status: int, fields: Fields) -> bytes:
-    """The status line and field block of a response, with the empty line."""
-    lines = [f"HTTP/1.1 {status} {reason(status)}"]
+def head_bytes(status: int, fields: Fields, phrase: str | None = None) -> bytes:
+    """The status line and field block of a response, with the empty line. `phrase` is an origin's own reason."""
+    lines = [f"HTTP/1.1 {status} {reason(status) if phrase is None else phrase}"]
     lines += [f"{name}: {value}" for name, value in fields.items]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -143,15 +160,3 @@ def request_bytes(method: str, target: str, fields: Fields) -> bytes:
     lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in fields.items]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def split_target(target: str) -> tuple[str, str]:
-    """Path and query of an origin-form or absolute-form target (RFC 9112, section 3.2), neither decoded."""
-    if "://" in target[:12]:
-        rest = target.split("://", 1)[1]
-        slash = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=-1)
-        target = "/" if slash < 0 else rest[slash:]
-        if target.startswith("?"):
-            target = "/" + target
-    path, _, query = target.partition("?")
-    return path, query

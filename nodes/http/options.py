@@ -6,20 +6,18 @@ It is not a configuration system: an option is wrong or right when the daemon st
 from __future__ import annotations
 
 import argparse
-import asyncio
-import errno
-import os
 import re
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from nodes.http import tls_options, workers
 from nodes.http.access_log import AccessLog
+from nodes.http.daemon import Build, Daemon, announce
 from nodes.http.failure import USAGE, Failure
-from nodes.http.metrics import Metrics
-from nodes.http.server import Application, Server
-from units import UnitError
+from nodes.http.limits import Limits
+from nodes.http.listening import listen
+from units import UnitError, byte_count, milliseconds
 
 TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*", re.ASCII)
 """An sf-token (RFC 8941): what a node may be called, because the name stands in Cache-Status and Via."""
@@ -43,6 +41,19 @@ def parser(name: str, description: str, example: str) -> Parser:
     made.add_argument("--log", metavar="FILE", help="append one JSON line per request to this file")
     made.add_argument("--congestion-control", metavar="NAME",
                       help="TCP congestion control of this daemon's connections, such as cubic, reno, bbr")  # fmt: skip
+    made.add_argument("--workers", metavar="N", type=positive(int), default=1,
+                      help="serve with so many processes (default %(default)s)")  # fmt: skip
+    made.add_argument("--largest-body", metavar="SIZE", dest="largest_body_bytes", type=positive(byte_count),
+                      default=Limits.body_bytes, help="refuse larger content of requests with 413 (default 1TiB)")  # fmt: skip
+    for what, default_s, help_text in (
+        ("header", Limits.header_timeout_s, "refuse a client with 408 whose request's head is not whole after"),
+        ("body", Limits.body_timeout_s, "give up a client that owes content of its request and sends none for"),
+        ("write", Limits.write_timeout_s, "give up a client that takes nothing of its answer for"),
+        ("idle", Limits.idle_timeout_s, "close a connection without a request after"),
+    ):
+        made.add_argument(f"--{what}-timeout", metavar="TIME", dest=f"{what}_timeout_ms", type=positive(milliseconds),
+                          default=default_s * 1e3, help=f"{help_text} this time (default {default_s:g}s)")  # fmt: skip
+    tls_options.add_server(made)
     return made
 
 
@@ -96,65 +107,29 @@ def _name(text: str) -> str:
     return text
 
 
-def listen(host: str, port: int, congestion_control: str | None) -> socket.socket:
-    """A bound socket. Raises Failure with the kernel's reason."""
-    where = f"{host}:{port}"
+def limits(options: argparse.Namespace) -> Limits:
+    """What the options of `parser` say of sizes and times."""
+    return Limits(
+        body_bytes=options.largest_body_bytes, header_timeout_s=options.header_timeout_ms / 1e3,
+        body_timeout_s=options.body_timeout_ms / 1e3, write_timeout_s=options.write_timeout_ms / 1e3,
+        idle_timeout_s=options.idle_timeout_ms / 1e3,
+    )  # fmt: skip
+
+
+def serve(options: argparse.Namespace, build: Build, kind: str, build_worker: Build | None = None) -> int:
+    """Listen and serve until SIGTERM; `build` makes the application inside a running loop. Returns the exit status.
+
+    With several workers, `build_worker` makes the application of those that are not the home (default: `build`).
+    """
+    host, port = options.listen
     try:
-        family, kind, protocol, _, target = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]  # fmt: skip
-    except OSError as error:
-        raise Failure(f"listen on {where}", f"{host} has no address here", "choose another --listen", USAGE) from error
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        set_congestion_control(sock, congestion_control)
-        sock.bind(target)
-        sock.listen(4096)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        remedy = "choose another --listen"
-        if error.errno == errno.EADDRINUSE:
-            remedy += " or end the process that holds it"
-        elif error.errno == errno.EACCES:
-            remedy += " with a port above 1023, or run as root"
-        raise Failure(f"listen on {where}", os.strerror(error.errno or 0).lower(), remedy) from error
-    except Failure:
-        sock.close()
-        raise
-    return sock
-
-
-def set_congestion_control(sock: socket.socket, name: str | None) -> None:
-    """Ask the kernel for a congestion control. Raises Failure when it refuses."""
-    if name is None:
-        return
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
-    except OSError as error:
-        try:
-            with open("/proc/sys/net/ipv4/tcp_available_congestion_control", encoding="ascii") as file:
-                known = ", ".join(file.read().split())
-        except OSError:
-            known = "those of this kernel"
-        raise Failure(f"use congestion control '{name}'", (error.strerror or str(error)).lower(),
-                      f"choose one of: {known}", USAGE) from error  # fmt: skip
-
-
-def serve(options: argparse.Namespace, build: Callable[[str, Metrics], Application], kind: str) -> int:
-    """Listen, build the application inside a running loop, serve until SIGTERM. Returns the exit status."""
-
-    async def run() -> None:
-        log = AccessLog(options.log)
-        host, port = options.listen
-        listening = listen(host, port, options.congestion_control)
-        name = options.name or f"{kind}-{listening.getsockname()[1]}"
-        metrics = Metrics(name)
-        await Server(build(name, metrics), listening, log, metrics).run()
-
-    try:
-        asyncio.run(run())
+        listening = listen(host, port, options.congestion_control, options.workers)
+        name = options.name or f"{kind}-{listening[0].getsockname()[1]}"
+        tls = tls_options.server(options, name, host)
+        AccessLog(options.log).close()
+        if options.workers > 1:
+            return workers.serve(Daemon(name, options.log, limits(options), tls), listening, build, build_worker or build)
+        return Daemon(name, options.log, limits(options), tls).run(build, listening[0], None, announce)
     except Failure as failure:
         print(f"longhaul: {failure}", file=sys.stderr)
         return failure.status
-    return 0

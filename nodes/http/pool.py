@@ -6,74 +6,85 @@ It does not read responses. A connection belongs to one request at a time; nothi
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections import deque
 
+from nodes.http.dial import dial
 from nodes.http.failure import Failure
-from nodes.http.options import set_congestion_control
-from nodes.http.upstream import Upstream, UpstreamError
-
-Origin = tuple[str, int]
+from nodes.http.origin_address import Origin
+from nodes.http.timeouts import Timeouts
+from nodes.http.tls import ClientContext, ClientTls
+from nodes.http.upstream import Upstream
+from nodes.http.upstream_error import UpstreamError
 
 
 class Pool:
-    """At most `limit` connections to each origin; more requests than that wait their turn."""
+    """At most `limit` connections to each origin; more requests than that wait their turn, for `connect_s`."""
 
-    def __init__(self, limit: int, idle_s: float, timeout_s: float, congestion_control: str | None) -> None:
-        self._limit, self._idle_s, self.timeout_s, self._congestion = limit, idle_s, timeout_s, congestion_control
+    def __init__(
+        self, limit: int, idle_s: float, timeouts: Timeouts, congestion_control: str | None, tls: ClientTls | None = None
+    ) -> None:
+        self._limit, self._idle_s, self.timeouts, self._congestion = limit, idle_s, timeouts, congestion_control
+        self._tls = tls or ClientTls()
+        self._contexts: dict[Origin, ClientContext] = {}
         self._idle: dict[Origin, list[Upstream]] = {}
+        self._taken: set[Upstream] = set()
         self._open: dict[Origin, int] = {}
         self._waiting: dict[Origin, deque[asyncio.Future[None]]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self.opened_total = 0
         self.reused_total = 0
+        self.resumed_total = 0
+        """Connections whose TLS session was an earlier one's."""
 
     async def take(self, origin: Origin, *, fresh: bool = False) -> Upstream:
         """A connection for one request; `fresh` makes a new one. Raises UpstreamError."""
         while True:
-            self._expire(origin)
             idle = self._idle.setdefault(origin, [])
-            if idle and not fresh:
-                self.reused_total += 1
-                return idle.pop()
+            while idle and not fresh:
+                newest = idle.pop()
+                if newest.quiet():
+                    self.reused_total += 1
+                    self._taken.add(newest)
+                    return newest
+                self._discard(origin, newest)
             if self._open.get(origin, 0) < self._limit:
                 break
             if idle:  # full, but a fresh one is wanted
                 self._discard(origin, idle.pop(0))
                 continue
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(origin, deque()).append(turn)
-            try:
-                await asyncio.wait_for(turn, self.timeout_s)
-            except TimeoutError as error:
-                text = f"no connection to the origin came free within {self.timeout_s:g} s"
-                raise UpstreamError(text, timeout=True) from error
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._next(origin)  # the turn was ours already: it is another's now
-                raise
+            await self._turn(origin)
         self._open[origin] = self._open.get(origin, 0) + 1
         try:
-            made = await self._connect(origin)
+            made = await dial(origin, self.timeouts, self._congestion, self._context(origin))
         except BaseException:
             self._open[origin] -= 1
             self._next(origin)
             raise
+        self._taken.add(made)
         self.opened_total += 1
+        self.resumed_total += made.resumed
         return made
 
     def give(self, origin: Origin, connection: Upstream) -> None:
-        """Back after a response; it is kept when it can be used again."""
+        """Back after a response; it is kept when it can be used again. To give it twice does nothing."""
+        if connection not in self._taken:
+            return
+        self._taken.discard(connection)
+        self._remember(origin, connection)
         if connection.reusable:
-            connection.busy = False
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.release()
             self._idle.setdefault(origin, []).append(connection)
+            if self._sweep is None:
+                self._sweep = asyncio.get_running_loop().call_later(self._idle_s, self._expire)
         else:
             self._discard(origin, connection)
         self._next(origin)
 
     def close(self) -> None:
         """Close what is idle."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         for origin, idle in self._idle.items():
             while idle:
                 self._discard(origin, idle.pop())
@@ -81,6 +92,37 @@ class Pool:
     def idle_count(self) -> int:
         """How many connections wait for a request."""
         return sum(len(idle) for idle in self._idle.values())
+
+    def _context(self, origin: Origin) -> ClientContext | None:
+        """One for each origin, because it holds that origin's TLS session."""
+        if origin.scheme != "https":
+            return None
+        if origin not in self._contexts:
+            try:
+                self._contexts[origin] = self._tls.context()
+            except Failure as error:  # the file was there when the daemon started
+                raise UpstreamError(str(error), "tls") from error
+        return self._contexts[origin]
+
+    def _remember(self, origin: Origin, connection: Upstream) -> None:
+        """Under TLS 1.3 the tickets of a session come after the handshake (RFC 8446, section 4.6.1), so look after the
+        first response; not after each, because Python copies the session by writing and parsing it."""
+        session = connection.session if connection.used == 1 else None
+        if session is not None:
+            self._contexts[origin].offered = session
+
+    async def _turn(self, origin: Origin) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(origin, deque()).append(turn)
+        try:
+            await asyncio.wait_for(turn, self.timeouts.connect_s)
+        except TimeoutError as error:
+            text = f"no connection to the origin came free within {self.timeouts.connect_s:g} s"
+            raise UpstreamError(text, "queue", timeout=True) from error
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._next(origin)  # the turn was ours already: it is another's now
+            raise
 
     def _next(self, origin: Origin) -> None:
         waiting = self._waiting.get(origin)
@@ -94,46 +136,19 @@ class Pool:
         connection.close()
         self._open[origin] -= 1
 
-    def _expire(self, origin: Origin) -> None:
-        oldest = asyncio.get_running_loop().time() - self._idle_s
-        keep = []
-        for one in self._idle.get(origin, []):
-            if one.lost or one.transport.is_closing() or one.idle_since < oldest:
-                self._discard(origin, one)
-            else:
-                keep.append(one)
-        self._idle[origin] = keep
-
-    async def _connect(self, origin: Origin) -> Upstream:
+    def _expire(self) -> None:
+        """Close what has been idle too long, and look again when the next one could be."""
+        self._sweep = None
         loop = asyncio.get_running_loop()
-        host, port = origin
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                try:  # an address needs no resolver, and no thread to ask one
-                    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-                except socket.gaierror:
-                    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                error: OSError | None = None
-                for family, kind, protocol, _, address in found:
-                    sock = socket.socket(family, kind, protocol)
-                    try:
-                        sock.setblocking(False)
-                        set_congestion_control(sock, self._congestion)
-                        await loop.sock_connect(sock, address)
-                        return (await loop.create_connection(Upstream, sock=sock))[1]
-                    except OSError as refused:
-                        sock.close()
-                        error = refused
-                    except BaseException:
-                        sock.close()
-                        raise
-                raise error or OSError("no address")
-        except TimeoutError as error:
-            text = f"the origin {host}:{port} did not accept a connection within {self.timeout_s:g} s"
-            raise UpstreamError(text, timeout=True) from error
-        except Failure as error:
-            raise UpstreamError(str(error)) from error
-        except OSError as error:
-            known = error.errno is not None and error.errno > 0  # a resolver's own errors are below zero
-            reason = os.strerror(error.errno or 0) if known else (error.strerror or str(error))
-            raise UpstreamError(f"the origin {host}:{port} cannot be reached: {reason.lower()}") from error
+        oldest, next_s = loop.time() - self._idle_s, None
+        for origin, idle in self._idle.items():
+            keep = []
+            for one in idle:
+                if one.lost or one.idle_since <= oldest:
+                    self._discard(origin, one)
+                else:
+                    keep.append(one)
+                    next_s = min(one.idle_since if next_s is None else next_s, one.idle_since)
+            self._idle[origin] = keep
+        if next_s is not None:
+            self._sweep = loop.call_at(next_s + self._idle_s, self._expire)

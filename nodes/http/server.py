@@ -1,146 +1,206 @@
-"""Listening, health, metrics, log and a clean stop: what every daemon does the same way.
+"""Listening, health, metrics and a clean stop: what every daemon does the same way.
 
-It does not know what is served: `Application.handle` does.
+It does not know what is served: the application does (`application.py`). Its clients' sockets are driven by `rounds.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
 import signal
 import socket
+import ssl
 import sys
 import time
-from typing import Protocol
+from collections.abc import Callable
 
 from nodes.http.access_log import AccessLog
-from nodes.http.connection import ServerConnection
+from nodes.http.application import Application
+from nodes.http.connection import Connection
 from nodes.http.dates import http_date, parse_date
+from nodes.http.limits import Limits
+from nodes.http.link_wire import LinkWire
+from nodes.http.listener import Listener
 from nodes.http.message import Fields, HttpError, Request
-from nodes.http.metrics import Metrics
+from nodes.http.metrics import Metrics, summed
+from nodes.http.prepared import Prepared, PreparedAnswers
+from nodes.http.records import Records
 from nodes.http.reply import Reply
+from nodes.http.requests import RequestParser
+from nodes.http.rounds import Rounds
+from nodes.http.team import Workers
 
 DRAIN_S = 10.0
-IDLE_S = 300.0
-UNFINISHED_HEAD_S = 30.0
-STALLED_CLIENT_S = 120.0
-RESERVED = "/-/"
+RESERVED = frozenset(("/healthz", "/metrics", "/-/healthz", "/-/metrics"))
 
 
-class Application(Protocol):
-    """A daemon: answers requests, and has something to say about itself."""
-
-    name: str
-
-    async def handle(self, request: Request, reply: Reply) -> None:
-        """Answer one request. Raise HttpError to refuse it."""
-        ...
-
-    async def close(self) -> None:
-        """Called once when everything is served."""
-        ...
+def _nothing(_: bytes) -> Prepared | None:
+    return None
 
 
 class Server:
-    """Accepts connections for an application until SIGTERM or SIGINT."""
+    """Serves an application until SIGTERM or SIGINT."""
 
-    def __init__(self, application: Application, listening: socket.socket, log: AccessLog, metrics: Metrics) -> None:
-        self.application, self.metrics, self.draining = application, metrics, False
-        self._listening, self._log = listening, log
-        self._connections: set[ServerConnection] = set()
-        self._numbers = itertools.count(1)
-        self._all_closed = asyncio.Event()
-        self._prefix = f"{time.time_ns() & 0xFFFFFFFF:08x}"
+    def __init__(self, application: Application, listening: socket.socket, log: AccessLog, metrics: Metrics,
+                 limits: Limits, tls: ssl.SSLContext | None = None, team: Workers | None = None) -> None:  # fmt: skip
+        self.application, self.metrics, self.limits, self.team = application, metrics, limits, team
+        self.draining = self.failed = False
         self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
+        self._stop = asyncio.Event()
+        host, port = listening.getsockname()[:2]
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.parser = RequestParser(limits, self.address)
+        log.name(application.name, None if team is None else team.index)
+        self.records = Records(log, metrics, self.loop, getattr(application, "used", None))
+        self._answers: PreparedAnswers | None = getattr(application, "prepared", None)
+        self.prepared: Callable[[bytes], Prepared | None] = _nothing if self._answers is None else self._answers.by_head.get
+        self._try_now: Callable[[Request, Connection], bool] | None = getattr(application, "try_now", None)
+        self._rounds = Rounds(self)
+        self._listener = Listener(self, self._rounds, listening, tls)
 
-    async def run(self) -> None:
-        """Serve until a signal, then finish what is being served, for at most 10 s."""
-        stop = asyncio.Event()
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until a signal, then finish what is being served, for at most 10 s. `ready` gets the address."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, stop.set)
-        acceptor = await self.loop.create_server(lambda: ServerConnection(self), sock=self._listening, backlog=4096)
+            self.loop.add_signal_handler(number, self.stop)
+        reload: Callable[[], None] | None = getattr(self.application, "reload", None)
+        if reload is not None:
+            self.loop.add_signal_handler(signal.SIGHUP, reload)
+        if self.team is not None:
+            self.team.serve(self, self.application)
         parse_date(http_date(0))  # loads strptime's tables now rather than inside the first measured request
-        host, port = self._listening.getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        print(json.dumps({"event": "ready", "listen": address, "name": self.application.name}), flush=True)
+        ready(self.address)
         sweeper = self.loop.create_task(self._sweep())
-        await stop.wait()
-        acceptor.close()
-        sweeper.cancel()
+        await self._stop.wait()
+        self._listener.close()
         await self._drain()
+        sweeper.cancel()
         await self.application.close()
-        self._log.close()
+        self._rounds.close()
+        self.records.flush()
+        self.records.log.close()
+        if self.team is not None:
+            self.team.close()
+
+    def stop(self, *, failed: bool = False) -> None:
+        """Begin to stop; `failed` when that is because of a fault."""
+        self.failed = self.failed or failed
+        self._stop.set()
 
     async def _drain(self) -> None:
-        self.draining = True
-        for connection in [one for one in self._connections if one.task is None]:
-            connection.transport.close()
-        if self._connections:
-            try:
-                await asyncio.wait_for(self._all_closed.wait(), DRAIN_S)
-            except TimeoutError:
-                print(f"longhaul: stopped with {len(self._connections)} responses unfinished after {DRAIN_S:.0f} s",
-                      file=sys.stderr)  # fmt: skip
-                for connection in list(self._connections):
-                    connection.transport.abort()
-                await asyncio.sleep(0)
+        self.draining, self.prepared, self._answers = True, _nothing, None
+        for connection in list(self.connections):
+            connection.drain()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._all_closed.wait()
+                if self.team is not None:
+                    await self.team.left_alone()
+                    await self._all_closed.wait()
+        except TimeoutError:
+            print(f"longhaul: stopped with {len(self.connections)} responses unfinished after {DRAIN_S:.0f} s",
+                  file=sys.stderr)  # fmt: skip
+            for connection in list(self.connections):
+                connection.abort(reset=True)
+            await asyncio.sleep(0)
 
     async def _sweep(self) -> None:
-        """Close connections on which nothing happens: idle, an unfinished head, or a client that takes nothing."""
+        """Have every connection look at its times; often enough for the shortest of them."""
+        limits = self.limits
+        shortest_s = min(limits.header_timeout_s, limits.body_timeout_s, limits.write_timeout_s, limits.idle_timeout_s, 2.0)
         while True:
-            await asyncio.sleep(5)
-            now = self.loop.time()
-            for one in list(self._connections):
-                quiet_s = now - one.last_active
-                if one.task is None and quiet_s > (UNFINISHED_HEAD_S if one.in_head else IDLE_S):
-                    one.transport.close()
-                elif one.stalled and quiet_s > STALLED_CLIENT_S:
-                    one.transport.abort()
+            await asyncio.sleep(shortest_s / 4)
+            now_s = self.loop.time()
+            for connection in list(self.connections):
+                connection.sweep(now_s)
 
-    def opened(self, connection: ServerConnection) -> None:
-        """Called by each connection."""
-        self._connections.add(connection)
+    # -- for Workers ----------------------------------------------------------------------------------------------
+    def linked(self, sock: socket.socket) -> None:
+        """Another worker has made a link."""
+        sock.setblocking(False)
+        self.opened(Connection(self, LinkWire(sock, self._rounds.epoll), "-"))
+
+    def own_metrics(self) -> str:
+        """This process's numbers; the log is written up to now."""
+        self.records.flush()
+        self.records.tell_used()
+        self.metrics.gauge("longhaul_connections_open", sum(not one.wire.inner for one in self.connections))
+        return self.metrics.text()
+
+    # -- for Listener and Connection ------------------------------------------------------------------------------
+    def opened(self, connection: Connection) -> None:
+        """One more client."""
+        self.connections.add(connection)
+        self._rounds.members[connection.wire.fd] = connection
         self._all_closed.clear()
-        self.metrics.count("longhaul_connections_total")
+        if not connection.wire.inner:
+            self.metrics.count("longhaul_connections_total")
 
-    def closed(self, connection: ServerConnection) -> None:
-        """Called by each connection."""
-        self._connections.discard(connection)
-        if not self._connections:
+    def closed(self, connection: Connection) -> None:
+        """One client fewer."""
+        self.connections.discard(connection)
+        del self._rounds.members[connection.wire.fd]
+        if not self.connections:
             self._all_closed.set()
 
-    async def answer(self, item: Request | HttpError, reply: Reply) -> None:
+    def ready_answer(self, head: bytes) -> Prepared | None:
+        """The prepared answer to a head that holds now; one that does not is forgotten."""
+        answer = self.prepared(head)
+        if answer is None:
+            return None
+        now_s = time.time()
+        if now_s < answer.until_s or answer.renew(now_s):
+            return answer
+        if self._answers is not None:
+            self._answers.forget(head)
+        return None
+
+    def try_now(self, request: Request, connection: Connection) -> bool:
+        """Whether the application has answered without waiting for anything."""
+        if self._try_now is None or self.draining or request.path in RESERVED:
+            return False
+        return self._try_now(request, connection)
+
+    def refuse(self, error: HttpError, reply: Reply, started_s: float) -> None:
+        """Tell a client that its request cannot be understood, and keep a record of that."""
+        gone = self._refusal(error, reply)
+        self.records.answered(None, reply, started_s, gone)
+
+    async def answer(self, request: Request, reply: Reply) -> None:
         """One request: route to the reserved paths or the application, and log what happened."""
-        started = item.received_at if isinstance(item, Request) else self.loop.time()
-        gone = ""
-        if isinstance(item, Request):
-            item.request_id = f"{self._prefix}-{next(self._numbers)}"
+        started_s, gone = request.received_at, ""
+        request.request_id = self.records.new_id()
         try:
-            if isinstance(item, HttpError):
-                raise item
-            if not await self._reserved(item, reply):
-                await self.application.handle(item, reply)
+            if request.path in RESERVED and request.method in ("GET", "HEAD"):
+                await self._reserved(request, reply)
+            else:
+                if request.path.startswith("/-/"):
+                    await self._settled()  # who asks the daemon about itself reads its log too
+                await self.application.handle(request, reply)
         except HttpError as error:
-            gone = await self._refuse(error, reply)
+            gone = self._refusal(_of_body(request) or error, reply)
         except ConnectionError as error:
-            gone = str(error)
-            reply.abort()
+            broken = _of_body(request)
+            if broken is not None and not reply.started:
+                gone = self._refusal(broken, reply)
+            else:
+                gone = str(error)
+                reply.abort()
         except asyncio.CancelledError:
             gone = "the client left"
             raise
         except Exception as error:
             gone = f"internal error: {error!r}"
             self.metrics.count("longhaul_internal_errors_total")
-            if reply.started:
-                reply.abort()
-            else:
-                await self._refuse(HttpError(500, "internal error", close=True), reply)
+            self._refusal(HttpError(500, "internal error", close=True), reply)
             raise
         finally:
-            self._record(item, reply, started, gone)
+            if not reply.relayed:
+                self.records.answered(request, reply, started_s, gone)
 
-    async def _refuse(self, error: HttpError, reply: Reply) -> str:
+    def _refusal(self, error: HttpError, reply: Reply) -> str:
+        """Answer with an error; gives what went wrong with that."""
         if reply.started:
             reply.abort()
             return error.text
@@ -148,40 +208,29 @@ class Server:
         if error.close:
             fields.add("Connection", "close")
         try:
-            await reply.full(error.status, fields, f"{error.status}: {error.text}\n".encode())
+            reply.full_now(error.status, fields, f"{error.status}: {error.text}\n".encode())
         except ConnectionError:
             return "the client left"
         return ""
 
-    async def _reserved(self, request: Request, reply: Reply) -> bool:
-        path = request.path.removeprefix("/-") if request.path.startswith(RESERVED) else request.path
-        if path == "/healthz" and request.method in ("GET", "HEAD"):
+    async def _reserved(self, request: Request, reply: Reply) -> None:
+        if request.path.endswith("/healthz"):
             await reply.full(200, Fields([("Content-Type", "text/plain"), ("Cache-Control", "no-store")]), b"ok\n")
-            return True
-        if path == "/metrics" and request.method in ("GET", "HEAD"):
-            self.metrics.gauge("longhaul_connections_open", len(self._connections))
+        elif self.team is not None and self.team.index:
+            await self.team.relay(request, reply)
+        else:
+            texts = await self._settled()
+            text = texts[0] if len(texts) == 1 else summed(texts)
             kind = ("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            await reply.full(200, Fields([kind, ("Cache-Control", "no-store")]), self.metrics.text().encode())
-            return True
-        return False
+            await reply.full(200, Fields([kind, ("Cache-Control", "no-store")]), text.encode())
 
-    def _record(self, item: Request | HttpError, reply: Reply, started: float, gone: str) -> None:
-        now = self.loop.time()
-        request = item if isinstance(item, Request) else None
-        self.metrics.count("longhaul_requests_total", status=str(reply.status), result=reply.outcome.result)
-        self.metrics.count("longhaul_sent_bytes_total", reply.body_bytes)
-        self.metrics.observe("longhaul_request_duration_seconds", now - started)
-        first = reply.first_byte_at
-        record = {
-            "ts_ns": time.time_ns(), "node": self.application.name, "client": reply.peer,
-            "method": request.method if request else "-", "target": request.target if request else "-",
-            "status": reply.status, "bytes": reply.body_bytes, "duration_ms": round((now - started) * 1e3, 3),
-            "first_byte_ms": None if first is None else round((first - started) * 1e3, 3),
-            "result": reply.outcome.result, "cache_status": reply.outcome.cache_status,
-            "upstream_ms": reply.outcome.upstream_ms, "request_id": request.request_id if request else "-",
-            "finished": reply.finished,
-        }  # fmt: skip
-        if gone:
-            record["error"] = gone
-        if not self._log.write({**record, **reply.outcome.notes}):
-            self.metrics.count("longhaul_log_errors_total")
+    async def _settled(self) -> list[str]:
+        """The numbers of every worker that this one can ask, itself first; what they have logged is written."""
+        own = self.own_metrics()
+        return [own] if self.team is None or self.team.index else [own, *await self.team.metrics()]
+
+
+def _of_body(request: Request) -> HttpError | None:
+    """What was wrong with the request's content, which is then the reason why it could not be served."""
+    refusal: HttpError | None = getattr(request.body, "refusal", None)
+    return refusal

@@ -1,64 +1,55 @@
 """One connection to an origin: a request out, a response in.
 
-It does not choose connections or retry; `pool.py` does. It stops reading while what it has read is not taken.
+It does not choose connections or ask again; `pool.py` and `upstream_error.may_repeat` do. It stops reading while what
+it has read is not taken. What the bytes mean is decided in `response_reader.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import socket
+import ssl
+from collections.abc import AsyncIterable, Awaitable, Callable
 
-import httptools
+from nodes.http.field_block import Malformed
+from nodes.http.message import Fields
+from nodes.http.pieces import Pieces
+from nodes.http.response import Response
+from nodes.http.response_reader import ResponseReader
+from nodes.http.timeouts import Timeouts
+from nodes.http.upstream_error import Phase, UpstreamError
 
-from nodes.http.message import Fields, bodyless
+__all__ = ["OnInterim", "Response", "Upstream", "UpstreamError"]
 
 WINDOW_BYTES = 512 * 1024
-LARGEST_HEAD_BYTES = 128 * 1024
+RECEIVED_BYTES = 256 * 1024
 
-
-class UpstreamError(Exception):
-    """The origin did not give a whole response. `fresh` says that no byte of one had come."""
-
-    def __init__(self, text: str, *, fresh: bool = False, timeout: bool = False) -> None:
-        super().__init__(text)
-        self.fresh = fresh
-        self.timeout = timeout
-
-
-class Response:
-    """A response's head; `length_bytes` is None when only the end of the transfer tells."""
-
-    def __init__(self, status: int, fields: Fields, length_bytes: int | None, framed: bool) -> None:
-        self.status, self.fields, self.length_bytes, self.framed = status, fields, length_bytes, framed
+OnInterim = Callable[[int, Fields], Awaitable[None]]
 
 
 class Upstream(asyncio.Protocol):
-    """A persistent connection; use `send`, then `head`, then `read` until it gives b""."""
+    """A persistent connection; use `send`, then `head`, then `read` until it gives b"", then give it back to the pool."""
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: Timeouts, sock: socket.socket | None = None) -> None:
+        self.timeouts = timeouts
+        self._plain = sock
+        """The socket below, where no TLS is between: what it still holds after a failed write can be read."""
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._chunks: deque[bytes] = deque()
-        self._waiting_bytes = 0
+        self._pieces = Pieces()
         self._paused = False
-        self._error: str | None = None
+        self._ended = False
+        self._error: Exception | None = None
+        self._reader = ResponseReader("GET")
+        self._sender: asyncio.Task[None] | None = None
+        self._allowed_s = self._deadline_s = float("inf")
         self.lost = False
         self.busy = False
         self.used = 0
         self.idle_since = 0.0
-        self._begin("GET")
-
-    def _begin(self, method: str) -> None:
-        self._method = method
-        self._parser = httptools.HttpResponseParser(self)
-        self._fields, self._head_size = Fields(), 0
-        self._response: Response | None = None
-        self._complete = False
-        self._keep = False
-        self._any = False
 
     # -- asyncio's side ------------------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,106 +60,82 @@ class Upstream(asyncio.Protocol):
         if not self.busy:
             self.transport.abort()  # bytes that nobody asked for: the connection cannot be trusted
             return
-        self._any = True
-        if self._response is None:
-            self._head_size += len(data)
+        began = self._reader.started
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self._complete:
-                self._fail(f"the origin's response is malformed: {error}")
-            self._keep = False
-        if self._response is None and self._head_size > LARGEST_HEAD_BYTES:
-            self._fail("the origin's response has too large a head")
-        if self._waiting_bytes > WINDOW_BYTES and not self._paused:
+            pieces = self._reader.feed(data)
+        except Malformed as error:
+            self._fail(UpstreamError(f"the origin's response is malformed: {error}", self.phase, malformed=True))
+            return
+        if not began:
+            self._allow(self.timeouts.between_s)
+        self._pieces.put(pieces)
+        if self._pieces.size_bytes > WINDOW_BYTES and not self._paused:
             self._paused = True
             self.transport.pause_reading()
         self._notify()
 
+    def eof_received(self) -> None:
+        """FIN, and under TLS close_notify too: nothing is missing that the origin wanted to send (RFC 9112, 9.8)."""
+        self._ended, orderly = True, True
+        secured = self.transport.get_extra_info("ssl_object")
+        if secured is not None:
+            try:
+                orderly = not secured.read(1)
+            except ssl.SSLZeroReturnError:
+                pass
+            except ssl.SSLError:
+                orderly = False  # a bare FIN, which anyone on the way can forge
+        self._over("closed", orderly=orderly)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._last_words()
         self.lost = True
-        if self.busy and not self._complete:
-            if self._response is not None and not self._response.framed and exc is None:
-                self._complete = True  # the end of the connection is the end of the content
-            elif self._error is None:
-                self._error = "the origin closed the connection before the response was whole"
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._notify()
+        self._over("closed" if exc is None else "reset", orderly=False)
+        self._let_write()
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
-
-    # -- httptools' side -----------------------------------------------------------------------------------------
-    def on_message_begin(self) -> None:
-        if self._complete:
-            self._keep = False  # a second response to one request
-        else:
-            self._fields = Fields()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._response is None:
-            self._fields.items.append((name.decode("latin-1"), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if self._response is not None or 100 <= status < 200:
-            return  # an interim response (RFC 9110, section 15.2) is not passed on
-        length = self._fields.get("content-length")
-        chunked = "chunked" in self._fields.tokens("transfer-encoding")
-        size = int(length) if length is not None and not chunked else None
-        none = bodyless(self._method, status)
-        self._response = Response(status, self._fields, size, chunked or size is not None or none)
-        self._keep = self._parser.should_keep_alive() and self._response.framed
-        if none:
-            self._complete = True
-
-    def on_body(self, data: bytes) -> None:
-        if self._complete:
-            self._keep = False  # content where none may be
-            return
-        self._chunks.append(data)
-        self._waiting_bytes += len(data)
-
-    def on_message_complete(self) -> None:
-        if self._response is not None:
-            self._complete = True
+        self._let_write()
 
     # -- the user's side -----------------------------------------------------------------------------------------
-    def start(self, method: str, head: bytes) -> None:
-        """Send a request's head; its content follows by `send_body`."""
-        self._begin(method)
+    def send(self, method: str, head: bytes, body: AsyncIterable[bytes] | None = None, *, chunked: bool = False) -> None:
+        """Send a request. Its content goes out beside the waiting for the response, which may come first."""
+        self._reader = ResponseReader(method)
         self.busy, self.used = True, self.used + 1
         self.transport.write(head)
+        if body is not None:
+            self._sender = self._loop.create_task(self._send(body, chunked))
+            self._sender.add_done_callback(self._sent)
+        self._await_head()
 
-    async def send_body(self, data: bytes) -> None:
-        """Send content of the request; returns when the origin has taken enough. Raises UpstreamError."""
-        if self.lost:
-            raise UpstreamError("the origin closed the connection while the request was sent")
-        self.transport.write(data)
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
+    async def head(self, on_interim: OnInterim | None = None) -> Response:
+        """The final response's head; interim ones (1xx) go to `on_interim` in order, or are dropped.
 
-    async def head(self, timeout_s: float) -> Response:
-        """The response's head. Raises UpstreamError."""
-        await self._until(lambda: self._response is not None, timeout_s, "the first byte of its response")
-        assert self._response is not None
-        return self._response
+        Raises UpstreamError, and what the request's content raised.
+        """
+        while True:
+            while self._reader.interim:
+                status, fields = self._reader.interim.popleft()
+                self._await_head()
+                if on_interim is not None:
+                    await on_interim(status, fields)
+            if self._reader.response is not None:
+                return self._reader.response
+            await self._changed(self._deadline_s, self._allowed_s, "the head of its response")
 
-    async def read(self, timeout_s: float) -> bytes:
-        """What has arrived of the content, or b"" when it was all. Raises UpstreamError."""
-        await self._until(lambda: bool(self._chunks) or self._complete, timeout_s, "more of its response")
-        if not self._chunks:
-            return b""
-        data = b"".join(self._chunks) if len(self._chunks) > 1 else self._chunks[0]
-        self._chunks.clear()
-        self._waiting_bytes = 0
-        if self._paused:
+    async def read(self) -> bytes:
+        """What has arrived of the content, or b"" when it was all. Raises UpstreamError when it can not become whole."""
+        between_s = self.timeouts.between_s
+        deadline_s = self._loop.time() + between_s
+        while not self._pieces:
+            if self._reader.complete:
+                return b""
+            await self._changed(deadline_s, between_s, "more of its response")
+        data = self._pieces.take()
+        if self._paused and self._pieces.size_bytes <= WINDOW_BYTES // 2:
             self._paused = False
             if not self.lost:
                 self.transport.resume_reading()
@@ -177,33 +144,144 @@ class Upstream(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether the next request may go out on this connection."""
-        return self._complete and self._keep and not self.lost and not self._chunks and not self.transport.is_closing()
+        ready = self._reader.keep and not self._pieces and self._sender is None
+        return ready and self._error is None and not self.lost and not self._ended and not self.transport.is_closing()
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """The TLS session that a later connection may resume, if there is one."""
+        secured = self.transport.get_extra_info("ssl_object")
+        return None if secured is None else secured.session
+
+    @property
+    def resumed(self) -> bool:
+        """Whether its TLS session is an earlier connection's."""
+        secured = self.transport.get_extra_info("ssl_object")
+        return bool(secured is not None and secured.session_reused)
+
+    @property
+    def phase(self) -> Phase:
+        """How far it is."""
+        if self._reader.response is not None:
+            return "content"
+        if self._reader.started:
+            return "head"
+        return "first-byte" if self._sender is None else "request"
+
+    def quiet(self) -> bool:
+        """Whether an idle connection is still as it was left: no byte and no end has come unasked."""
+        if self.lost or self.transport.is_closing():
+            return False
+        if self._plain is None:
+            return True
+        try:
+            self._plain.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def release(self) -> None:
+        """The response was taken: ready for the next request. Only for `reusable` connections."""
+        self.busy, self.idle_since = False, self._loop.time()
 
     def close(self) -> None:
-        """Give it up."""
-        self.transport.abort() if self.busy else self.transport.close()
+        """Give it up, and what is still being sent. After a whole exchange TLS ends with close_notify, without which
+        OpenSSL's servers forget a session of TLS 1.2."""
+        unfinished = self.busy and not self._reader.complete
+        if self._sender is not None:
+            self._sender.cancel()
+            unfinished = True
+        self.transport.abort() if unfinished else self.transport.close()
 
-    async def _until(self, ready: object, timeout_s: float, what: str) -> None:
-        assert callable(ready)
-        deadline = self._loop.time() + timeout_s
-        while not ready():
-            if self._error is not None or self.lost:
-                text = self._error or "the origin closed the connection"
-                raise UpstreamError(text, fresh=not self._any)
-            self._wake = self._loop.create_future()
-            handle = self._loop.call_at(deadline, self._notify)
+    # -- within --------------------------------------------------------------------------------------------------
+    async def _send(self, body: AsyncIterable[bytes], chunked: bool) -> None:
+        async for data in body:
+            if data:
+                await self._write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+        if chunked:
+            await self._write(b"0\r\n\r\n")
+
+    async def _write(self, data: bytes) -> None:
+        """Returns when the origin has taken enough."""
+        if self.lost:
+            raise self._error or UpstreamError("the origin closed the connection while the request was sent", "request")
+        self.transport.write(data)
+        if self._writable is not None:
             try:
-                await self._wake
-            finally:
-                handle.cancel()
-                self._wake = None
-            if self._loop.time() >= deadline and not ready():
-                raise UpstreamError(f"the origin did not send {what} within {timeout_s:g} s", timeout=True)
+                await asyncio.wait_for(asyncio.shield(self._writable), self.timeouts.between_s)
+            except TimeoutError:
+                text = f"the origin took nothing of the request's content for {self.timeouts.between_s:g} s"
+                raise UpstreamError(text, "request", timeout=True) from None
 
-    def _fail(self, text: str) -> None:
-        self._error = text
-        self._keep = False
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        """The request is out, or will never be whole. An origin that has answered is listened to all the same."""
+        if task.cancelled() or self._sender is not task:
+            return
+        error = task.exception()
+        if error is None:
+            self._sender = None
+            if not self._reader.started:
+                self._await_head()
+            self._notify()
+        elif self._error is None and not (isinstance(error, UpstreamError) and self._reader.started):
+            assert isinstance(error, Exception)
+            self._fail(error)
+
+    def _await_head(self) -> None:
+        """The origin's time for a head begins, unless it still waits for the request."""
+        self._allow(self.timeouts.first_byte_s if self._sender is None else float("inf"))
+
+    def _allow(self, time_s: float) -> None:
+        self._allowed_s, self._deadline_s = time_s, self._loop.time() + time_s
+
+    async def _changed(self, deadline_s: float, allowed_s: float, what: str) -> None:
+        """Until something happens. Raises UpstreamError when nothing can, or nothing did."""
+        if self._error is not None:
+            raise self._error
+        if self.lost:
+            raise UpstreamError("the origin closed the connection", self.phase)
+        if self._loop.time() >= deadline_s:
+            raise UpstreamError(f"the origin did not send {what} within {allowed_s:g} s", self.phase, timeout=True)
+        self._wake = self._loop.create_future()
+        handle = None if deadline_s == float("inf") else self._loop.call_at(deadline_s, self._notify)
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+            if handle is not None:
+                handle.cancel()
+
+    def _over(self, how: str, *, orderly: bool) -> None:
+        """Nothing more will come."""
+        if self.busy and not self._reader.complete and self._error is None:
+            self._reader.end(orderly=orderly)
+            if not self._reader.complete:
+                what = "before the response was whole" if self._reader.started else "before it answered"
+                self._error = UpstreamError(f"the origin {how} the connection {what}", self.phase)
+        self._notify()
+
+    def _last_words(self) -> None:
+        """After a failed write the socket may still hold the origin's answer, such as a 413 (RFC 9112, section 9.5)."""
+        while self._plain is not None and self.busy and not self._reader.complete and self._error is None:
+            try:
+                data = self._plain.recv(RECEIVED_BYTES)
+            except OSError:
+                return
+            if not data:
+                return  # the kernel tells an error once and an end afterwards: this end proves nothing
+            self.data_received(data)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
         self.transport.abort()
+        self._notify()
+
+    def _let_write(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():

@@ -1,34 +1,29 @@
-"""The origin's answers: an entry of the catalogue, whole or in part, after a think time and at a rate.
+"""The origin's answers: an entry of the catalogue, whole or in parts, after a think time and at a rate.
 
-What is sent is decided in `nodes/http/conditionals.py`; this file carries it out. For a generated object the query may
-hold `think=40ms` and `rate=10mbit`, which take precedence over the daemon's options.
+What is sent is decided in `nodes/http/conditionals.py` and, for a generated object, by the `script.py` of its query, which
+takes precedence over the daemon's options; `sending.py` sends it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import os
+import secrets
+import time
 from pathlib import Path
-from urllib.parse import parse_qsl
 
-from nodes.http.conditionals import select
+from nodes.http.conditionals import Selected, select
 from nodes.http.dates import http_date
-from nodes.http.digest import repr_digest, wants_sha256
+from nodes.http.digest import repr_digest
 from nodes.http.message import Fields, HttpError, Request
-from nodes.http.pacing import due_s, sleep_until, step_bytes
-from nodes.http.ranges import content_range
-from nodes.http.reply import JOINED_BYTES, Reply
-from nodes.origin import generate
+from nodes.http.multipart import plan
+from nodes.http.pacing import sleep_until
+from nodes.http.ranges import content_range, unsatisfied_range
+from nodes.http.reply import Reply
 from nodes.origin.catalogue import Entry, find
-from units import UnitError, bits_per_second, milliseconds
+from nodes.origin.digests import Digests
+from nodes.origin.script import Script, ScriptError, parse
+from nodes.origin.sending import send
 
-CHUNK_BYTES = 256 * 1024
-CHEAP_DIGEST_BYTES = 256 * 1024
-"""Up to this size every response states its digest; above, a digest would delay the first byte, so it is stated when
-`Want-Repr-Digest: sha-256=1` asks for it (RFC 9530)."""
-
-LONGEST_THINK_MS = 60_000.0
+_NO_SCRIPT = Script()
 
 
 class Origin:
@@ -40,114 +35,79 @@ class Origin:
         self.name = name
         self._folder, self._cache_control = folder, cache_control
         self._think_ms, self._rate_bps = think_ms, rate_bps
-        self._file_digests: dict[tuple[str, int], bytes] = {}
+        self._digests = Digests()
 
     async def close(self) -> None:
         """Nothing to close."""
 
     async def handle(self, request: Request, reply: Reply) -> None:
-        """GET and HEAD of one entry."""
-        if request.method not in ("GET", "HEAD"):
-            raise HttpError(405, "this origin answers GET and HEAD", [("Allow", "GET, HEAD")])
+        """GET and HEAD of one entry; any method where the script says the status."""
         entry = find(request.path, self._folder)
         try:
-            think_ms, rate_bps = self._settings(request, entry)
+            script = _script(request, entry)
+            if request.method not in ("GET", "HEAD") and script.status is None:
+                raise HttpError(405, "this origin answers GET and HEAD", [("Allow", "GET, HEAD")])
+            think_ms = self._think_ms if script.think_ms is None else script.think_ms
             if think_ms:
                 await sleep_until(request.received_at + think_ms / 1e3)
-            await self._answer(request, reply, entry, think_ms, rate_bps)
+            await self._answer(request, reply, entry, script, think_ms)
         finally:
             entry.close()
 
-    def _settings(self, request: Request, entry: Entry) -> tuple[float, int | None]:
-        think_ms, rate_bps = self._think_ms, self._rate_bps
-        if entry.name is None or not request.query:
-            return think_ms, rate_bps
-        try:
-            for key, value in parse_qsl(request.query, keep_blank_values=True):
-                if key == "think":
-                    think_ms = milliseconds(value)
-                elif key == "rate":
-                    rate_bps = bits_per_second(value)
-        except UnitError as error:
-            raise HttpError(400, str(error)) from error
-        if not 0 <= think_ms <= LONGEST_THINK_MS or (rate_bps is not None and rate_bps < 1000):
-            raise HttpError(400, "think must be within 0s and 60s, rate at least 1kbit")
-        return think_ms, rate_bps
-
-    async def _answer(
-        self, request: Request, reply: Reply, entry: Entry, think_ms: float, rate_bps: int | None
-    ) -> None:
-        modified = http_date(entry.modified_s)
-        chosen = select(request.method, request.fields, entry.etag, modified, entry.size_bytes)
-        fields = Fields([("ETag", entry.etag), ("Last-Modified", modified), ("Cache-Control", self._cache_control)])
-        if think_ms:
-            fields.add("Server-Timing", f"think;dur={think_ms:g}")
-        if chosen.status == 412:
-            raise HttpError(412, "a precondition of the request is false", [("ETag", entry.etag)])
-        if chosen.status == 416:
-            raise HttpError(416, "no byte of that range exists", [("Content-Range", f"bytes */{entry.size_bytes}")])
-        if chosen.status == 304:
-            reply.start(304, fields, 0)
+    async def _answer(self, request: Request, reply: Reply, entry: Entry, script: Script, think_ms: float) -> None:
+        etag = script.value("etag", entry.etag)
+        modified = script.value("last-modified", http_date(entry.modified_s))
+        chosen = self._choose(request, entry, script, etag, modified)
+        fields = self._fields(etag, modified, think_ms)
+        if chosen.status == 412 and script.status is None:
+            raise HttpError(412, "a precondition of the request is false", [("ETag", etag)] if etag else [])
+        if chosen.status == 416 and script.status is None:
+            raise HttpError(416, "no byte of that range exists", [("Content-Range", unsatisfied_range(entry.size_bytes))])
+        if chosen.status in (204, 304):
+            script.apply(fields)
+            reply.start(chosen.status, fields, 0)
             await reply.end()
             return
         fields.add("Content-Type", entry.kind)
         fields.add("Accept-Ranges", "bytes")
-        digest = await self._digest(request, entry)
+        digest = await self._digests.of(entry, request.fields.get("want-repr-digest"))
         if digest is not None:
             fields.add("Repr-Digest", repr_digest(digest))
-        if chosen.status == 206:
-            fields.add("Content-Range", content_range(chosen.start, chosen.length, entry.size_bytes))
-        reply.start(chosen.status, fields, chosen.length)
-        if request.method == "GET":
-            await self._send(reply, entry, chosen.start, chosen.length, rate_bps)
+        pieces: tuple[bytes | tuple[int, int], ...] = chosen.parts
+        length_bytes = sum(length for _, length in chosen.parts)
+        if chosen.status == 206 and script.status is None:
+            if len(chosen.parts) == 1:
+                fields.add("Content-Range", content_range(*chosen.parts[0], entry.size_bytes))
+            else:
+                several = plan(chosen.parts, entry.size_bytes, entry.kind, secrets.token_hex(16))
+                fields.put("Content-Type", several.content_type)
+                pieces, length_bytes = several.pieces, several.length_bytes
+        script.apply(fields)
+        reply.start(chosen.status, fields, None if script.chunked else length_bytes)
+        if request.method != "HEAD":
+            await send(reply, entry, pieces, script.rate_bps or self._rate_bps)
         await reply.end()
 
-    async def _send(self, reply: Reply, entry: Entry, start: int, length: int, rate_bps: int | None) -> None:
-        if rate_bps is None and entry.file is not None:
-            if length:
-                await reply.file(entry.file, start, length)
-            return
-        loop = asyncio.get_running_loop()
-        step = CHUNK_BYTES if rate_bps is None else step_bytes(rate_bps)
-        began, sent = loop.time(), 0
-        while sent < length:
-            size = min(step if sent else min(step, JOINED_BYTES), length - sent)
-            data = _read(entry, start + sent, size)
-            if rate_bps is not None and sent:
-                await sleep_until(began + due_s(sent, rate_bps))
-            await reply.write(data)
-            sent += size
+    def _choose(
+        self, request: Request, entry: Entry, script: Script, etag: str | None, modified: str | None
+    ) -> Selected:  # fmt: skip
+        if script.status is not None:
+            return Selected(script.status, ((0, entry.size_bytes),))
+        settled = entry.modified_s < time.time() - 1  # else it may change once more in that second (RFC 9110, 8.8.2.2)
+        return select(request.method, request.fields, etag, modified, entry.size_bytes, date_is_strong=settled, several=True)
 
-    async def _digest(self, request: Request, entry: Entry) -> bytes | None:
-        """The sha-256 to state, computed beside the loop when it is long work."""
-        wanted = wants_sha256(request.fields.get("want-repr-digest"))
-        if entry.name is not None:
-            if entry.size_bytes <= CHEAP_DIGEST_BYTES:
-                return generate.sha256(entry.name, entry.size_bytes)
-            return await asyncio.to_thread(generate.sha256, entry.name, entry.size_bytes) if wanted else None
-        if not wanted or entry.file is None:
-            return None
-        key = (entry.etag, entry.size_bytes)
-        if key not in self._file_digests:
-            if len(self._file_digests) >= 4096:
-                self._file_digests.clear()
-            self._file_digests[key] = await asyncio.to_thread(_hash_file, entry.file.fileno())
-        return self._file_digests[key]
+    def _fields(self, etag: str | None, modified: str | None, think_ms: float) -> Fields:
+        given = (("ETag", etag), ("Last-Modified", modified), ("Cache-Control", self._cache_control))
+        fields = Fields((name, value) for name, value in given if value)
+        if think_ms:
+            fields.add("Server-Timing", f"think;dur={think_ms:g}")
+        return fields
 
 
-def _read(entry: Entry, start: int, size: int) -> bytes:
-    if entry.name is not None:
-        return generate.content(entry.name, entry.size_bytes, start, size)
-    assert entry.file is not None
-    data = os.pread(entry.file.fileno(), size, start)
-    if len(data) < size:
-        raise ConnectionResetError("the file became shorter while it was sent")
-    return data
-
-
-def _hash_file(descriptor: int) -> bytes:
-    running, offset = hashlib.sha256(), 0
-    while data := os.pread(descriptor, 1024 * 1024, offset):
-        running.update(data)
-        offset += len(data)
-    return running.digest()
+def _script(request: Request, entry: Entry) -> Script:
+    if entry.name is None or not request.query:
+        return _NO_SCRIPT
+    try:
+        return parse(request.query)
+    except ScriptError as error:
+        raise HttpError(400, str(error)) from error

@@ -10,7 +10,8 @@ from units import bits_per_second, milliseconds
 
 DESCRIPTION = """\
 Serve generated objects at /objects/SIZE/NAME (such as /objects/64KiB/a) and, with --files, a folder at /files/.
-A generated object's query may hold think=40ms and rate=10mbit for that one response."""
+A generated object's query may hold think=40ms and rate=10mbit for that one response, and more that scripts it: status=503,
+cache-control=..., vary=..., etag=v1, header=NAME:VALUE, framing=chunked (nodes/origin/script.py lists them all)."""
 
 
 def main(argv: list[str]) -> int:

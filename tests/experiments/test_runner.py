@@ -107,3 +107,18 @@ def test_progress_is_plain_where_there_is_no_terminal():
 @pytest.mark.parametrize(("seconds", "words"), [(0, "done"), (7, "about 7 s left"), (83, "about 1 min 25 s left")])
 def test_time_left_in_words(seconds, words):
     assert time_left(seconds) == words
+
+
+def test_any_experiment_with_an_edge_takes_its_engine():
+    kind = catalogue.experiment("edge-vs-origin")
+    assert catalogue.build(kind, {}).edge__engine == "longhaul"
+    chosen = catalogue.build(kind, {"edge.engine": "nginx"})
+    assert chosen.edge__engine == "nginx"
+    assert manifest(chosen, 1, "longhaul run")["settings"]["edge.engine"] == "nginx"
+    with pytest.raises(ValueError, match=r"edge.engine to 'squid'.*longhaul, nginx"):
+        catalogue.build(kind, {"edge.engine": "squid"})
+
+
+def test_an_engine_for_an_edge_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="the topology has no edge"):
+        catalogue.build(catalogue.experiment("new-vs-warm-connection"), {"edge.engine": "nginx"})

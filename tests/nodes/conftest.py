@@ -65,3 +65,12 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     yield daemon
     daemon.process.kill()
     daemon.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One server of `wire_app.py` for a module of tests."""
+    daemon = Daemon("tests.nodes.wire_app", "--name", "wire1", "--log", str(tmp_path_factory.mktemp("wire") / "log.jsonl"))
+    yield daemon
+    daemon.process.kill()
+    daemon.process.communicate()

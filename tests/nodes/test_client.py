@@ -142,9 +142,67 @@ def test_a_table_for_a_person_and_status_1_when_one_fails(origin: Daemon) -> Non
         ({"url": "http://a", "timeout_s": True}, "timeout_s"), ({"url": "http://a", "expect_sha256": "ab"}, "64"),
         ({"url": "http://a", "headers": {"A": "b\r\nC: d"}}, "line break"),
         ({"url": "http://a", "headers": []}, "headers"),
+        ({"url": "https://a", "tls_version": "1.1"}, "tls_version"),
+        ({"url": "https://a", "tls_session": "old"}, "tls_session"),
+        ({"url": "https://a", "cacert": 1}, "cacert"), ({"url": "https://a", "insecure": "no"}, "insecure"),
         ({"url": "http://a", "http_version": "4"}, "http_version"), ({"url": "http://a", "method": "PUT"}, "PUT"),
     ],
 )  # fmt: skip
 def test_an_order_that_is_half_understood_is_refused(order: object, word: str) -> None:
     with pytest.raises(OrderError, match=word):
         parse(json.dumps(order))
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, str]]:
+    """An origin with TLS and the file of its authority."""
+    folder = tmp_path_factory.mktemp("ca")
+    daemon = Daemon("origin", "--tls-authority", str(folder), "--name", "origin1.az1.virginia")
+    yield daemon, str(folder / "ca.pem")
+    daemon.process.kill()
+    daemon.process.communicate()
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_tls_handshake_has_its_time_and_its_version(secured: tuple[Daemon, str], fetcher: Fetcher, version: str) -> None:
+    daemon, authority = secured
+    url = f"https://{daemon.ready['listen']}/objects/300KB/a"
+    result = fetcher.fetch(Order(url, cacert=authority, tls_version=version, expect_sha256=sha256("a", 300_000).hex()))
+    assert (result.ok, result.error, result.tls_version, result.tls_session_offered) == (True, None, version, False)
+    assert result.connect_ms is not None
+    assert result.tls_ms is not None
+    assert result.request_sent_ms is not None
+    assert result.connect_ms < result.tls_ms <= result.request_sent_ms
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_session_is_resumed_when_the_order_says_so(secured: tuple[Daemon, str], fetcher: Fetcher, version: str) -> None:
+    daemon, authority = secured
+    url = f"https://{daemon.ready['listen']}/objects/1KB/a"
+    kinds = ("new", "reuse", "reuse", "new", "reuse")
+    results = [fetcher.fetch(Order(url, cacert=authority, tls_version=version, tls_session=kind)) for kind in kinds]
+    assert [result.ok for result in results] == [True] * 5
+    assert [result.tls_session_offered for result in results] == [False, False, True, False, True]
+    assert {result.new_connection for result in results} == {True}
+
+
+def test_a_kept_tls_connection_makes_no_handshake(secured: tuple[Daemon, str], fetcher: Fetcher) -> None:
+    daemon, authority = secured
+    order = Order(f"https://{daemon.ready['listen']}/objects/1KB/a", connection="reuse", cacert=authority)
+    first, second = fetcher.fetch(order), fetcher.fetch(order)
+    assert (first.new_connection, second.new_connection) == (True, False)
+    assert (second.tls_ms, second.tls_version, second.tls_session_offered) == (0, None, None)
+
+
+def test_a_server_that_cannot_be_verified_is_a_result_in_words(secured: tuple[Daemon, str], fetcher: Fetcher) -> None:
+    daemon, authority = secured
+    url = f"https://{daemon.ready['listen']}/objects/1KB/a"
+    stranger = fetcher.fetch(Order(url))
+    assert not stranger.ok
+    assert "certificate" in (stranger.error or "")
+    where = f"elsewhere:{daemon.port}"
+    wrong = fetcher.fetch(Order(f"https://{where}/x", cacert=authority, resolve={where: "127.0.0.1"}))
+    assert "elsewhere" in (wrong.error or "")
+    assert fetcher.fetch(Order(url, insecure=True)).ok
+    named = f"origin1.az1.virginia:{daemon.port}"
+    assert fetcher.fetch(Order(f"https://{named}/objects/1B/a", cacert=authority, resolve={named: "127.0.0.1"})).ok

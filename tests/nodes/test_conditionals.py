@@ -73,3 +73,25 @@ def test_13_2_2_preconditions_come_before_the_range() -> None:
 def test_14_2_a_range_counts_for_get_only() -> None:
     assert status(("Range", "bytes=0-9"), method="HEAD") == 200
     assert status(("Range", "bytes=500-"), method="HEAD") == 200
+
+
+def test_13_1_1_a_cache_passes_over_if_match_and_if_unmodified_since() -> None:
+    asked = Fields([("If-Match", '"v0"'), ("If-Unmodified-Since", BEFORE)])
+    assert select("GET", asked, TAG, MODIFIED, 100, origin=False).status == 200
+
+
+def test_13_1_5_a_weak_date_never_makes_a_part() -> None:
+    asked = Fields([("Range", "bytes=0-9"), ("If-Range", MODIFIED)])
+    assert select("GET", asked, TAG, MODIFIED, 100, date_is_strong=False).status == 200
+
+
+def test_14_2_several_ranges_are_for_those_who_can_send_them() -> None:
+    asked = Fields([("Range", "bytes=0-9,500-509")])
+    assert select("GET", asked, TAG, MODIFIED, 1000).status == 200
+    chosen = select("GET", asked, TAG, MODIFIED, 1000, several=True)
+    assert (chosen.status, chosen.parts) == (206, ((0, 10), (500, 10)))
+    assert (chosen.start, chosen.length) == (0, 10)
+
+
+def test_13_1_3_two_dates_are_none() -> None:
+    assert status(("If-Modified-Since", AFTER), ("If-Modified-Since", AFTER)) == 200

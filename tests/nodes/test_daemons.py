@@ -36,8 +36,8 @@ def test_an_unknown_daemon_is_2_and_names_the_nearest(capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("kind", sorted(daemons()))
 def test_help_shows_an_example(kind: str) -> None:
-    done = subprocess.run([sys.executable, "-m", f"nodes.{kind}", "--help"], env=ENV, capture_output=True, text=True,
-                          timeout=10, check=True)  # fmt: skip
+    command = [sys.executable, "-m", f"nodes.{kind.replace('-', '_')}", "--help"]
+    done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=10, check=True)
     assert f"example:\n  longhaul node {kind} " in done.stdout
 
 

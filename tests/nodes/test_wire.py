@@ -1,82 +1,89 @@
-"""What the wire refuses, and that it goes on serving."""
+"""The server in dialogues, section by section; what it records; and that nothing a client says holds it up."""
 
+from __future__ import annotations
+
+import random
+import re
 import socket
+import time
+from itertools import pairwise
 
 import pytest
 
-from tests.nodes.wirekit import Answer, Daemon, hear, raw
+from tests.nodes.framing_cases import CASES
+from tests.nodes.wire_dialogues import DIALOGUES, Dialogue, chunked, get, post
+from tests.nodes.wire_playing import play
+from tests.nodes.wirekit import Answer, Daemon, hear
 
-HOST = b"Host: a\r\n"
+FAULTS = [b"\x00", b"\r", b"\n", b" ", b":", b"\xff", b"\r\n", b";", b"0"]
+FLAT = [(section, dialogue) for section, dialogues in DIALOGUES.items() for dialogue in dialogues]
 
 
-@pytest.mark.parametrize(
-    ("said", "status"),
-    [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 501),
-        (b"nonsense\r\n\r\n", 501),
-        (b"GET  HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-        (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"Bad Name: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\x00c\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
-        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"GET / HTTP/3.7\r\n" + HOST + b"\r\n", 400),
-        (b"GET /\xff HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", 501),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 70_000 + b"\r\n\r\n", 431),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n" * 300 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"b" * 5_000_000, 431),
-    ],
-)  # fmt: skip
-def test_a_malformed_request_is_refused_in_words(origin: Daemon, said: bytes, status: int) -> None:
-    with socket.create_connection(("127.0.0.1", origin.port), timeout=5) as sock:
-        try:
+def connected(daemon: Daemon) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", daemon.port), timeout=10)
+
+
+@pytest.mark.parametrize(("section", "dialogue"), FLAT, ids=[f"{s.partition(':')[0]}-{i}" for i, (s, _) in enumerate(FLAT)])
+def test_a_dialogue(wire: Daemon, section: str, dialogue: Dialogue) -> None:
+    play(connected(wire), dialogue, [dialogue.says])
+
+
+@pytest.mark.parametrize(("section", "dialogue"), FLAT, ids=[f"{s.partition(':')[0]}-{i}" for i, (s, _) in enumerate(FLAT)])
+def test_a_dialogue_cut_anywhere_is_the_same(wire: Daemon, section: str, dialogue: Dialogue) -> None:
+    says, seeded = dialogue.says, random.Random(section)
+    cuts = sorted({0, len(says), *(seeded.randrange(len(says) + 1) for _ in range(12))})
+    play(connected(wire), dialogue, [says[a:b] for a, b in pairwise(cuts)])
+
+
+@pytest.mark.parametrize("section", list(CASES))
+def test_a_refusal_is_read_whole_and_nothing_behind_it_is_served(wire: Daemon, section: str) -> None:
+    for said, status in CASES[section]:
+        if status == 200:
+            continue
+        with socket.create_connection(("127.0.0.1", wire.port), timeout=10) as sock:
+            try:
+                sock.sendall(said + get("/status/299"))
+            except OSError:
+                pass  # refused while it was still being said
+            answer = Answer(hear(sock))
+        assert answer.status == status, said[:200]
+        assert answer.fields["connection"] == "close"
+        assert answer.body.startswith(str(status).encode())
+        assert answer.whole
+        assert b" 299 " not in answer.raw
+
+
+def _mutated(seeded: random.Random) -> bytes:
+    """Requests like those of an attacker who knows the grammar: valid ones with faults, and noise."""
+    cases = [said for section in CASES.values() for said, status in section if status >= 400 and len(said) < 3000]
+    kind = seeded.random()
+    if kind < 0.5:
+        return seeded.choice(cases)
+    said = bytearray(seeded.choice([*cases, get("/echo"), post("/echo", b"abc"), chunked("/echo", b"1\r\na\r\n0\r\n\r\n")]))
+    if kind < 0.9:
+        for _ in range(seeded.randint(1, 4)):
+            place = seeded.randrange(len(said))
+            said[place : place + seeded.randint(0, 2)] = seeded.choice(FAULTS)
+        return bytes(said)
+    return seeded.randbytes(seeded.randint(1, 200))
+
+
+@pytest.mark.slow
+def test_of_10000_malformed_requests_each_gets_an_error_or_a_close_and_the_next_good_one_is_served(wire: Daemon) -> None:
+    seeded, slowest_s, errors = random.Random(9112), 0.0, 0
+    for number in range(10_000):
+        said = _mutated(seeded)
+        with socket.create_connection(("127.0.0.1", wire.port), timeout=10) as sock:
             sock.sendall(said)
-        except OSError:
-            pass  # refused while it was still being said
-        answer = Answer(hear(sock))
-    assert answer.status == status
-    assert answer.fields["connection"] == "close"
-    assert answer.body.startswith(str(status).encode())
-    assert origin.get("/healthz").body == b"ok\n"
-
-
-def test_after_broken_content_nothing_more_is_understood(origin: Daemon) -> None:
-    said = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
-    heard = raw(origin.port, said + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
-    assert heard.startswith(b"HTTP/1.1 405 ")
-    assert b"HTTP/1.1 200" not in heard
-
-
-def test_a_good_request_before_a_bad_one_is_answered(origin: Daemon) -> None:
-    heard = raw(origin.port, b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\nBAD\r\n\r\n")
-    assert heard.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 501 " in heard
-
-
-def test_an_upgrade_is_ignored_and_the_next_request_served(origin: Daemon) -> None:
-    said = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-    heard = raw(origin.port, said + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
-    assert heard.count(b"HTTP/1.1 200 OK") == 2
-
-
-def test_content_nobody_reads_is_skipped(origin: Daemon) -> None:
-    said = b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
-    heard = raw(origin.port, said + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
-    assert heard.count(b"HTTP/1.1 405 ") == 1
-    assert heard.endswith(b"ok\n")
-
-
-def test_health_and_metrics_have_a_reserved_place_too(origin: Daemon) -> None:
-    for path in ("/healthz", "/-/healthz"):
-        assert origin.get(path).body == b"ok\n"
-    for path in ("/metrics", "/-/metrics"):
-        text = origin.get(path).body.decode()
-        assert "# TYPE longhaul_requests_total counter" in text
-        assert 'longhaul_request_duration_seconds_bucket{node="' in text
-    assert origin.get("/-/nothing").status == 404
+            sock.shutdown(socket.SHUT_WR)
+            heard = hear(sock)
+        statuses = [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", heard)]
+        assert all(status < 600 for status in statuses)
+        errors += bool(statuses and statuses[-1] >= 400)
+        if number % 10 == 0:
+            before = time.monotonic()
+            assert wire.get("/healthz").body == b"ok\n"
+            slowest_s = max(slowest_s, time.monotonic() - before)
+    assert errors > 7000
+    assert slowest_s < 1.0
+    assert "longhaul_internal_errors_total" not in wire.get("/metrics").body.decode()

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ class Daemon:
     """One process; `port` is where it listens."""
 
     def __init__(self, kind: str, *arguments: str, **popen: Any) -> None:
-        command = [sys.executable, "-m", f"nodes.{kind}", *arguments]
+        command = [sys.executable, "-m", kind if "." in kind else f"nodes.{kind}", *arguments]
         self.process = subprocess.Popen(
             command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen
         )
@@ -32,6 +33,13 @@ class Daemon:
         self.ready = json.loads(line)
         self.port = int(self.ready["listen"].rpartition(":")[2])
         self.url = f"http://{self.ready['listen']}"
+
+    @property
+    def log(self) -> Path:
+        """The file of `--log`."""
+        command = self.process.args
+        assert isinstance(command, list)
+        return Path(command[command.index("--log") + 1])
 
     def get(self, path: str, *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
         """One request on a connection of its own."""
@@ -88,6 +96,17 @@ def hear(sock: socket.socket) -> bytes:
         parts.append(data)
 
 
+def listen(sock: socket.socket, until: bytes) -> bytes:
+    """What is heard up to and with `until`."""
+    heard = b""
+    while until not in heard:
+        data = sock.recv(1 << 20)
+        if not data:
+            raise AssertionError(f"closed before {until!r}: {heard[-300:]!r}")
+        heard += data
+    return heard
+
+
 def request(method: str, path: str, *fields: str, body: bytes = b"") -> bytes:
     """A request that asks the server to close afterwards."""
     lines = [f"{method} {path} HTTP/1.1", "Host: test", "Connection: close", *fields]
@@ -102,10 +121,14 @@ def ask(port: int, method: str, path: str, *fields: str, body: bytes = b"") -> A
 
 
 class ScriptedOrigin:
-    """Hands each request's head to `script(head, connection)`, which sends what it likes; counts them."""
+    """Hands each request's head to `script(head, connection)`, which sends what it likes; counts them.
 
-    def __init__(self, script: Callable[[str, socket.socket], bool | None]) -> None:
-        self.script, self.connections = script, 0
+    With `tls` it speaks TLS; `failed` then holds the errors of handshakes.
+    """
+
+    def __init__(self, script: Callable[[str, socket.socket], bool | None], tls: ssl.SSLContext | None = None) -> None:
+        self.script, self.connections, self.tls = script, 0, tls
+        self.failed: list[OSError] = []
         self.heads: list[str] = []
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -123,6 +146,12 @@ class ScriptedOrigin:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
+        if self.tls is not None:
+            try:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            except OSError as error:
+                self.failed.append(error)
+                return
         with sock:
             while (head := _take_head(sock)) is not None:
                 with self._lock:

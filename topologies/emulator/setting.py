@@ -27,13 +27,16 @@ class SettingError(ValueError):
 
 
 class Setting:
-    """One declared setting. As an attribute of an instance it is its converted value."""
+    """One declared setting. As an attribute of an instance it is its converted value.
+
+    The user's name for `edge__engine` is `edge.engine`.
+    """
 
     def __init__(self, default: str, about: str, convert: Callable[[str], Any]) -> None:
         self.default, self.about, self.convert = default, about, convert
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.attribute, self.name = name, name.replace("__", ".")
 
     def value(self, text: str) -> Any:
         """The converted value. Raises SettingError."""
@@ -56,7 +59,7 @@ class Configurable:
         """All settings by name, in the order of their declaration, those of base classes first."""
         found: dict[str, Setting] = {}
         for base in reversed(cls.__mro__):
-            found.update({name: value for name, value in vars(base).items() if isinstance(value, Setting)})
+            found.update({value.name: value for value in vars(base).values() if isinstance(value, Setting)})
         return found
 
     def configure(self, given: Mapping[str, str]) -> None:
@@ -68,7 +71,7 @@ class Configurable:
         self.given = frozenset(given)
         self.texts = {name: str(given.get(name, setting.default)) for name, setting in known.items()}
         for name, setting in known.items():
-            setattr(self, name, setting.value(self.texts[name]))
+            setattr(self, setting.attribute, setting.value(self.texts[name]))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

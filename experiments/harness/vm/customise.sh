@@ -18,6 +18,7 @@ for name in longhaul provision.sh requirements.lock units.py topologies; do
 done
 
 inside sh /longhaul/provision.sh 2>&1
+inside sh /longhaul/provision.sh --peers 2>&1
 
 # By the machine's own pip, with its indexes; the image installs what came, and checks the hashes again.
 echo "longhaul: Python packages"

@@ -1,0 +1,1 @@
+"""Load on HTTP servers of this machine, for benchmarks. Experiments measure with the client of nodes/client instead."""

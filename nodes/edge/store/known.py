@@ -1,0 +1,102 @@
+"""Stored responses whose metadata is in memory, by primary key: a bounded share of those on the disk.
+
+It reads nothing; the store puts in what it has read or written. It also knows what is open, so that an answer prepared
+from it ends when the object does.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from nodes.edge.store.entry import Entry
+from nodes.edge.store.names import name_of
+from nodes.edge.store.opened import Opened
+from nodes.edge.stored import Stored
+
+LIMIT = 16_384
+"""Primary keys; with the usual dozen of fields about 3 KiB each."""
+
+
+class Known:
+    """The least recently looked up are forgotten first."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._variants: OrderedDict[str, tuple[Stored, ...]] = OrderedDict()
+        self._entries: dict[int, Entry] = {}
+        self._opened: dict[int, set[Opened]] = {}
+
+    def find(self, primary: str) -> tuple[Stored, ...] | None:
+        """All variants, none when there are none on the disk, or None when it is not known."""
+        found = self._variants.get(primary)
+        if found is not None:
+            self._variants.move_to_end(primary)
+        return found
+
+    def entry(self, name: int) -> Entry | None:
+        """What is known of a file."""
+        return self._entries.get(name)
+
+    def entries(self) -> list[Entry]:
+        """All of them."""
+        return list(self._entries.values())
+
+    def learn(self, primary: str, entries: list[Entry]) -> tuple[Stored, ...]:
+        """These are all the variants there are."""
+        if primary in self._variants:
+            self._forget(primary)
+        self._variants[primary] = found = tuple(entry.stored for entry in entries)
+        for entry in entries:
+            self._entries[entry.name] = entry
+        if len(self._variants) > self._limit:
+            self._forget(next(iter(self._variants)))
+        return found
+
+    def put(self, entry: Entry) -> None:
+        """One variant is new, or has new metadata; what was open of it is so no more in the sense of `alive`."""
+        self.end(entry.name)
+        primary = entry.stored.primary
+        if primary in self._variants:
+            self._entries[entry.name] = entry
+            self._renew(primary, entry)
+
+    def remove(self, name: int) -> Entry | None:
+        """One variant is gone."""
+        self.end(name)
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            self._renew(entry.stored.primary, None, without=entry.stored)
+        return entry
+
+    def clear(self) -> None:
+        """All are gone."""
+        for name in list(self._opened):
+            self.end(name)
+        self._entries.clear()
+        self._variants.clear()
+
+    def opened(self, opened: Opened) -> None:
+        """Remember what is open."""
+        self._opened.setdefault(opened.name, set()).add(opened)
+
+    def closed(self, opened: Opened) -> None:
+        """See `opened`."""
+        those = self._opened.get(opened.name)
+        if those is not None:
+            those.discard(opened)
+            if not those:
+                del self._opened[opened.name]
+
+    def end(self, name: int) -> None:
+        """What was prepared from this object must not be used again."""
+        for opened in self._opened.pop(name, ()):
+            opened.alive = False
+
+    def _renew(self, primary: str, entry: Entry | None, without: Stored | None = None) -> None:
+        kept = [one for one in self._variants[primary]
+                if one is not without and (entry is None or one.key != entry.stored.key)]  # fmt: skip
+        self._variants[primary] = tuple(kept if entry is None else [*kept, entry.stored])
+
+    def _forget(self, primary: str) -> None:
+        for stored in self._variants.pop(primary):
+            self._entries.pop(name_of(stored.key), None)

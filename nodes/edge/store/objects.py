@@ -1,0 +1,166 @@
+"""Objects that are on the disk: found, opened, dropped; and the room they take.
+
+It stores nothing new (`store.py` does). What is damaged or purged is found here, before a byte of it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from nodes.edge.store import names
+from nodes.edge.store.entry import Entry, stamp_of
+from nodes.edge.store.index import Index
+from nodes.edge.store.known import Known
+from nodes.edge.store.opened import Opened
+from nodes.edge.store.purges import Purges
+from nodes.edge.store.record import RecordError
+from nodes.edge.store.shelf import Shelf, read_entry
+from nodes.edge.stored import Stored
+from nodes.http.metrics import Metrics
+
+
+class Objects:
+    """`on_change` is called with the name (`names.name_of(key)`) of every object that is removed, replaced or given new
+    metadata, and with None when all are removed, before the call that does it returns."""
+
+    def __init__(self, shelf: Shelf, index: Index, purges: Purges, metrics: Metrics) -> None:
+        self.index, self.purges = index, purges
+        self._shelf, self._metrics, self._known = shelf, metrics, Known()
+        self._evicted_bytes = 0
+        self.on_change: Callable[[int | None], None] = lambda name: None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    # -- finding -------------------------------------------------------------------------------------------------
+    def find(self, primary: str) -> tuple[Stored, ...]:
+        """All variants of a primary key, fresh or not, in the order in which they came."""
+        found = self._known.find(primary)
+        return self._load(primary) if found is None else found
+
+    def open(self, stored: Stored) -> Opened | None:
+        """Its bytes, or None when it is there no more, or damaged: then it is dropped and counted."""
+        name = names.name_of(stored.key)
+        entry = self._known.entry(name)
+        if entry is None or entry.stored is not stored:
+            self.find(stored.primary)
+            entry = self._known.entry(name)
+            if entry is None or entry.stored != stored:
+                return None
+        try:
+            fd = os.open(self._shelf.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            self._bad(entry)
+            return None
+        except OSError:
+            self._disk_error()  # too many open files say nothing of the object
+            return None
+        try:
+            if stamp_of(os.fstat(fd)) != entry.stamp:
+                told = read_entry(fd, name)
+                if told.stored != entry.stored:
+                    raise RecordError("the file is not what it was")
+                entry.stamp = told.stamp
+                entry.right.clear()
+        except (OSError, RecordError):
+            os.close(fd)
+            self._bad(entry)
+            return None
+        opened = Opened(fd, entry, self.index.touch, self._bad, self._known.closed)
+        self._known.opened(opened)
+        return opened
+
+    def touch(self, key: str) -> None:
+        """A use, for the eviction policy."""
+        self.index.touch(names.name_of(key))
+
+    def remove(self, key: str) -> bool:
+        """Drop one object; whether it was there."""
+        name = names.name_of(key)
+        there = os.path.exists(self._shelf.path(name))
+        self._drop(name)
+        return there
+
+    def _load(self, primary: str) -> tuple[Stored, ...]:
+        entries = []
+        try:
+            for name in self._shelf.variants(primary):
+                entry = self._read(name)
+                if entry is not None and entry.stored.primary == primary:
+                    entries.append(entry)
+        except OSError:
+            self._disk_error()
+        entries.sort(key=lambda entry: entry.stored.received_s)
+        return self._known.learn(primary, entries)
+
+    def _read(self, name: int) -> Entry | None:
+        """What one file says, unless it is damaged or was purged: then it goes."""
+        try:
+            entry = self._shelf.load(name)
+            if entry is not None and entry.purges > self.purges.count:
+                raise RecordError("the object is of another list of purges")
+        except (RecordError, OSError):
+            self._metrics.count("longhaul_cache_bad_objects_total")
+            self._drop(name)
+            return None
+        if entry is not None and self.purges.reach(entry.stored, entry.purges):
+            self._metrics.count("longhaul_cache_purged_total")
+            self._drop(name)
+            return None
+        return entry
+
+    # -- room ----------------------------------------------------------------------------------------------------
+    def reserve(self, size_bytes: int) -> bool:
+        """Whether so many bytes more may be written; what must go for them goes."""
+        evicted = self.index.reserve(size_bytes)
+        self._evict(evicted or ())
+        return evicted is not None
+
+    def release(self, size_bytes: int) -> None:
+        """They are not needed any more."""
+        self.index.release(size_bytes)
+
+    def discard(self, path: Path) -> None:
+        """Delete what did not become an object."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            self._disk_error()
+
+    def _evict(self, gone: Iterable[int]) -> None:
+        """The index has forgotten these."""
+        for name in gone:
+            self._metrics.count("longhaul_cache_evictions_total")
+            self._delete(name)
+        evicted_bytes = self.index.policy.evicted_bytes
+        self._metrics.count("longhaul_cache_evicted_bytes_total", evicted_bytes - self._evicted_bytes)
+        self._evicted_bytes = evicted_bytes
+
+    def _drop(self, name: int) -> None:
+        self.index.remove(name)
+        self._delete(name)
+
+    def _delete(self, name: int) -> None:
+        self._known.remove(name)
+        try:
+            self._shelf.delete(name)
+        except OSError:
+            self._disk_error()
+        self.on_change(name)
+
+    def _bad(self, entry: Entry) -> None:
+        """Its file is not what was stored. A newer file of that name is left alone."""
+        self._metrics.count("longhaul_cache_bad_objects_total")
+        current = self._known.entry(entry.name)
+        if current is None or current is entry:
+            self._drop(entry.name)
+
+    def _bad_path(self, path: str) -> None:
+        """A file in the folder that can be no object."""
+        self._metrics.count("longhaul_cache_bad_objects_total")
+        self.discard(Path(path))
+
+    def _disk_error(self) -> None:
+        self._metrics.count("longhaul_cache_disk_errors_total")

@@ -1,0 +1,119 @@
+"""What was purged and when, so that whatever was stored before is not used again, wherever it still lies.
+
+It touches no disk: it gives the lines of its file and reads them. It is Varnish's ban list: a purge is ordered once, and
+each object is held against it when it is next looked at. Orders are numbered, and every object knows how many there had
+been when its bytes were asked for; clocks, which may be set back, decide nothing. The times are for people.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from nodes.edge.stored import Stored
+from nodes.http.message import Fields
+
+
+class PurgesError(ValueError):
+    """The list is damaged, so that nobody knows what was purged."""
+
+
+@dataclass
+class Purges:
+    """`count` orders have been given. `groups_of` tells the groups a response belongs to (RFC 9875)."""
+
+    groups_of: Callable[[Fields], Iterable[str]]
+    count: int = 0
+    everything: int = 0
+    uris: dict[str, int] = field(default_factory=dict)
+    prefixes: dict[str, int] = field(default_factory=dict)
+    groups: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def order(self, kind: str, value: str, now_s: float) -> bytes:
+        """One more: `uri`, `prefix`, `group` (origin, space, name) or `everything`. Gives its line for the file."""
+        self.count += 1
+        self._take(kind, value, self.count)
+        return _line([kind, value, self.count, round(now_s, 3)])
+
+    def reach(self, stored: Stored, purges: int) -> bool:
+        """Whether an object was purged, whose bytes were asked for after so many orders."""
+        if purges >= self.count:
+            return False
+        if self.everything > purges or self.uris.get(stored.uri, 0) > purges:
+            return True
+        if any(number > purges and stored.uri.startswith(prefix) for prefix, number in self.prefixes.items()):
+            return True
+        if not self.groups:
+            return False
+        origin = origin_of(stored.uri)
+        return any(self.groups.get((origin, group), 0) > purges for group in self.groups_of(stored.headers))
+
+    def copy(self) -> Purges:
+        """As it is now."""
+        return replace(self, uris=dict(self.uris), prefixes=dict(self.prefixes), groups=dict(self.groups))
+
+    def __len__(self) -> int:
+        return len(self.uris) + len(self.prefixes) + len(self.groups)
+
+    def forget(self, count: int) -> None:
+        """No object is left from before so many orders."""
+        self.uris = {key: number for key, number in self.uris.items() if number > count}
+        self.prefixes = {key: number for key, number in self.prefixes.items() if number > count}
+        self.groups = {key: number for key, number in self.groups.items() if number > count}
+
+    def reset(self) -> None:
+        """Nothing was ever purged, because nothing is there."""
+        self.count = self.everything = 0
+        self.uris, self.prefixes, self.groups = {}, {}, {}
+
+    def lines(self, now_s: float) -> bytes:
+        """The whole file."""
+        told = [("everything", "", self.everything)]
+        told += [("uri", uri, number) for uri, number in self.uris.items()]
+        told += [("prefix", prefix, number) for prefix, number in self.prefixes.items()]
+        told += [("group", f"{origin} {group}", number) for (origin, group), number in self.groups.items()]
+        ordered = [[kind, value, number, round(now_s, 3)] for kind, value, number in told]
+        return b"".join(map(_line, [["count", "", self.count, round(now_s, 3)], *ordered]))
+
+    def read(self, data: bytes) -> None:
+        """Take up what a file says. An unfinished last line was never acknowledged. Raises PurgesError."""
+        whole, _, _ = data.rpartition(b"\n")
+        for line in whole.split(b"\n") if whole else []:
+            checksum, _, text = line.partition(b" ")
+            if checksum != _checksum(text):
+                raise PurgesError("the list of purges is damaged")
+            kind, value, number, _ = json.loads(text)
+            self._take(kind, value, number)
+            self.count = max(self.count, number)
+
+    def _take(self, kind: str, value: str, number: int) -> None:
+        if kind == "uri":
+            self.uris[value] = number
+        elif kind == "prefix":
+            self.prefixes[value] = number
+        elif kind == "group":
+            origin, _, group = value.partition(" ")
+            self.groups[(origin, group)] = number
+        elif kind == "everything":
+            self.everything = number
+            self.forget(number)
+        elif kind != "count":
+            raise PurgesError(f"the list of purges has a line of kind '{kind}'")
+
+
+def origin_of(uri: str) -> str:
+    """Scheme and authority, as groups are compared (RFC 9875, section 2)."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _line(value: list[object]) -> bytes:
+    text = json.dumps(value, separators=(",", ":")).encode()
+    return _checksum(text) + b" " + text + b"\n"
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)

@@ -1,0 +1,97 @@
+"""The chunked transfer coding, decoded strictly (RFC 9112, section 7.1): sizes, extensions, ends of lines, trailers.
+
+Pure: bytes in, content out. Extensions and trailers are checked and then dropped, as sections 7.1.1 and 7.1.2 allow.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nodes.http.framing import HeadScanner
+from nodes.http.limits import Limits
+from nodes.http.message import HttpError
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_SIZE = re.compile(
+    rb"([0-9A-Fa-f]+)(?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*\r\n"
+)
+MOST_DIGITS = 15
+"""Of a chunk's size: every such number fits into 63 bits."""
+
+LONGEST_LINE_BYTES = 1024
+EXTENSIONS_BYTES = 16 * 1024
+"""Of all extensions of one message: RFC 9112, section 7.1.1, asks for a limit."""
+
+
+class Chunks:
+    """The content of one message. `feed` it; `whole` says when it has ended, `rest` holds what came after it."""
+
+    __slots__ = ("_extensions_bytes", "_left", "_limits", "_state", "_trailers", "rest", "whole")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._state = "size"
+        self._left = 0
+        self._extensions_bytes = 0
+        self._trailers: HeadScanner | None = None
+        self.rest = b""
+        self.whole = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """More of the stream; gives the content in it. Raises HttpError, with what came before lost."""
+        self.rest = self.rest + data if self.rest else data
+        pieces: list[bytes] = []
+        while not self.whole and self.rest and self._step(pieces):
+            pass
+        return pieces
+
+    def _step(self, pieces: list[bytes]) -> bool:
+        """One part of the grammar; False when more bytes are needed for it."""
+        if self._state == "data":
+            piece = self.rest[: self._left]
+            pieces.append(piece)
+            self.rest = self.rest[len(piece) :]
+            self._left -= len(piece)
+            if not self._left:
+                self._state = "end"
+            return True
+        if self._state == "end":
+            if not b"\r\n".startswith(self.rest[:2]):
+                raise HttpError(400, "a chunk is not as long as its size says", close=True)
+            if len(self.rest) < 2:
+                return False
+            self.rest = self.rest[2:]
+            self._state = "size"
+            return True
+        return self._size() if self._state == "size" else self._trailer()
+
+    def _size(self) -> bool:
+        end = self.rest.find(b"\n") + 1
+        if (end or len(self.rest)) > LONGEST_LINE_BYTES:
+            raise HttpError(400, "the line of a chunk's size is too long", close=True)
+        if not end:
+            return False
+        found = _SIZE.fullmatch(self.rest[:end])
+        if found is None:
+            raise HttpError(400, "the size of a chunk is malformed", close=True)
+        digits = found[1].lstrip(b"0")
+        if len(digits) > MOST_DIGITS:
+            raise HttpError(400, "the size of a chunk is out of range", close=True)
+        self._extensions_bytes += end - len(found[1]) - 2
+        if self._extensions_bytes > EXTENSIONS_BYTES:
+            raise HttpError(400, "too many chunk extensions", close=True)
+        self.rest = self.rest[end:]
+        self._left = int(digits or b"0", 16)
+        self._state = "data" if self._left else "trailers"
+        return True
+
+    def _trailer(self) -> bool:
+        """Trailer fields have the syntax and the limits of header fields: RFC 9112, section 7.1.2."""
+        if self._trailers is None:
+            self._trailers = HeadScanner(self._limits, in_fields=True)
+        end = self._trailers.scan(self.rest)
+        if not end:
+            return False
+        self.rest, self.whole = self.rest[end:], True
+        return False

@@ -1,0 +1,155 @@
+"""Purges by URL, prefix and group, emptying the cache, and rules that are read again."""
+
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.edge.kept import get
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, request
+
+Edges = Callable[..., Daemon]
+Scripts = Callable[..., ScriptedOrigin]
+
+
+def hits(edge: Daemon, *paths: str) -> list[bool]:
+    """Which paths are answered from the cache; the others are fetched."""
+    return ["; hit;" in get(edge, path).fields["cache-status"] for path in paths]
+
+
+def stored(head: str, sock: socket.socket) -> None:
+    """An origin whose answers may be stored, in groups by the first letter of the path."""
+    path = head.split()[1]
+    sock.sendall(ok(path.encode(), "Cache-Control: max-age=60", f'Cache-Groups: "{path[1]}"'))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("what", "gone"),
+    [("url=http://test/aa", ["/aa"]), ("prefix=http://test/a", ["/aa", "/ab"]), ("group=b&origin=http://test", ["/ba"])],
+)
+def test_what_is_purged_is_not_used_again(script: Scripts, edge_for: Edges, what: str, gone: list[str], workers: str) -> None:
+    edge, paths = edge_for(script(stored).url, "--workers", workers), ["/aa", "/ab", "/ba"]
+    for _ in range(4):
+        hits(edge, *paths)
+    assert hits(edge, *paths) == [True, True, True]
+    assert json.loads(edge.get(f"/-/purge?{what}", method="POST").body) == {"purged_objects": len(gone)}
+    assert hits(edge, *paths) == [path not in gone for path in paths]
+    assert hits(edge, *paths) == [True, True, True]
+
+
+def test_a_purge_holds_for_what_is_being_fetched(script: Scripts, edge_for: Edges) -> None:
+    half, go, numbers = threading.Event(), threading.Event(), iter(b"0123")
+
+    def slow(head: str, sock: socket.socket) -> None:
+        body = bytes([next(numbers)]) * 1000
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nCache-Control: max-age=60\r\n\r\n" + body[:500])
+        half.set()
+        go.wait(5)
+        sock.sendall(body[500:])
+
+    edge = edge_for(script(slow).url)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as first:
+        first.sendall(request("GET", "/x"))
+        half.wait(5)
+        edge.get("/-/purge?url=http://test/x", method="POST")
+        go.set()
+        assert edge.get("/x").body == b"1" * 1000  # neither joined to the first nor answered with it
+    assert edge.get("/x").body == b"1" * 1000
+
+
+def test_a_purge_outlives_kill_9(script: Scripts, edge_for: Edges) -> None:
+    behind = script(stored)
+    edge = edge_for(behind.url)
+    hits(edge, "/aa", "/ba")
+    edge.get("/-/purge?prefix=http://test/a", method="POST")
+    edge.stop(signal.SIGKILL)
+    assert hits(edge_for(behind.url), "/aa", "/ba") == [False, True]
+
+
+@pytest.mark.parametrize("query", ["", "url=nonsense", "prefix=/a", "group=a", "url=http://a/&prefix=http://a/"])
+def test_a_purge_that_is_not_understood_is_400(script: Scripts, edge_for: Edges, query: str) -> None:
+    assert edge_for(script(stored).url).get(f"/-/purge?{query}", method="POST").status == 400
+
+
+def test_other_paths_and_methods_of_the_control_are_refused(script: Scripts, edge_for: Edges) -> None:
+    edge = edge_for(script(stored).url)
+    assert edge.get("/-/nothing").status == 404
+    assert edge.get("/-/purge").fields["allow"] == "POST"
+
+
+def test_the_cache_is_emptied(script: Scripts, edge_for: Edges, tmp_path: Path) -> None:
+    edge = edge_for(script(stored).url)
+    hits(edge, "/aa", "/aa")
+    assert json.loads(edge.get("/-/cache", method="DELETE").body) == {"dropped_objects": 1}
+    stats = edge.stats()
+    assert (stats["objects"], stats["used_bytes"]) == (0, 0)
+    assert not [path for path in (tmp_path / "cache" / "objects").rglob("*") if path.is_file()]
+    assert hits(edge, "/aa") == [False]
+
+
+def test_rules_are_read_again_without_dropping_a_request(script: Scripts, edge_for: Edges, tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def slow(head: str, sock: socket.socket) -> None:
+        if "/slow" in head:
+            go.wait(5)
+        stored(head, sock)
+
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[route]]\nprefix = "/"\n', encoding="utf-8")
+    edge = edge_for(script(slow).url, "--rules", str(rules))
+    assert hits(edge, "/aa", "/aa", "/aa") == [False, True, True]
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as sock:
+        sock.sendall(request("GET", "/slow"))
+        time.sleep(0.1)
+        rules.write_text('[[route]]\nprefix = "/aa"\ndeny = 410\n[[route]]\nprefix = "/"\n', encoding="utf-8")
+        edge.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 5
+        while get(edge, "/aa").status != 410:
+            assert time.monotonic() < deadline
+        go.set()
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+    rules.write_text("nonsense", encoding="utf-8")
+    edge.process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert get(edge, "/aa").status == 410
+    assert "the old rules hold" in edge.stop()[1]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_is_purged_while_it_is_sent_is_not_used_again(origin: Daemon, edge_for: Edges, workers: str) -> None:
+    edge, path = edge_for(origin.url, "--workers", workers), "/objects/30MB/s"
+    get(edge, path)
+    time.sleep(0.2)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as slow:
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        time.sleep(0.2)
+        assert json.loads(edge.get(f"/-/purge?url=http://test{path}", method="POST").body) == {"purged_objects": 1}
+        slow.shutdown(socket.SHUT_WR)
+        answer = Answer(hear(slow))
+        assert answer.whole
+        assert "; hit;" in answer.fields["cache-status"]
+    assert "fwd=uri-miss" in get(edge, path).fields["cache-status"]
+
+
+def test_rules_that_come_while_a_hit_is_sent_hold_for_the_next(origin: Daemon, edge_for: Edges, tmp_path: Path) -> None:
+    rules, path = tmp_path / "rules.toml", "/objects/30MB/s"
+    rules.write_text('[[route]]\nprefix = "/"\n', encoding="utf-8")
+    edge = edge_for(origin.url, "--rules", str(rules))
+    get(edge, path)
+    time.sleep(0.2)
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as slow:
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        time.sleep(0.2)
+        rules.write_text('[[route]]\nprefix = "/"\ndeny = 410\n', encoding="utf-8")
+        edge.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        slow.shutdown(socket.SHUT_WR)
+        assert Answer(hear(slow)).whole
+    assert get(edge, path).status == 410
