@@ -86,8 +86,10 @@ def test_an_answer_is_renewed_when_its_time_is_over_and_judged_anew_when_it_cann
 
 def test_a_client_that_leaves_in_the_middle_is_recorded_as_unfinished(wire: Daemon) -> None:
     for path in ("/file-now?8388608", "/file"):
-        with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with socket.socket() as sock:
+            sock.settimeout(5)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects: the sender's buffer grows with it
+            sock.connect(("127.0.0.1", wire.port))
             sock.sendall(get(path))
             sock.recv(1000)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
