@@ -10,6 +10,7 @@ from enum import Enum
 
 from nodes.edge.asking import Ask
 from nodes.edge.caching import partial, storing, validation, variants
+from nodes.edge.caching.policy import policy
 from nodes.edge.store.names import variant_key
 from nodes.edge.stored import Part, Stored
 from nodes.http.response import Response
@@ -38,6 +39,8 @@ class Arrival:
     renewed: tuple[tuple[Stored, Stored], ...] = ()
     gone: Stored | None = None
     why: str = ""
+    alike: bool = False
+    """Whether it answers whoever asked exactly the same, though it is not stored: a 304 to the clients' own condition."""
 
 
 def arrival(ask: Ask, response: Response, requested_s: float, received_s: float) -> Arrival:
@@ -61,6 +64,10 @@ def _content(
 ) -> Arrival:  # fmt: skip
     """A response with content of its own."""
     status, fields = response.status, response.fields
+    if status == 304:
+        rules = policy(fields).directives
+        alike = "authorization" not in ask.fields and not rules.has("no-store") and not rules.unqualified("private")
+        return Arrival(Kind.PASS, why="304 to the client", alike=alike)
     if 500 <= status < 600 and ask.keep_on_error:
         return Arrival(Kind.PASS, why="an error, and what is stored may still be used")
     verdict = storing.storable(ask.for_storing, status, fields, received_s, ask.override(status))

@@ -161,6 +161,9 @@ class Cached:
             return False
         if fetch.refreshed:
             return await self._refreshed(turn, fetch.refreshed)
+        if turn.plan.do is Do.COMPLETE and made.response.status == 206 and not following.fills(turn.request, fetch):
+            turn.plain = True  # a part that does not help a client who asked for something else
+            return False
         if 500 <= made.response.status < 600 and await self._instead(turn, made.response.status):
             return True
         return await self._follow(turn, fetch, reader)
@@ -186,7 +189,7 @@ class Cached:
         turn.status.stored = fetch.kept
         result = RESULTS.get(turn.status.fwd or "", "TCP_MISS")
         held = None
-        if turn.plan.do is Do.COMPLETE and fetch.arrival.joins is not None:
+        if turn.plan.do is Do.COMPLETE and not turn.plain and fetch.arrival.joins is not None:
             opened = self._store.open(fetch.arrival.joins)
             if opened is None:
                 return False
@@ -221,7 +224,7 @@ class Cached:
         if made.do is not Do.COMPLETE and not turn.plain:
             asked = validation.asked_about(made.stored, turn.known)
         own: list[tuple[str, str]] | None = validation.conditions(asked) or None
-        if made.do is Do.COMPLETE:
+        if made.do is Do.COMPLETE and not turn.plain:
             own = list(made.completion)
         elif own is None and (turn.plain or made.do is Do.BEHIND):
             own = []  # the answer is for the cache, whatever this client has asked of it

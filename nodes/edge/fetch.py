@@ -88,11 +88,14 @@ class Fetch:
 
     @property
     def shared(self) -> bool:
-        """Whether the response may answer others than the client that asked for it: the cache may store it."""
-        return self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
+        """Whether the response may answer others than the client that asked for it."""
+        return self.arrival.alike or self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
 
     def answers(self, request: Fields) -> bool:
         """Whether what came answers another client's request too: it may be shared, and Vary selects it."""
+        if self.arrival.alike:
+            values = variants.vary_values(request, self.response.fields)
+            return values is not None and values == variants.vary_values(self.ask.request.fields, self.response.fields)
         found = self.refreshed or ((self.arrival.draft,) if self.arrival.draft is not None else ())
         return variants.select(request, found) is not None
 

@@ -12,6 +12,7 @@ from nodes.edge.arrival import Kind
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching.age import initial_age_s
 from nodes.edge.caching.answering import answer
+from nodes.edge.caching.partial import gaps
 from nodes.edge.fetch import Fetch
 from nodes.edge.forwarding import to_client
 from nodes.edge.plan import wanted_part
@@ -40,6 +41,19 @@ def soon(request: Request, fetch: Fetch) -> bool:
         return False
     selected = answer(request, replace(draft, parts=(Part(0, draft.size_bytes, b""),)))
     return selected is not None and selected.start <= fetch.transfer.available_bytes + NEAR_BYTES
+
+
+def fills(request: Request, fetch: Fetch) -> bool:
+    """Whether a part that came belongs to what is kept and brings all that lacks; an origin may send less than was asked."""
+    draft, joins = fetch.arrival.draft, fetch.arrival.joins
+    wanted = wanted_part(request, joins) if joins is not None else None
+    if draft is None or joins is None or wanted is None:
+        return False
+    part = draft.parts[0]
+    return all(
+        part.start <= start and start + length <= part.start + part.length
+        for start, length in gaps(joins.parts, *wanted)
+    )  # fmt: skip
 
 
 def fields_of(name: str, request: Request, route: Route, fetch: Fetch, status: CacheStatus) -> Fields:

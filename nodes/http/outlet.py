@@ -92,7 +92,12 @@ class Outlet:
         """What the kernel did not take of a prepared answer in a round."""
         self._answer, self._began_s, self._first_s = answer, began_s, began_s if sent else 0.0
         self.quick = False
-        self.wire.put(memoryview(answer.block)[sent:])
+        head = len(answer.block)
+        if sent < head:
+            self.wire.put(memoryview(answer.block)[sent:])
+        if answer.file is not None:
+            done = max(0, sent - head)
+            self.wire.put_file(answer.file, answer.start + done, answer.body_bytes - done)
         self.wire.watch()
 
     def _must_be_open(self) -> None:

@@ -40,7 +40,7 @@ class Prepared:
     """
 
     __slots__ = ("block", "body_bytes", "cache_status", "file", "log", "method", "persistent", "result", "start",
-                 "status", "tally", "target", "until_s", "used", "weight_bytes")  # fmt: skip
+                 "status", "tally", "target", "until_s", "used", "weight_bytes", "whole_bytes")  # fmt: skip
 
     def __init__(
         self, request: Request, status: int, result: str, block: bytes, body_bytes: int, *, until_s: float,
@@ -57,6 +57,7 @@ class Prepared:
     def update(self, block: bytes, until_s: float, cache_status: str = "-") -> None:
         """Other bytes, such as a later Age, that hold until another second."""
         self.block, self.until_s, self.cache_status = block, until_s, cache_status
+        self.whole_bytes = len(block) + (0 if self.file is None else self.body_bytes)
         self.log = ""  # the server makes it when it is next needed
 
     def renew(self, now_s: float) -> bool:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import select
 import time
+from os import sendfile
+from socket import MSG_MORE
 from typing import TYPE_CHECKING, Protocol, cast
 
-from nodes.http.wire import READ, RECEIVE_BYTES
+from nodes.http.wire import READ, RECEIVE_BYTES, TURN_BYTES
 
 if TYPE_CHECKING:
     from nodes.http.connection import Connection
+    from nodes.http.prepared import Prepared
     from nodes.http.server import Server
 
 MOST_ROUNDS = 16
@@ -30,6 +33,18 @@ class Member(Protocol):
     def event(self, mask: int) -> None:
         """The kernel has something to tell."""
         ...
+
+
+def _send_with_file(connection: Connection, answer: Prepared) -> int:
+    """Send head and content as far as the kernel takes them now; gives how many bytes. Raises OSError."""
+    assert answer.file is not None
+    sent = connection.send(answer.block, MSG_MORE)
+    if sent == len(answer.block):
+        try:
+            sent += sendfile(connection.wire.fd, answer.file.fd, answer.start, min(answer.body_bytes, TURN_BYTES))
+        except BlockingIOError:
+            pass  # the rest follows when there is room
+    return sent
 
 
 class Rounds:
@@ -79,18 +94,18 @@ class Rounds:
             except OSError:
                 data = b""
             answer = prepared(data)
-            if answer is None or answer.file is not None or (now_s >= answer.until_s and not answer.renew(now_s)):
+            if answer is None or (now_s >= answer.until_s and not answer.renew(now_s)):
                 connection.arrived(data, began_s)
                 continue
             try:
-                sent = connection.send(answer.block)
+                sent = connection.send(answer.block) if answer.file is None else _send_with_file(connection, answer)
             except BlockingIOError:
                 sent = 0
             except OSError:
                 connection.arrived(b"", began_s)
                 continue
             connection.moved_s = began_s
-            if sent != len(answer.block):
+            if sent != answer.whole_bytes:
                 connection.leftover(answer, sent, began_s)
                 continue
             end_ns = clock()

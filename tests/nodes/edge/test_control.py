@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,24 +44,53 @@ def test_what_is_purged_is_not_used_again(script: Scripts, edge_for: Edges, what
     assert hits(edge, *paths) == [True, True, True]
 
 
-def test_a_purge_holds_for_what_is_being_fetched(script: Scripts, edge_for: Edges) -> None:
-    half, go, numbers = threading.Event(), threading.Event(), iter(b"0123")
+@pytest.mark.parametrize("before", [0, 500])
+def test_a_purge_holds_for_what_is_being_fetched(script: Scripts, edge_for: Edges, before: int) -> None:
+    """The first answer is asked for before the purge; of it nothing or its head and half have come."""
+    asked, go, numbers = threading.Event(), threading.Event(), iter(b"0123")
 
     def slow(head: str, sock: socket.socket) -> None:
         body = bytes([next(numbers)]) * 1000
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nCache-Control: max-age=60\r\n\r\n" + body[:500])
-        half.set()
+        whole = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nCache-Control: max-age=60\r\n\r\n" + body
+        sent = len(whole) - 1000 + before if before else 0
+        sock.sendall(whole[:sent])
+        asked.set()
         go.wait(5)
-        sock.sendall(body[500:])
+        sock.sendall(whole[sent:])
+
+    behind = script(slow)
+    edge = edge_for(behind.url)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(get, edge, "/x")
+        assert asked.wait(5)
+        time.sleep(0.05)
+        edge.get("/-/purge?url=http://test/x", method="POST")
+        second = pool.submit(get, edge, "/x")
+        deadline = time.monotonic() + 5
+        while len(behind.heads) < 2:  # the second does not join the first
+            assert time.monotonic() < deadline
+        go.set()
+        assert (first.result().body, second.result().body) == (b"0" * 1000, b"1" * 1000)
+    assert get(edge, "/x").body == b"1" * 1000
+    assert len(behind.heads) == 2
+
+
+def test_what_was_asked_for_before_a_purge_is_not_stored(script: Scripts, edge_for: Edges) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(head: str, sock: socket.socket) -> None:
+        asked.set()
+        go.wait(5)
+        stored(head, sock)
 
     edge = edge_for(script(slow).url)
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as first:
-        first.sendall(request("GET", "/x"))
-        half.wait(5)
-        edge.get("/-/purge?url=http://test/x", method="POST")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(get, edge, "/aa")
+        assert asked.wait(5)
+        edge.get("/-/purge?url=http://test/aa", method="POST")
         go.set()
-        assert edge.get("/x").body == b"1" * 1000  # neither joined to the first nor answered with it
-    assert edge.get("/x").body == b"1" * 1000
+        assert first.result().body == b"/aa"
+    assert hits(edge, "/aa", "/aa") == [False, True]
 
 
 def test_a_purge_outlives_kill_9(script: Scripts, edge_for: Edges) -> None:

@@ -168,6 +168,25 @@ def test_a_damaged_file_is_dropped_counted_and_fetched_again(
         assert "; hit;" in get(edge, f"/objects/{size}/t").fields["cache-status"]
 
 
+@pytest.mark.parametrize("prepared", [False, True])
+def test_damage_beyond_what_was_sent_cuts_the_answer(
+    origin: Daemon, edge_for: Edges, tmp_path: Path, prepared: bool
+) -> None:
+    edge = edge_for(origin.url)
+    for _ in range(4 if prepared else 1):
+        get(edge, "/objects/3MB/t")
+        time.sleep(0.1)
+    with only_file(tmp_path / "cache").open("r+b") as file:
+        file.seek(2_500_000)
+        file.write(b"#")
+    again = get(edge, "/objects/3MB/t")
+    assert not again.whole
+    assert content("t", 3_000_000, 0, 3_000_000).startswith(again.body)
+    assert len(again.body) >= 1_000_000
+    assert get(edge, "/objects/3MB/t").body == content("t", 3_000_000, 0, 3_000_000)
+    assert edge.stats()["bad_objects"] == 1
+
+
 def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
     origin: Daemon, edge_for: Edges, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Interim responses pass (RFC 9110, section 15.2), and content waits for the origin's 100 (section 10.1.1)."""
 
 import socket
+import time
 from collections.abc import Callable
 
 from tests.nodes.wirekit import Daemon, ScriptedOrigin, hear, ok, raw, request
@@ -32,8 +33,10 @@ def test_content_is_asked_of_the_client_when_the_origin_wants_it(script: Scripts
 
     edge = edge_for(script(wants).url)
     with socket.create_connection(("127.0.0.1", edge.port), timeout=5) as sock:
+        began = time.monotonic()
         sock.sendall(EXPECTS)
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert time.monotonic() - began < 0.7
         sock.sendall(b"hello")
         assert hear(sock).endswith(b"\r\n\r\nhello")
 
