@@ -8,7 +8,7 @@ import argparse
 def settings(parser: argparse.ArgumentParser) -> None:
     """`--set NAME=VALUE`, any number of times."""
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
-                        help="change a setting (`longhaul list` shows them); may be repeated")  # fmt: skip
+                        help="change a setting (`longhaul list --settings` shows them); may be repeated")  # fmt: skip
 
 
 def link(parser: argparse.ArgumentParser) -> None:

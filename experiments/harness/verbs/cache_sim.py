@@ -59,6 +59,9 @@ def main(given: argparse.Namespace) -> int:
     except TraceError as error:
         raise UsageError(f"could not read the trace {given.trace}: {error}; see `longhaul cache-sim --help` for what it may "
                          f"be") from error  # fmt: skip
+    if not result.as_dict()["requests"]:
+        behind = f" behind a warm-up of {given.warm_up}" if given.warm_up else ""
+        raise UsageError(f"could not measure the trace {given.trace}: it has no request{behind}; give a longer one")
     print(json.dumps(result.as_dict()) if given.json else _table(result))
     return HOLDS
 

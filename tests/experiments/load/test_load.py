@@ -87,7 +87,7 @@ def test_a_stall_delays_everything_that_was_due_meanwhile():
     server = Server(stall_s=0.2, after=100)
     found = paced.drive("127.0.0.1", server.port, "/", 500.0, 1.0, 2)
     server.listening.close()
-    assert found.rate_per_s == pytest.approx(500, rel=0.01)
+    assert found.rate_per_s == pytest.approx(500, rel=0.1), "who waited for answers would have sent a fifth less"
     assert found.most_us > 190_000
     assert found.p99_us > 150_000, "100 of 500 requests were due during the stall; the slowest 5 waited nearly all of it"
     assert found.p50_us < 50_000

@@ -122,11 +122,13 @@ def test_a_trace_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -
     assert "could not read the trace /nowhere/trace: no such file or directory" in capsys.readouterr().err
 
 
-def test_an_empty_trace_has_no_hits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trace_without_requests_is_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "trace").touch()
     for policy in ("lru", "belady"):
-        assert main(["cache-sim", str(tmp_path / "trace"), "--policy", policy, "--capacity", "1KiB", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["object_hit_ratio"] == 0
+        assert main(["cache-sim", str(tmp_path / "trace"), "--policy", policy, "--capacity", "1KiB", "--json"]) == 2
+        assert "it has no request; give a longer one" in capsys.readouterr().err
+    assert main(["cache-sim", str(TRACE), "--capacity", "1KiB", "--warm-up", "9999999"]) == 2
+    assert "it has no request behind a warm-up of 9999999" in capsys.readouterr().err
 
 
 NUMBERS = st.tuples(st.integers(0, 99), st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 40)))
