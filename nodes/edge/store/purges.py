@@ -11,7 +11,6 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from nodes.edge.stored import Stored
 from nodes.http.message import Fields
@@ -106,8 +105,7 @@ class Purges:
 
 def origin_of(uri: str) -> str:
     """Scheme and authority, as groups are compared (RFC 9875, section 2)."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    return "/".join(uri.split("/", 3)[:3]).lower()
 
 
 def _line(value: list[object]) -> bytes:

@@ -164,6 +164,12 @@ def test_a_flipped_bit_in_the_list_is_noticed_or_changes_nothing(bit: int) -> No
 
 def test_origins_compare_as_rfc_9875_says() -> None:
     assert origin_of("HTTP://Example.org/x?y") == "http://example.org"
+    assert origin_of("http://Example.org") == "http://example.org"
+
+
+@pytest.mark.parametrize("origin", ["http://[.]", "http://[1:2]", "http://[::1]:81"])
+def test_every_origin_that_a_stored_uri_may_have_is_compared(origin: str) -> None:
+    assert origin_of(f"{origin}/x?y=/") == origin
 
 
 def test_a_sweep_frees_what_was_purged_and_shortens_the_list(tmp_path: Path) -> None:
