@@ -69,8 +69,8 @@ class Purging:
         count = self._store.purge_uri(target)
         # A key may leave out the host or parts of the query: what another spelling of the URI has put there goes too.
         primary = self._primary(target, like)
+        self._fetching.revoke(target, primary)
         if primary is not None:
-            self._fetching.revoke((primary,))
             for stored in self._store.find(primary):
                 count += self._store.remove(stored.key)
         return count
