@@ -48,12 +48,12 @@ def arrival(ask: Ask, response: Response, requested_s: float, received_s: float)
     if response.status == 304 and ask.asked:
         known = validation.chosen_by_304(ask.asked, response.fields)
         renewed = tuple(
-            (one, validation.refreshed(one, response.fields, ask.request.fields, requested_s, received_s)) for one in known
+            (one, validation.refreshed(one, response.fields, ask.seen, requested_s, received_s)) for one in known
         )  # fmt: skip
         return Arrival(Kind.SAME if known else Kind.ORPHAN, renewed=renewed)
     if ask.primary is None:
         return Arrival(Kind.PASS, why="not for the cache")
-    chosen = variants.select(ask.request.fields, ask.known)
+    chosen = variants.select(ask.seen, ask.known)
     if ask.method == "HEAD":
         return _by_head(chosen, response, requested_s, received_s)
     return _content(ask, ask.primary, response, chosen, requested_s, received_s)
@@ -73,7 +73,7 @@ def _content(
     verdict = storing.storable(ask.for_storing, status, fields, received_s, ask.override(status))
     if not verdict.store:
         return Arrival(Kind.PASS, gone=chosen if ask.asked and not 500 <= status < 600 else None, why=verdict.why)
-    values = variants.vary_values(ask.request.fields, fields) or ()
+    values = variants.vary_values(ask.seen, fields) or ()
     draft = Stored(
         key=variant_key(primary, values), primary=primary, uri=ask.uri, method="GET",
         status=storing.stored_status(status), reason=response.reason if status != 206 else "OK",

@@ -12,7 +12,7 @@ from functools import partial
 
 from nodes.edge import following, serving
 from nodes.edge.arrival import Kind
-from nodes.edge.asking import Ask, collapse_key
+from nodes.edge.asking import Ask, collapse_key, for_variants
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching import answering, reuse, validation, variants
 from nodes.edge.fetch import Fetch
@@ -26,7 +26,7 @@ from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
 from nodes.edge.transfer import Reader
 from nodes.http.conditionals import Selected
-from nodes.http.message import HttpError, Request
+from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
 from nodes.http.upstream_error import UpstreamError
@@ -39,7 +39,10 @@ RESULTS = {"stale": "TCP_REFRESH_MISS", "request": "TCP_CLIENT_REFRESH_MISS"}
 
 @dataclass(slots=True)
 class Turn:
-    """One request on its way through the cache. `alone`: it joins nobody; `plain`: it asks without validators."""
+    """One request on its way through the cache. `alone`: it joins nobody; `plain`: it asks without validators.
+
+    `seen` are the fields that choose a variant, None until they are needed.
+    """
 
     request: Request
     reply: Reply
@@ -49,6 +52,7 @@ class Turn:
     plan: Plan
     status: CacheStatus
     epoch: int
+    seen: Fields | None = None
     alone: bool = False
     plain: bool = False
 
@@ -66,9 +70,11 @@ class Cached:
         for _ in range(MOST_TURNS):
             known = self._store.find(primary)
             now_s = time.time()
-            made = plan(request, known, now_s, route.freshness.override)
+            # What the origin would see costs time, so it is made only where it decides something.
+            seen = self._seen(request, route) if variants.varies(known) else None
+            made = plan(request, known, now_s, route.freshness.override, seen)
             status = CacheStatus(fwd=made.fwd or None, key=primary)
-            turn = Turn(request, reply, route, primary, known, made, status, epoch, alone, plain)
+            turn = Turn(request, reply, route, primary, known, made, status, epoch, seen, alone, plain)
             if made.do is Do.REFUSE:  # RFC 9111, section 5.2.1.7
                 raise HttpError(504, "only a cached response was asked for, and there is none")
             if made.do in (Do.SERVE, Do.BEHIND):
@@ -156,7 +162,7 @@ class Cached:
         if fetch.arrival.kind is Kind.ORPHAN:
             turn.plain = True
             return False
-        if joined and not fetch.answers(turn.request.fields):
+        if joined and not fetch.answers(self._seen_by(turn)):
             turn.alone = True  # what came is for the client that began; the others ask for themselves (RFC 9111, section 4)
             return False
         if fetch.refreshed:
@@ -171,7 +177,7 @@ class Cached:
     async def _refreshed(self, turn: Turn, renewed: tuple[Stored, ...]) -> bool:
         """A 304 said that what is stored is right; it may choose a response that Vary would not (RFC 9111, 4.3.4)."""
         now_s = time.time()
-        stored = variants.select(turn.request.fields, renewed) or renewed[0]
+        stored = variants.select(self._seen_by(turn), renewed) or renewed[0]
         turn.status.ttl_s = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status)).ttl_s
         return await self._serve(turn, stored, answering.answer(turn.request, stored), "TCP_REFRESH_HIT", now_s)
 
@@ -234,8 +240,16 @@ class Cached:
         )  # fmt: skip
 
     def _key(self, turn: Turn, ask: Ask, *, plain: bool = False) -> Hashable:
-        vary = variants.vary_values(turn.request.fields, turn.known[0].headers) if turn.known else ()
+        vary = variants.vary_values(self._seen_by(turn), turn.known[0].headers) if turn.known else ()
         return collapse_key(ask, vary or (), plain=plain)
+
+    def _seen(self, request: Request, route: Route) -> Fields:
+        return for_variants(fields_for(self._name, request, route, []))
+
+    def _seen_by(self, turn: Turn) -> Fields:
+        if turn.seen is None:
+            turn.seen = self._seen(turn.request, turn.route)
+        return turn.seen
 
     def _say(self, turn: Turn, result: str) -> None:
         outcome = turn.reply.outcome

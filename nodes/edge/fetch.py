@@ -91,13 +91,16 @@ class Fetch:
         """Whether the response may answer others than the client that asked for it."""
         return self.arrival.alike or self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
 
-    def answers(self, request: Fields) -> bool:
-        """Whether what came answers another client's request too: it may be shared, and Vary selects it."""
+    def answers(self, seen: Fields) -> bool:
+        """Whether what came answers another client's request too: it may be shared, and Vary selects it.
+
+        `seen` are the fields that choose that request's variant.
+        """
         if self.arrival.alike:
-            values = variants.vary_values(request, self.response.fields)
-            return values is not None and values == variants.vary_values(self.ask.request.fields, self.response.fields)
+            values = variants.vary_values(seen, self.response.fields)
+            return values is not None and values == variants.vary_values(self.ask.seen, self.response.fields)
         found = self.refreshed or ((self.arrival.draft,) if self.arrival.draft is not None else ())
-        return variants.select(request, found) is not None
+        return variants.select(seen, found) is not None
 
     def _worth_finishing(self) -> bool:
         if self.exchange is None or not self.stores:

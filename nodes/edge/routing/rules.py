@@ -21,7 +21,7 @@ from nodes.edge.routing.normal_path import normal_path
 from nodes.edge.routing.origin import Origin, origin, origins
 from nodes.edge.routing.redirect import Redirect, redirect
 from nodes.edge.routing.table import RulesError, Table
-from nodes.http.message import Request
+from nodes.http.message import Request, end_to_end
 
 __all__ = ["Origin", "Route", "Rules", "RulesError", "origin", "parse", "reload"]
 
@@ -35,7 +35,8 @@ _HOST_EDIT = {"host": "preserve_host = true to pass the client's Host on; else t
 class Route:
     """What is done with a request: denied, redirected, passed to an origin, or answered through the cache.
 
-    `by_client` tells that the client's address led here, so that the same bytes from another client may lead elsewhere.
+    `by_client` tells that the client's address led here or is sent to the origin, which may choose a variant by it: the same
+    bytes from another client may have another answer.
     """
 
     number: int
@@ -60,7 +61,7 @@ class Route:
             mark = "?" if "?" in request.target else ""  # "/a?" and "/a" are two resources (RFC 3986, section 6.2.3)
             return f"{start}{request.path}{mark}{request.query}"
         query = rule.normal_query(request.query)
-        return f"{start}{request.path}{'?' if query else ''}{query}{rule.extra(request.fields)}"
+        return f"{start}{request.path}{'?' if query else ''}{query}{rule.extra(end_to_end(request.fields))}"
 
 
 class Rules:
@@ -143,8 +144,9 @@ def _route(table: Table, number: int, known: dict[str, Origin], by_client: bool)
     for key in ("key", "freshness"):
         if passes and key in table:
             table.wrong(key, table.values[key], "nothing, because pass stores nothing")
+    to_origin = edits(table.table("request"), ("client",), _HOST_EDIT)
     return tests, Route(
         number, known[name], table.flag("preserve_host", False), passes, None, None, key_rule(table.table("key")),
-        freshness_rule(table.table("freshness")), edits(table.table("request"), ("client",), _HOST_EDIT),
-        edits(table.table("response"), (), {}), by_client,
+        freshness_rule(table.table("freshness")), to_origin, edits(table.table("response"), (), {}),
+        by_client or to_origin.by_client,
     )  # fmt: skip
