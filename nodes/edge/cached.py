@@ -155,14 +155,14 @@ class Cached:
         assert made is not None
         turn.status.fwd_status, turn.reply.outcome.upstream_ms = made.response.status, made.upstream_ms
         if key is not None and not joined:
-            if fetch.shared:
+            if fetch.shared and not fetch.narrow:
                 self._fetching.uncacheable.forget(key)
-            elif made.response.status < 500 and fetch.arrival.kind is Kind.PASS:
+            elif made.response.status < 500 and (fetch.narrow or fetch.arrival.kind is Kind.PASS):
                 self._fetching.uncacheable.note(key, time.time())
         if fetch.arrival.kind is Kind.ORPHAN:
             turn.plain = True
             return False
-        if joined and not fetch.answers(self._seen_by(turn)):
+        if joined and (fetch.narrow or not fetch.answers(self._seen_by(turn))):
             turn.alone = True  # what came is for the client that began; the others ask for themselves (RFC 9111, section 4)
             return False
         if fetch.refreshed:

@@ -18,13 +18,13 @@ from nodes.edge.exchange import Exchange, exchange
 from nodes.edge.store.spool import Spool
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
-from nodes.edge.transfer import Reader, Transfer
+from nodes.edge.transfer import WINDOW_BYTES, Reader, Transfer
 from nodes.http.dates import http_date
 from nodes.http.digest import sha256_of
 from nodes.http.message import Fields
 from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
-from nodes.http.response import Response
+from nodes.http.response import Framing, Response
 from nodes.http.upstream_error import UpstreamError
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
@@ -90,6 +90,14 @@ class Fetch:
     def shared(self) -> bool:
         """Whether the response may answer others than the client that asked for it."""
         return self.arrival.alike or self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the content has no file and is more than memory holds: then its readers would wait for the slowest."""
+        response = self.response
+        if self.kept or self.refreshed or response.framing is Framing.NONE:
+            return False
+        return response.length_bytes is None or response.length_bytes > WINDOW_BYTES
 
     def answers(self, seen: Fields) -> bool:
         """Whether what came answers another client's request too: it may be shared, and Vary selects it.
