@@ -22,6 +22,7 @@ from nodes.edge.plan import Do, Plan, plan
 from nodes.edge.preparing import Preparing
 from nodes.edge.routed import fields_for, origin_form
 from nodes.edge.routing.rules import Route
+from nodes.edge.serving import Held
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
 from nodes.edge.transfer import Reader
@@ -94,20 +95,28 @@ class Cached:
         assert made.judgement is not None
         result = "TCP_HIT" if made.judgement.use == "fresh" else "TCP_STALE_HIT"
         turn.status.hit, turn.status.fwd, turn.status.ttl_s = True, None, made.judgement.ttl_s
-        return await self._serve(turn, made.stored, made.selected, result, now_s)
+        return await self._serve(turn, made.stored, made.selected, result, now_s, drop=made.judgement.drop_fields)
 
-    async def _serve(self, turn: Turn, stored: Stored, selected: Selected | None, result: str, now_s: float) -> bool:
-        """Answer from the store; False when the object turned out to be damaged, is gone, and nothing was sent."""
-        opened = self._store.open(stored) if selected is not None else None
-        if opened is None or selected is None:
+    async def _serve(
+        self, turn: Turn, stored: Stored, selected: Selected | None, result: str, now_s: float, *,
+        drop: tuple[str, ...] = (), held: Held | None = None,
+    ) -> bool:  # fmt: skip
+        """Answer from the store; False when the object turned out to be damaged, is gone, and nothing was sent.
+
+        `drop` are the fields that were not validated for this client. `held`: its bytes, where they are open already.
+        """
+        if selected is None:
             return False
-        held = serving.Held(opened)
+        if held is None:
+            opened = self._store.open(stored)
+            if opened is None:
+                return False
+            opened.touch()
+            held = Held(opened)
         request, reply, judged = turn.request, turn.reply, turn.plan.judgement
-        drop = judged.drop_fields if judged is not None and not result.startswith("TCP_REFRESH") else ()
         served = serving.shape(self._name, request, turn.route, stored, selected, turn.status, now_s, drop)
-        if not await serving.first_right(opened, served, request):
+        if not await serving.first_right(held.opened, served, request):
             return False
-        opened.touch()
         self._say(turn, result)
         await serving.send(held, served, request, reply)
         if result == "TCP_HIT" and judged is not None:
@@ -165,21 +174,30 @@ class Cached:
         if joined and (fetch.narrow or not fetch.answers(self._seen_by(turn))):
             turn.alone = True  # what came is for the client that began; the others ask for themselves (RFC 9111, section 4)
             return False
-        if fetch.refreshed:
-            return await self._refreshed(turn, fetch.refreshed)
+        if fetch.arrival.kind in (Kind.SAME, Kind.OWN):
+            return await self._refreshed(turn, fetch, joined)
         if turn.plan.do is Do.COMPLETE and made.response.status == 206 and not following.fills(turn.request, fetch):
             turn.plain = True  # a part that does not help a client who asked for something else
             return False
         if 500 <= made.response.status < 600 and await self._instead(turn, made.response.status):
             return True
-        return await self._follow(turn, fetch, reader)
+        return await self._follow(turn, fetch, reader, joined)
 
-    async def _refreshed(self, turn: Turn, renewed: tuple[Stored, ...]) -> bool:
+    async def _refreshed(self, turn: Turn, fetch: Fetch, joined: bool) -> bool:
         """A 304 said that what is stored is right; it may choose a response that Vary would not (RFC 9111, 4.3.4)."""
-        now_s = time.time()
-        stored = variants.select(self._seen_by(turn), renewed) or renewed[0]
-        turn.status.ttl_s = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status)).ttl_s
-        return await self._serve(turn, stored, answering.answer(turn.request, stored), "TCP_REFRESH_HIT", now_s)
+        held, now_s = None, time.time()
+        if fetch.own is not None:
+            held, stored = fetch.own
+        elif fetch.refreshed:
+            stored = variants.select(self._seen_by(turn), fetch.refreshed) or fetch.refreshed[0]
+        else:
+            turn.plain = True  # what it was about is gone
+            return False
+        judged = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status))
+        turn.status.ttl_s = judged.ttl_s
+        drop = judged.drop_fields if joined else ()  # who joined did not ask, so what no-cache="..." names is not for them
+        selected = answering.answer(turn.request, stored)
+        return await self._serve(turn, stored, selected, "TCP_REFRESH_HIT", now_s, drop=drop, held=held)
 
     async def _instead(self, turn: Turn, status: int | None) -> bool:
         """What is stored, in place of an error of the origin, where that is allowed."""
@@ -188,9 +206,10 @@ class Cached:
             return False
         turn.status.fwd_status, turn.status.ttl_s, turn.status.detail = status, made.judgement.ttl_s, "stale-if-error"
         self._metrics.count("longhaul_origin_errors_total")
-        return await self._serve(turn, made.stored, made.selected, "TCP_REF_FAIL_HIT", time.time())
+        return await self._serve(turn, made.stored, made.selected, "TCP_REF_FAIL_HIT", time.time(),
+                                 drop=made.judgement.drop_fields)  # fmt: skip
 
-    async def _follow(self, turn: Turn, fetch: Fetch, reader: Reader) -> bool:
+    async def _follow(self, turn: Turn, fetch: Fetch, reader: Reader, joined: bool) -> bool:
         """With what the fetch brings, while it brings it."""
         turn.status.stored = fetch.kept
         result = RESULTS.get(turn.status.fwd or "", "TCP_MISS")
@@ -199,9 +218,9 @@ class Cached:
             opened = self._store.open(fetch.arrival.joins)
             if opened is None:
                 return False
-            held = serving.Held(opened)
+            held = Held(opened)
         try:
-            fields = following.fields_of(self._name, turn.request, turn.route, fetch, turn.status)
+            fields = following.fields_of(self._name, turn.request, turn.route, fetch, turn.status, joined=joined)
             self._say(turn, result)
             if held is None:
                 await following.follow(turn.request, turn.reply, fetch, reader, fields)

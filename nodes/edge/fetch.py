@@ -15,6 +15,7 @@ from nodes.edge.arrival import Arrival, Kind, arrival
 from nodes.edge.asking import Ask
 from nodes.edge.caching import variants
 from nodes.edge.exchange import Exchange, exchange
+from nodes.edge.serving import Held
 from nodes.edge.store.spool import Spool
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
@@ -43,6 +44,8 @@ class Fetch:
         self.arrival = Arrival(Kind.PASS)
         self.transfer = Transfer()
         self.refreshed: tuple[Stored, ...] = ()
+        self.own: tuple[Held, Stored] | None = None
+        """What is stored and how the one client that asked gets it, where a 304 is for that client alone."""
         self.stores = False
         """Whether the content is still on its way into the store."""
         self.kept = False
@@ -155,8 +158,10 @@ class Fetch:
         renewed = tuple(self._store.update(old, new) for old, new in found.renewed)
         if found.kind is Kind.SAME:
             self.refreshed = renewed
-        if found.gone is not None:
-            self._store.remove(found.gone.key)
+        if found.own:
+            self.own = self._for_one(found.own)
+        for one in found.gone:
+            self._store.remove(one.key)
         spool = self._spool(made)
         if spool is not None:
             self.transfer.use_file(spool)
@@ -168,6 +173,12 @@ class Fetch:
             if spool is not None:
                 spool.abandon()  # no effect after a commit
             self.transfer.release()
+
+    def _for_one(self, own: tuple[tuple[Stored, Stored], ...]) -> tuple[Held, Stored] | None:
+        """Opened now, because it may be removed at once; None when it is there no more."""
+        chosen = variants.select(self.ask.seen, [new for _, new in own]) or own[0][1]
+        opened = self._store.open(next(old for old, new in own if new is chosen))
+        return None if opened is None else (Held(opened), chosen)
 
     def _spool(self, made: Exchange) -> Spool | None:
         """A file to store the response in, when it may be stored and fits."""
