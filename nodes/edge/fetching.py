@@ -54,10 +54,10 @@ class Fetching:
         fetch.task.add_done_callback(partial(self._ended, fetch, key))
         return fetch
 
-    def revoke(self, uri: str | None = None, primary: str | None = None) -> None:
-        """What was asked for before now may neither be stored nor joined: of a URI, and of a key; without a URI all."""
+    def revoke(self, reached: Callable[[Ask], bool] | None = None) -> None:
+        """What was asked for before now may neither be stored nor joined, where it is `reached`; None: all."""
         for fetch in self._running:
-            if uri is None or fetch.ask.uri == uri or (primary is not None and fetch.ask.primary == primary):
+            if reached is None or reached(fetch.ask):
                 fetch.revoked = True
         for key, fetch in list(self._shared.items()):
             if fetch.revoked:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes.edge.kept import get
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, request
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, raw, request
 
 Edges = Callable[..., Daemon]
 Scripts = Callable[..., ScriptedOrigin]
@@ -252,3 +252,35 @@ def test_only_paths_under_the_dash_are_the_edges_own(script: Scripts, edge_for: 
         assert [get(edge, path).body for _ in range(3)] == [path.encode()] * 3
     assert edge.get("/-/healthz").body == b"ok\n"
     assert b"longhaul_requests_total" in edge.get("/-/metrics").body
+
+
+@pytest.mark.parametrize("what", ["url=http://b/aa", "prefix=http://b/a", "group=a&origin=http://b", "prefix=http://B:80/%2561"])
+@pytest.mark.parametrize(
+    ("table", "gone"),
+    [("", True), ('[route.key]\nheaders = ["X-Device"]\n', True), ("[route.key]\nhost = true\n", False),
+     ('host = "a"\n[[route]]\nhost = "b"\norigin = "two"\n', False)],
+)  # fmt: skip
+def test_a_purge_reaches_what_answers_for_its_host_and_was_asked_of_another(
+    script: Scripts, edge_for: Edges, tmp_path: Path, table: str, gone: bool, what: str
+) -> None:
+    behind, rules = script(stored), tmp_path / "rules.toml"
+    rules.write_text(f'[origins]\ntwo = "http://localhost:{behind.port}"\n[[route]]\n{table}', encoding="utf-8")
+    edge = edge_for(behind.url, "--rules", str(rules))
+
+    def hit(path: str) -> bool:
+        head = f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Device: d\r\n\r\n".encode()
+        return "; hit;" in Answer(raw(edge.port, head, half_close=True)).fields["cache-status"]
+
+    assert [hit(path) for path in ("/aa", "/ba", "/aa", "/ba")] == [False, False, True, True]
+    assert edge.get(f"/-/purge?{what}", method="POST").status == 200
+    assert [hit(path) for path in ("/aa", "/ba")] == [not gone, True]
+
+
+@pytest.mark.parametrize("prefix", ["http://TEST/a", "HTTP://test:80/a", "http://test:/%2561"])
+def test_a_prefix_may_be_spelt_as_any_equal_url(script: Scripts, edge_for: Edges, tmp_path: Path, prefix: str) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[route]]\n[route.key]\nhost = true\n", encoding="utf-8")
+    edge = edge_for(script(stored).url, "--rules", str(rules))
+    hits(edge, "/aa", "/ba")
+    edge.get(f"/-/purge?prefix={prefix}", method="POST")
+    assert hits(edge, "/aa", "/ba") == [False, True]
