@@ -29,6 +29,8 @@ from nodes.http.reply import Reply
 class Edge:
     """A reverse proxy with a cache."""
 
+    reserved = control.RESERVED
+
     def __init__(
         self, name: str, rules: Rules, store: Store, pool: Pool, metrics: Metrics, reread: Callable[[Rules], Rules],
         most_files: int,

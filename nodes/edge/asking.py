@@ -39,6 +39,11 @@ class Ask:
         """The request as far as it decides what may be stored: with the range that the origin saw."""
         return Question(self.method, self.uri, self.fields)
 
+    @property
+    def seen(self) -> Fields:
+        """The fields that may choose a variant."""
+        return for_variants(self.fields)
+
 
 class Question(NamedTuple):
     """A request as the cache's decisions see it."""
@@ -48,8 +53,16 @@ class Question(NamedTuple):
     fields: Fields
 
 
+def for_variants(sent: Fields) -> Fields:
+    """The fields that choose a variant: those the origin saw, because by them it chose, not those the client sent.
+
+    Left out is what is asked of one transfer only: it is the edge's as often as the client's, and chooses no variant.
+    """
+    return Fields(item for item in sent.items if item[0].lower() not in _OF_THE_TRANSFER)
+
+
 def collapse_key(ask: Ask, vary: tuple[tuple[str, str], ...], *, plain: bool = False) -> Hashable:
-    """Requests of one key are answered by one fetch; `vary` are the client's values of what is known to select variants.
+    """Requests of one key are answered by one fetch; `vary` are its values of what is known to select variants.
 
     What the client asks of this one transfer (preconditions, ranges) is in the key as far as the origin sees it, because
     then the answer is right only for those who asked the same. `plain`: the key of the whole without all that.

@@ -12,7 +12,7 @@ from functools import partial
 
 from nodes.edge import following, serving
 from nodes.edge.arrival import Kind
-from nodes.edge.asking import Ask, collapse_key
+from nodes.edge.asking import Ask, collapse_key, for_variants
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching import answering, reuse, validation, variants
 from nodes.edge.fetch import Fetch
@@ -22,11 +22,12 @@ from nodes.edge.plan import Do, Plan, plan
 from nodes.edge.preparing import Preparing
 from nodes.edge.routed import fields_for, origin_form
 from nodes.edge.routing.rules import Route
+from nodes.edge.serving import Held
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
 from nodes.edge.transfer import Reader
 from nodes.http.conditionals import Selected
-from nodes.http.message import HttpError, Request
+from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
 from nodes.http.upstream_error import UpstreamError
@@ -39,7 +40,10 @@ RESULTS = {"stale": "TCP_REFRESH_MISS", "request": "TCP_CLIENT_REFRESH_MISS"}
 
 @dataclass(slots=True)
 class Turn:
-    """One request on its way through the cache. `alone`: it joins nobody; `plain`: it asks without validators."""
+    """One request on its way through the cache. `alone`: it joins nobody; `plain`: it asks without validators.
+
+    `seen` are the fields that choose a variant, None until they are needed.
+    """
 
     request: Request
     reply: Reply
@@ -49,6 +53,7 @@ class Turn:
     plan: Plan
     status: CacheStatus
     epoch: int
+    seen: Fields | None = None
     alone: bool = False
     plain: bool = False
 
@@ -66,9 +71,11 @@ class Cached:
         for _ in range(MOST_TURNS):
             known = self._store.find(primary)
             now_s = time.time()
-            made = plan(request, known, now_s, route.freshness.override)
+            # What the origin would see costs time, so it is made only where it decides something.
+            seen = self._seen(request, route) if variants.varies(known) else None
+            made = plan(request, known, now_s, route.freshness.override, seen)
             status = CacheStatus(fwd=made.fwd or None, key=primary)
-            turn = Turn(request, reply, route, primary, known, made, status, epoch, alone, plain)
+            turn = Turn(request, reply, route, primary, known, made, status, epoch, seen, alone, plain)
             if made.do is Do.REFUSE:  # RFC 9111, section 5.2.1.7
                 raise HttpError(504, "only a cached response was asked for, and there is none")
             if made.do in (Do.SERVE, Do.BEHIND):
@@ -88,20 +95,28 @@ class Cached:
         assert made.judgement is not None
         result = "TCP_HIT" if made.judgement.use == "fresh" else "TCP_STALE_HIT"
         turn.status.hit, turn.status.fwd, turn.status.ttl_s = True, None, made.judgement.ttl_s
-        return await self._serve(turn, made.stored, made.selected, result, now_s)
+        return await self._serve(turn, made.stored, made.selected, result, now_s, drop=made.judgement.drop_fields)
 
-    async def _serve(self, turn: Turn, stored: Stored, selected: Selected | None, result: str, now_s: float) -> bool:
-        """Answer from the store; False when the object turned out to be damaged, is gone, and nothing was sent."""
-        opened = self._store.open(stored) if selected is not None else None
-        if opened is None or selected is None:
+    async def _serve(
+        self, turn: Turn, stored: Stored, selected: Selected | None, result: str, now_s: float, *,
+        drop: tuple[str, ...] = (), held: Held | None = None,
+    ) -> bool:  # fmt: skip
+        """Answer from the store; False when the object turned out to be damaged, is gone, and nothing was sent.
+
+        `drop` are the fields that were not validated for this client. `held`: its bytes, where they are open already.
+        """
+        if selected is None:
             return False
-        held = serving.Held(opened)
+        if held is None:
+            opened = self._store.open(stored)
+            if opened is None:
+                return False
+            opened.touch()
+            held = Held(opened)
         request, reply, judged = turn.request, turn.reply, turn.plan.judgement
-        drop = judged.drop_fields if judged is not None and not result.startswith("TCP_REFRESH") else ()
         served = serving.shape(self._name, request, turn.route, stored, selected, turn.status, now_s, drop)
-        if not await serving.first_right(opened, served, request):
+        if not await serving.first_right(held.opened, served, request):
             return False
-        opened.touch()
         self._say(turn, result)
         await serving.send(held, served, request, reply)
         if result == "TCP_HIT" and judged is not None:
@@ -149,31 +164,40 @@ class Cached:
         assert made is not None
         turn.status.fwd_status, turn.reply.outcome.upstream_ms = made.response.status, made.upstream_ms
         if key is not None and not joined:
-            if fetch.shared:
+            if fetch.shared and not fetch.narrow:
                 self._fetching.uncacheable.forget(key)
-            elif made.response.status < 500 and fetch.arrival.kind is Kind.PASS:
+            elif made.response.status < 500 and (fetch.narrow or fetch.arrival.kind is Kind.PASS):
                 self._fetching.uncacheable.note(key, time.time())
         if fetch.arrival.kind is Kind.ORPHAN:
             turn.plain = True
             return False
-        if joined and not fetch.answers(turn.request.fields):
+        if joined and (fetch.narrow or not fetch.answers(self._seen_by(turn))):
             turn.alone = True  # what came is for the client that began; the others ask for themselves (RFC 9111, section 4)
             return False
-        if fetch.refreshed:
-            return await self._refreshed(turn, fetch.refreshed)
+        if fetch.arrival.kind in (Kind.SAME, Kind.OWN):
+            return await self._refreshed(turn, fetch, joined)
         if turn.plan.do is Do.COMPLETE and made.response.status == 206 and not following.fills(turn.request, fetch):
             turn.plain = True  # a part that does not help a client who asked for something else
             return False
         if 500 <= made.response.status < 600 and await self._instead(turn, made.response.status):
             return True
-        return await self._follow(turn, fetch, reader)
+        return await self._follow(turn, fetch, reader, joined)
 
-    async def _refreshed(self, turn: Turn, renewed: tuple[Stored, ...]) -> bool:
+    async def _refreshed(self, turn: Turn, fetch: Fetch, joined: bool) -> bool:
         """A 304 said that what is stored is right; it may choose a response that Vary would not (RFC 9111, 4.3.4)."""
-        now_s = time.time()
-        stored = variants.select(turn.request.fields, renewed) or renewed[0]
-        turn.status.ttl_s = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status)).ttl_s
-        return await self._serve(turn, stored, answering.answer(turn.request, stored), "TCP_REFRESH_HIT", now_s)
+        held, now_s = None, time.time()
+        if fetch.own is not None:
+            held, stored = fetch.own
+        elif fetch.refreshed:
+            stored = variants.select(self._seen_by(turn), fetch.refreshed) or fetch.refreshed[0]
+        else:
+            turn.plain = True  # what it was about is gone
+            return False
+        judged = reuse.judge(turn.request, stored, now_s, turn.route.freshness.override(stored.status))
+        turn.status.ttl_s = judged.ttl_s
+        drop = judged.drop_fields if joined else ()  # who joined did not ask, so what no-cache="..." names is not for them
+        selected = answering.answer(turn.request, stored)
+        return await self._serve(turn, stored, selected, "TCP_REFRESH_HIT", now_s, drop=drop, held=held)
 
     async def _instead(self, turn: Turn, status: int | None) -> bool:
         """What is stored, in place of an error of the origin, where that is allowed."""
@@ -182,9 +206,10 @@ class Cached:
             return False
         turn.status.fwd_status, turn.status.ttl_s, turn.status.detail = status, made.judgement.ttl_s, "stale-if-error"
         self._metrics.count("longhaul_origin_errors_total")
-        return await self._serve(turn, made.stored, made.selected, "TCP_REF_FAIL_HIT", time.time())
+        return await self._serve(turn, made.stored, made.selected, "TCP_REF_FAIL_HIT", time.time(),
+                                 drop=made.judgement.drop_fields)  # fmt: skip
 
-    async def _follow(self, turn: Turn, fetch: Fetch, reader: Reader) -> bool:
+    async def _follow(self, turn: Turn, fetch: Fetch, reader: Reader, joined: bool) -> bool:
         """With what the fetch brings, while it brings it."""
         turn.status.stored = fetch.kept
         result = RESULTS.get(turn.status.fwd or "", "TCP_MISS")
@@ -193,9 +218,9 @@ class Cached:
             opened = self._store.open(fetch.arrival.joins)
             if opened is None:
                 return False
-            held = serving.Held(opened)
+            held = Held(opened)
         try:
-            fields = following.fields_of(self._name, turn.request, turn.route, fetch, turn.status)
+            fields = following.fields_of(self._name, turn.request, turn.route, fetch, turn.status, joined=joined)
             self._say(turn, result)
             if held is None:
                 await following.follow(turn.request, turn.reply, fetch, reader, fields)
@@ -234,8 +259,16 @@ class Cached:
         )  # fmt: skip
 
     def _key(self, turn: Turn, ask: Ask, *, plain: bool = False) -> Hashable:
-        vary = variants.vary_values(turn.request.fields, turn.known[0].headers) if turn.known else ()
+        vary = variants.vary_values(self._seen_by(turn), turn.known[0].headers) if turn.known else ()
         return collapse_key(ask, vary or (), plain=plain)
+
+    def _seen(self, request: Request, route: Route) -> Fields:
+        return for_variants(fields_for(self._name, request, route, []))
+
+    def _seen_by(self, turn: Turn) -> Fields:
+        if turn.seen is None:
+            turn.seen = self._seen(turn.request, turn.route)
+        return turn.seen
 
     def _say(self, turn: Turn, result: str) -> None:
         outcome = turn.reply.outcome

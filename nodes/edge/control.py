@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nodes.edge.app import Edge
 
 PREFIX = "/-/"
+RESERVED = frozenset(("/-/healthz", "/-/metrics"))
+"""What the server answers itself; every path outside PREFIX is an origin's."""
 ALLOWED = {"/-/cache": "GET, HEAD, DELETE", "/-/connections": "DELETE", "/-/purge": "POST"}
 
 

@@ -15,16 +15,17 @@ from nodes.edge.arrival import Arrival, Kind, arrival
 from nodes.edge.asking import Ask
 from nodes.edge.caching import variants
 from nodes.edge.exchange import Exchange, exchange
+from nodes.edge.serving import Held
 from nodes.edge.store.spool import Spool
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
-from nodes.edge.transfer import Reader, Transfer
+from nodes.edge.transfer import WINDOW_BYTES, Reader, Transfer
 from nodes.http.dates import http_date
 from nodes.http.digest import sha256_of
 from nodes.http.message import Fields
 from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
-from nodes.http.response import Response
+from nodes.http.response import Framing, Response
 from nodes.http.upstream_error import UpstreamError
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
@@ -43,6 +44,8 @@ class Fetch:
         self.arrival = Arrival(Kind.PASS)
         self.transfer = Transfer()
         self.refreshed: tuple[Stored, ...] = ()
+        self.own: tuple[Held, Stored] | None = None
+        """What is stored and how the one client that asked gets it, where a 304 is for that client alone."""
         self.stores = False
         """Whether the content is still on its way into the store."""
         self.kept = False
@@ -91,13 +94,24 @@ class Fetch:
         """Whether the response may answer others than the client that asked for it."""
         return self.arrival.alike or self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
 
-    def answers(self, request: Fields) -> bool:
-        """Whether what came answers another client's request too: it may be shared, and Vary selects it."""
+    @property
+    def narrow(self) -> bool:
+        """Whether the content has no file and is more than memory holds: then its readers would wait for the slowest."""
+        response = self.response
+        if self.kept or self.refreshed or response.framing is Framing.NONE:
+            return False
+        return response.length_bytes is None or response.length_bytes > WINDOW_BYTES
+
+    def answers(self, seen: Fields) -> bool:
+        """Whether what came answers another client's request too: it may be shared, and Vary selects it.
+
+        `seen` are the fields that choose that request's variant.
+        """
         if self.arrival.alike:
-            values = variants.vary_values(request, self.response.fields)
-            return values is not None and values == variants.vary_values(self.ask.request.fields, self.response.fields)
+            values = variants.vary_values(seen, self.response.fields)
+            return values is not None and values == variants.vary_values(self.ask.seen, self.response.fields)
         found = self.refreshed or ((self.arrival.draft,) if self.arrival.draft is not None else ())
-        return variants.select(request, found) is not None
+        return variants.select(seen, found) is not None
 
     def _worth_finishing(self) -> bool:
         if self.exchange is None or not self.stores:
@@ -144,8 +158,10 @@ class Fetch:
         renewed = tuple(self._store.update(old, new) for old, new in found.renewed)
         if found.kind is Kind.SAME:
             self.refreshed = renewed
-        if found.gone is not None:
-            self._store.remove(found.gone.key)
+        if found.own:
+            self.own = self._for_one(found.own)
+        for one in found.gone:
+            self._store.remove(one.key)
         spool = self._spool(made)
         if spool is not None:
             self.transfer.use_file(spool)
@@ -157,6 +173,12 @@ class Fetch:
             if spool is not None:
                 spool.abandon()  # no effect after a commit
             self.transfer.release()
+
+    def _for_one(self, own: tuple[tuple[Stored, Stored], ...]) -> tuple[Held, Stored] | None:
+        """Opened now, because it may be removed at once; None when it is there no more."""
+        chosen = variants.select(self.ask.seen, [new for _, new in own]) or own[0][1]
+        opened = self._store.open(next(old for old, new in own if new is chosen))
+        return None if opened is None else (Held(opened), chosen)
 
     def _spool(self, made: Exchange) -> Spool | None:
         """A file to store the response in, when it may be stored and fits."""

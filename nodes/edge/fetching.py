@@ -6,7 +6,7 @@ It does not decide what is asked; `cached.py` and `passing.py` do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from nodes.edge.asking import Ask
@@ -54,11 +54,10 @@ class Fetching:
         fetch.task.add_done_callback(partial(self._ended, fetch, key))
         return fetch
 
-    def revoke(self, primaries: Iterable[str] | None = None) -> None:
-        """What was asked for before now may neither be stored nor joined; None: for every key."""
-        wanted = None if primaries is None else set(primaries)
+    def revoke(self, reached: Callable[[Ask], bool] | None = None) -> None:
+        """What was asked for before now may neither be stored nor joined, where it is `reached`; None: all."""
         for fetch in self._running:
-            if wanted is None or fetch.ask.primary in wanted:
+            if reached is None or reached(fetch.ask):
                 fetch.revoked = True
         for key, fetch in list(self._shared.items()):
             if fetch.revoked:

@@ -13,6 +13,7 @@ from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching.age import initial_age_s
 from nodes.edge.caching.answering import answer
 from nodes.edge.caching.partial import gaps
+from nodes.edge.caching.storing import shareable
 from nodes.edge.fetch import Fetch
 from nodes.edge.forwarding import to_client
 from nodes.edge.plan import wanted_part
@@ -56,8 +57,10 @@ def fills(request: Request, fetch: Fetch) -> bool:
     )  # fmt: skip
 
 
-def fields_of(name: str, request: Request, route: Route, fetch: Fetch, status: CacheStatus) -> Fields:
-    """The fields of the origin's response as the client sees them."""
+def fields_of(
+    name: str, request: Request, route: Route, fetch: Fetch, status: CacheStatus, *, joined: bool = False
+) -> Fields:  # fmt: skip
+    """The fields of the origin's response as the client sees them: not all of them, where it `joined` who asked."""
     made = fetch.exchange
     assert made is not None
     response, age_s = made.response, None
@@ -66,6 +69,8 @@ def fields_of(name: str, request: Request, route: Route, fetch: Fetch, status: C
     kept = response.fields
     if fetch.arrival.joins is not None and fetch.arrival.draft is not None:
         kept = fetch.arrival.draft.headers  # of both parts: RFC 9111, section 3.4
+    if joined:
+        kept = shareable(kept)
     fields = to_client(kept, name, status, age_s, response.version)
     fields.add("Server-Timing", f"origin;dur={made.upstream_ms:g}")
     route.response.apply(fields, values(request))

@@ -13,6 +13,9 @@ from nodes.edge.caching.surrogate import CAPABILITY
 from nodes.http.conditionals import CONDITIONAL_FIELDS
 from nodes.http.message import Fields, Request, end_to_end
 
+MOST_DIGITS = 9
+"""Of a Max-Forwards; what has more counts as the largest such number."""
+
 
 def loops(request: Request, name: str) -> bool:
     """Whether this edge has seen the request before: RFC 8586, section 2."""
@@ -51,7 +54,10 @@ def to_origin(request: Request, name: str, host: str, *, own: Iterable[tuple[str
 def forwards_left(request: Request) -> int | None:
     """How often a TRACE or OPTIONS may still be passed on, None when nothing says: RFC 9110, section 7.6.2."""
     value = request.fields.get("max-forwards") if request.method in ("TRACE", "OPTIONS") else None
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    if value is None or not (value.isascii() and value.isdigit()):
+        return None
+    digits = value.lstrip("0") or "0"
+    return int(digits) if len(digits) <= MOST_DIGITS else 10**MOST_DIGITS - 1  # section 7.6.2 allows "the maximum supported"
 
 
 def to_client(response: Fields, name: str, status: CacheStatus, age_s: float | None, version: str = "1.1") -> Fields:

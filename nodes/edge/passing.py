@@ -46,8 +46,9 @@ class Passing:
         fetch: Fetch
 
         def invalidate(response: Response) -> None:
+            purged = fetch.revoked
             self._purging.invalidate(request, response)
-            fetch.revoked = False  # what this very answer may store is newer than what it made invalid
+            fetch.revoked = purged  # what this very answer may store is newer than what it made invalid, not than a purge
 
         fetch = self._fetching.start(ask, on_response=None if request.method in SAFE_METHODS else invalidate)
         reader = fetch.join()

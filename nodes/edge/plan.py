@@ -14,7 +14,7 @@ from nodes.edge.caching.override import Override
 from nodes.edge.caching.reuse import Judgement
 from nodes.edge.stored import Stored
 from nodes.http.conditionals import Selected, select
-from nodes.http.message import Request
+from nodes.http.message import Fields, Request
 
 
 class Do(Enum):
@@ -49,11 +49,15 @@ class Plan:
 
 
 def plan(
-    request: Request, known: Sequence[Stored], now_s: float, override: Callable[[int], Override | None]
+    request: Request, known: Sequence[Stored], now_s: float, override: Callable[[int], Override | None],
+    seen: Fields | None = None,
 ) -> Plan:  # fmt: skip
-    """For a request and all variants of its key. `override` gives what a rule says about a status."""
+    """For a request and all variants of its key. `override` gives what a rule says about a status.
+
+    `seen` are the fields that choose the variant, where they are not those of the request.
+    """
     only_stored = reuse.only_if_cached(request)
-    found = variants.select(request.fields, known)
+    found = variants.select(request.fields if seen is None else seen, known)
     if found is None:
         return Plan(Do.REFUSE if only_stored else Do.FORWARD, "vary-miss" if known else "uri-miss")
     judged = reuse.judge(request, found, now_s, override(found.status))

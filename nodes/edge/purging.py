@@ -6,12 +6,14 @@ Which URIs and groups an unsafe request makes invalid is decided in `caching/inv
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
+from nodes.edge.asking import Ask
 from nodes.edge.caching import invalidation
 from nodes.edge.caching.uris import normalised, origin_of
 from nodes.edge.fetching import Fetching
 from nodes.edge.routing.rules import Rules
+from nodes.edge.store.purges import keyed, path_of
+from nodes.edge.store.purges import origin_of as start_of
 from nodes.edge.store.store import Store
 from nodes.http.message import Fields, Request
 from nodes.http.metrics import Metrics
@@ -31,7 +33,7 @@ class Purging:
     def invalidate(self, request: Request, response: Response) -> None:
         """After an unsafe request: RFC 9111, section 4.4, and RFC 9875, section 3."""
         for target in invalidation.targets(request.method, request.uri, response.status, response.fields):
-            self._uri(target, request)
+            self._uri(target, request, set())
         origin = origin_of(request.uri)
         if origin is not None:
             for group in invalidation.groups(request.method, response.fields):
@@ -42,14 +44,15 @@ class Purging:
         target = normalised(text)
         if target is None:
             raise PurgeError(f"'{text}' is not a URL; write for example http://www.example/a.html")
-        return self._uri(target, None)
+        return self._uri(target, None, self._starts(target))
 
     def prefix(self, text: str) -> int:
         """Everything whose URI begins so; gives how many were in memory. Raises PurgeError."""
-        if origin_of(text) is None:
+        prefix = normalised(text)
+        if prefix is None:
             raise PurgeError(f"'{text}' is not the beginning of a URL; write for example http://www.example/images/")
         self._fetching.revoke()
-        return self._store.purge_prefix(text)
+        return self._store.purge_prefix(prefix, self._starts(prefix))
 
     def group(self, origin: str, group: str) -> int:
         """Everything of an origin that is in a group (RFC 9875); gives how many were in memory. Raises PurgeError."""
@@ -57,7 +60,8 @@ class Purging:
         if parts is None:
             raise PurgeError(f"'{origin}' is not an origin; write for example http://www.example")
         self._fetching.revoke()
-        return self._store.purge_group(f"{parts[0]}://{parts[1]}", group)
+        whole = f"{parts[0]}://{parts[1]}"
+        return self._store.purge_group(whole, group, self._starts(whole))
 
     def everything(self) -> int:
         """All; gives how many there were."""
@@ -65,23 +69,35 @@ class Purging:
         self._fetching.uncacheable.clear()
         return self._store.clear()
 
-    def _uri(self, target: str, like: Request | None) -> int:
-        count = self._store.purge_uri(target)
+    def _uri(self, target: str, like: Request | None, starts: set[str]) -> int:
+        count = self._store.purge_uri(target, starts)
         # A key may leave out the host or parts of the query: what another spelling of the URI has put there goes too.
         primary = self._primary(target, like)
+        values = {keyed(start, path_of(target)) for start in starts}
+
+        def reached(ask: Ask) -> bool:
+            if ask.primary is None:
+                return ask.uri == target
+            return ask.uri == target or ask.primary == primary or keyed(start_of(ask.primary), path_of(ask.uri)) in values
+
+        self._fetching.revoke(reached)
         if primary is not None:
-            self._fetching.revoke((primary,))
             for stored in self._store.find(primary):
                 count += self._store.remove(stored.key)
         return count
 
     def _primary(self, target: str, like: Request | None) -> str | None:
         """The key that a GET of a URI has; fields that count are those of the request that led here."""
-        parts = urlsplit(target)
-        where = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        scheme, _, authority = target.split("/", 3)[:3]
+        where = path_of(target)
+        path, _, query = where.partition("?")
         fields = Fields() if like is None else like.fields.copy()
-        fields.put("Host", parts.netloc)
-        asked = Request("GET", where, "1.1", fields, parts.path or "/", parts.query, client="" if like is None else like.client,
-                        scheme=parts.scheme, authority=parts.netloc)  # fmt: skip
+        fields.put("Host", authority)
+        asked = Request("GET", where, "1.1", fields, path, query, client="" if like is None else like.client,
+                        scheme=scheme.rstrip(":"), authority=authority)  # fmt: skip
         route = self._rules().route(asked)
         return route.primary_key(asked) if route is not None and route.origin is not None else None
+
+    def _starts(self, uri: str) -> set[str]:
+        """What keys begin with, under which lies what answers for a URI's host, whatever host it was first asked of."""
+        return self._rules().key_starts(uri.split("/", 3)[2])

@@ -2,7 +2,7 @@
 
 It does not talk to the origin or to clients: a fetch feeds it, readers take from it. Without a file (an object that is
 not stored, or a disk that became full on the way) the content passes through a window of memory, and the feeder waits
-for the slowest reader.
+for the slowest reader; but not long while others have all that there is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from nodes.http.upstream import UpstreamError
 
 WINDOW_BYTES = 512 * 1024
 READ_BYTES = 256 * 1024
+
+PATIENCE_S = 2.0
+"""How long in all readers who have everything wait for one who is a window behind, before that one is cut off."""
 
 
 class Transfer:
@@ -31,6 +34,7 @@ class Transfer:
         self.complete = False
         self.error: UpstreamError | None = None
         self._released = False
+        self._patience_s = PATIENCE_S
 
     @property
     def readers(self) -> int:
@@ -51,8 +55,23 @@ class Transfer:
         self.available_bytes += len(data)
         self._notify()
         while self._memory and self.available_bytes - self._slowest() > WINDOW_BYTES:
-            self._taken = asyncio.get_running_loop().create_future()
-            await self._taken
+            await self._room()
+
+    async def _room(self) -> None:
+        """Until a reader has moved on; one who holds up others for too long is cut off."""
+        loop = asyncio.get_running_loop()
+        self._taken = loop.create_future()
+        if all(reader.offset < self.available_bytes for reader in self._readers):
+            await self._taken  # nobody is held up by another
+            return
+        began_s = loop.time()
+        await asyncio.wait((self._taken,), timeout=self._patience_s)
+        self._patience_s -= loop.time() - began_s
+        if self._patience_s <= 0 or not self._taken.done():
+            self._patience_s = PATIENCE_S
+            for reader in [one for one in self._readers if self.available_bytes - one.offset > WINDOW_BYTES]:
+                reader.cut = UpstreamError("the client took the content so slowly that others waited for it")
+                self.detach(reader)
 
     def finish(self) -> None:
         """That was all."""
@@ -133,6 +152,8 @@ class Reader:
     def __init__(self, transfer: Transfer) -> None:
         self._transfer = transfer
         self.offset = 0
+        self.cut: UpstreamError | None = None
+        """Why there is no more for this reader."""
 
     async def ready(self, timeout_s: float) -> None:
         """Until there is content, or the end, or the timeout. Raises UpstreamError."""
@@ -145,6 +166,8 @@ class Reader:
     async def next(self) -> bytes:
         """Some content, or b"" after the last. Raises UpstreamError when the origin failed."""
         transfer = self._transfer
+        if self.cut is not None:
+            raise self.cut
         while transfer.available_bytes <= self.offset:
             if transfer.error is not None:
                 raise transfer.error

@@ -10,6 +10,7 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 
+from nodes.edge.control import RESERVED
 from nodes.edge.hit import Hit, HitFile, Ready, hit_of
 from nodes.edge.preparing import SMALL_BYTES, family
 from nodes.edge.store.entry import Stamp, stamp_of
@@ -28,6 +29,8 @@ LATE_S = 0.05
 
 class EdgeWorker:
     """A worker that is not the home."""
+
+    reserved = RESERVED
 
     def __init__(self, name: str, folder: Path, most_files: int) -> None:
         self.name, self._shelf, self._most_files = name, Shelf(folder), most_files

@@ -7,6 +7,8 @@ Nothing here serves; `server.py` does. The server looks for the optional parts o
   return False; then `handle` is called. It is called only while nothing is on its way to that client.
 - `used(answers: dict[Prepared, int]) -> None`: which prepared answers were given since the last call, how often, in
   the order of their first use. Called after each round, also for those given by `try_now`.
+- `reserved: frozenset[str]`: which of `/healthz`, `/metrics`, `/-/healthz` and `/-/metrics` the server answers itself; without
+  it all four. A daemon that stands before an origin leaves the first two to it.
 - `reload() -> None`: SIGHUP.
 - `join(team) -> None`: called once, before the first client, when the daemon has several workers.
 - `told(message, worker) -> None`: a message of another worker (see `Team`).

@@ -27,7 +27,7 @@ EXTENSIONS_BYTES = 16 * 1024
 class Chunks:
     """The content of one message. `feed` it; `whole` says when it has ended, `rest` holds what came after it."""
 
-    __slots__ = ("_extensions_bytes", "_left", "_limits", "_state", "_trailers", "rest", "whole")
+    __slots__ = ("_at", "_data", "_extensions_bytes", "_left", "_limits", "_state", "_trailers", "rest", "whole")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -35,53 +35,58 @@ class Chunks:
         self._left = 0
         self._extensions_bytes = 0
         self._trailers: HeadScanner | None = None
+        self._data = b""
+        self._at = 0
+        """How much of `_data` is read; it is cut once for each `feed`, because every cut copies what is behind it."""
         self.rest = b""
         self.whole = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """More of the stream; gives the content in it. Raises HttpError, with what came before lost."""
-        self.rest = self.rest + data if self.rest else data
+        self._data, self._at = self.rest + data if self.rest else data, 0
         pieces: list[bytes] = []
-        while not self.whole and self.rest and self._step(pieces):
+        while not self.whole and self._at < len(self._data) and self._step(pieces):
             pass
+        self.rest, self._data = self._data[self._at :], b""
         return pieces
 
     def _step(self, pieces: list[bytes]) -> bool:
         """One part of the grammar; False when more bytes are needed for it."""
         if self._state == "data":
-            piece = self.rest[: self._left]
+            piece = self._data[self._at : self._at + self._left]
             pieces.append(piece)
-            self.rest = self.rest[len(piece) :]
+            self._at += len(piece)
             self._left -= len(piece)
             if not self._left:
                 self._state = "end"
             return True
         if self._state == "end":
-            if not b"\r\n".startswith(self.rest[:2]):
+            end = self._data[self._at : self._at + 2]
+            if not b"\r\n".startswith(end):
                 raise HttpError(400, "a chunk is not as long as its size says", close=True)
-            if len(self.rest) < 2:
+            if len(end) < 2:
                 return False
-            self.rest = self.rest[2:]
+            self._at += 2
             self._state = "size"
             return True
         return self._size() if self._state == "size" else self._trailer()
 
     def _size(self) -> bool:
-        end = self.rest.find(b"\n") + 1
-        if (end or len(self.rest)) > LONGEST_LINE_BYTES:
-            raise HttpError(400, "the line of a chunk's size is too long", close=True)
+        end = self._data.find(b"\n", self._at, self._at + LONGEST_LINE_BYTES) + 1
         if not end:
+            if len(self._data) - self._at > LONGEST_LINE_BYTES:
+                raise HttpError(400, "the line of a chunk's size is too long", close=True)
             return False
-        found = _SIZE.fullmatch(self.rest[:end])
+        found = _SIZE.fullmatch(self._data, self._at, end)
         if found is None:
             raise HttpError(400, "the size of a chunk is malformed", close=True)
         digits = found[1].lstrip(b"0")
         if len(digits) > MOST_DIGITS:
             raise HttpError(400, "the size of a chunk is out of range", close=True)
-        self._extensions_bytes += end - len(found[1]) - 2
+        self._extensions_bytes += end - self._at - len(found[1]) - 2
         if self._extensions_bytes > EXTENSIONS_BYTES:
             raise HttpError(400, "too many chunk extensions", close=True)
-        self.rest = self.rest[end:]
+        self._at = end
         self._left = int(digits or b"0", 16)
         self._state = "data" if self._left else "trailers"
         return True
@@ -90,8 +95,9 @@ class Chunks:
         """Trailer fields have the syntax and the limits of header fields: RFC 9112, section 7.1.2."""
         if self._trailers is None:
             self._trailers = HeadScanner(self._limits, in_fields=True)
-        end = self._trailers.scan(self.rest)
+        rest = self._data[self._at :]
+        end = self._trailers.scan(rest)
         if not end:
             return False
-        self.rest, self.whole = self.rest[end:], True
+        self._at, self.whole = self._at + end, True
         return False

@@ -22,7 +22,7 @@ LONGEST_METHOD_BYTES = 40
 MOST_DIGITS = 18
 """Of a Content-Length: every such number fits into 63 bits."""
 
-_FRAMING_FIELDS = re.compile(rb"^(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_FRAMING_FIELDS = re.compile(rb"^(content-length|transfer-encoding):([^\r]*)\r$", re.IGNORECASE | re.MULTILINE)
 _CODINGS = frozenset((b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"))
 
 
@@ -141,8 +141,8 @@ def framing_of(head: Head) -> Framing:
     found = _FRAMING_FIELDS.findall(head.fields)
     if not found:
         return NO_CONTENT
-    lengths = [value for name, value in found if name[0] in b"cC"]
-    codings = [value for name, value in found if name[0] in b"tT"]
+    lengths = [value.strip(b" \t") for name, value in found if name[0] in b"cC"]
+    codings = [value.strip(b" \t") for name, value in found if name[0] in b"tT"]
     if codings:
         return _coded(head.minor, lengths, codings)
     if len(lengths) > 1:
@@ -150,9 +150,10 @@ def framing_of(head: Head) -> Framing:
     text = lengths[0]
     if not text.isdigit():  # of bytes, so ASCII digits only
         raise _bad("Content-Length is not a number of bytes")
-    if len(text.lstrip(b"0")) > MOST_DIGITS:
+    digits = text.lstrip(b"0") or b"0"  # Python's int() refuses thousands of them, zeros too
+    if len(digits) > MOST_DIGITS:
         raise HttpError(413, "Content-Length is larger than any content served here", close=True)
-    return Framing(int(text), False)
+    return Framing(int(digits), False)
 
 
 def _coded(minor: int, lengths: list[bytes], codings: list[bytes]) -> Framing:

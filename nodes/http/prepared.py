@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nodes.http.metrics import Tally
 
 
+LONGEST_HEAD_BYTES = 4 * 1024
+"""Of a request that is prepared for: longer ones are seldom said twice, and each is kept several times over."""
+
+
 class OpenFile:
     """A descriptor that several answers send from; it is closed when the last of them is gone."""
 
@@ -68,7 +72,7 @@ class Prepared:
 class PreparedAnswers:
     """A bounded memo from heads to answers; what is full forgets what was not used lately."""
 
-    def __init__(self, most: int = 65536, most_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, most: int = 65536, most_bytes: int = 128 * 1024 * 1024) -> None:
         self.by_head: dict[bytes, Prepared] = {}
         self._most, self._most_bytes, self._bytes = most, most_bytes, 0
         self._heads: dict[Hashable, set[bytes]] = {}
@@ -79,11 +83,12 @@ class PreparedAnswers:
 
     def put(self, request: Request, answer: Prepared, tag: Hashable) -> bool:
         """Keep an answer to requests like this one; `tag` names the object it is made of. False: not such a request."""
-        if request.has_body or not answer.persistent or not request.raw:
+        if request.has_body or not answer.persistent or not 0 < len(request.raw) <= LONGEST_HEAD_BYTES:
             return False
         head = key_of(request.scheme, request.raw)
         self.forget(head)
-        weight = len(head) + len(answer.block) + 512
+        # A head lives on as the key, in the answer and as its target; a block beside the content that renews it.
+        weight = 3 * len(head) + 2 * len(answer.block) + 512
         if weight > self._most_bytes:
             return False
         while self.by_head and (len(self.by_head) >= self._most or self._bytes + weight > self._most_bytes):

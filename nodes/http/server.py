@@ -31,6 +31,7 @@ from nodes.http.team import Workers
 
 DRAIN_S = 10.0
 RESERVED = frozenset(("/healthz", "/metrics", "/-/healthz", "/-/metrics"))
+"""Unless the application says otherwise."""
 
 
 def _nothing(_: bytes) -> Prepared | None:
@@ -56,6 +57,7 @@ class Server:
         self.records = Records(log, metrics, self.loop, getattr(application, "used", None))
         self._answers: PreparedAnswers | None = getattr(application, "prepared", None)
         self.prepared: Callable[[bytes], Prepared | None] = _nothing if self._answers is None else self._answers.by_head.get
+        self._reserved_paths: frozenset[str] = getattr(application, "reserved", RESERVED)
         self._try_now: Callable[[Request, Connection], bool] | None = getattr(application, "try_now", None)
         self._rounds = Rounds(self)
         self._listener = Listener(self, self._rounds, listening, tls)
@@ -158,7 +160,7 @@ class Server:
 
     def try_now(self, request: Request, connection: Connection) -> bool:
         """Whether the application has answered without waiting for anything."""
-        if self._try_now is None or self.draining or request.path in RESERVED:
+        if self._try_now is None or self.draining or request.path in self._reserved_paths:
             return False
         return self._try_now(request, connection)
 
@@ -172,7 +174,7 @@ class Server:
         started_s, gone = request.received_at, ""
         request.request_id = self.records.new_id()
         try:
-            if request.path in RESERVED and request.method in ("GET", "HEAD"):
+            if request.path in self._reserved_paths and request.method in ("GET", "HEAD"):
                 await self._reserved(request, reply)
             else:
                 if request.path.startswith("/-/"):

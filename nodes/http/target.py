@@ -6,6 +6,7 @@ It neither decodes percent-encoding beyond what equality of URIs needs, nor remo
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ _ORIGIN = re.compile(f"/{_OCTETS}", re.ASCII)
 _ABSOLUTE = re.compile(f"(https?)://([^/?]*)({_OCTETS})", re.ASCII | re.IGNORECASE)
 _BAD_ENCODING = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 _AUTHORITY = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::(?P<port>[0-9]{0,5}))?", re.ASCII
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::(?P<port>[0-9]{0,5}))?", re.ASCII
 )
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -51,7 +52,14 @@ def parse_target(method: str, target: str) -> Target | None:
 def valid_authority(text: str) -> bool:
     """Whether this is a host, perhaps with a port: no user, not empty (RFC 9110, sections 4.2.1 and 4.2.4)."""
     found = _AUTHORITY.fullmatch(text)
-    return found is not None and int(found["port"] or 0) <= 65535
+    if found is None or int(found["port"] or 0) > 65535:
+        return False
+    if found["v6"] is not None:  # RFC 3986, section 3.2.2: an IPv6 address; IPvFuture has no version yet
+        try:
+            ipaddress.IPv6Address(found["v6"])
+        except ValueError:
+            return False
+    return True
 
 
 def effective_uri(scheme: str, authority: str, target: str, path: str, query: str) -> str:

@@ -72,3 +72,18 @@ def test_a_later_answer_to_one_head_takes_the_place_of_the_earlier_and_of_its_ta
     memo.put(one, answer(one, b"new"), "new")
     memo.drop("old")
     assert memo.by_head[one.raw].block == b"new"
+
+
+def test_a_long_head_is_not_prepared_for() -> None:
+    memo = PreparedAnswers()
+    for length, taken in ((3000, True), (5000, False)):
+        one = request("/a", "http", "X: " + "y" * length)
+        assert memo.put(one, answer(one), "A") is taken
+
+
+def test_the_bound_counts_every_copy_of_a_head_and_of_a_block() -> None:
+    memo = PreparedAnswers(most_bytes=100_000)
+    for number in range(100):
+        one = request(f"/{number}", "http", "X: " + "y" * 3000)
+        memo.put(one, answer(one, b"x" * 1000), number)
+    assert len(memo) == 100_000 // (3 * len(one.raw) + 2 * 1000 + 512)

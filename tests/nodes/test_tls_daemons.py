@@ -169,7 +169,7 @@ def test_workers_resume_each_others_sessions(start: Starts, tmp_path: Path) -> N
     for _ in range(12):  # the kernel spreads connections over the workers
         plain = socket.create_connection(("127.0.0.1", daemon.port), timeout=5)
         with context.wrap_socket(plain, server_hostname=NAME, session=session) as sock:
-            sock.sendall(request("GET", "/healthz"))
+            sock.sendall(request("GET", "/-/healthz"))
             hear(sock)
             resumed.append(sock.session_reused)
             session = sock.session

@@ -90,11 +90,11 @@ def parse(values: Sequence[str]) -> Directives:
         return _line(values[0])
     if not values:
         return NONE
-    found: dict[str, tuple[str | None, ...]] = {}
+    found: dict[str, list[str | None]] = {}
     for value in values:
         for name, arguments in _line(value)._found.items():
-            found[name] = found.get(name, ()) + arguments
-    return Directives(found)
+            found.setdefault(name, []).extend(arguments)
+    return Directives({name: tuple(arguments) for name, arguments in found.items()})
 
 
 def _line(value: str) -> Directives:
@@ -108,7 +108,7 @@ def _remembered(value: str) -> Directives:
 
 
 def _read(value: str) -> Directives:
-    found: dict[str, tuple[str | None, ...]] = {}
+    found: dict[str, list[str | None]] = {}
     for member in split_list(value):
         name, equals, argument = member.partition("=")
         key = name.strip().lower()
@@ -120,8 +120,8 @@ def _read(value: str) -> Directives:
             given = _ESCAPED.sub(r"\1", quoted[1]) if quoted else argument
             if name[-1:].isspace():
                 given = f" {given}"  # no space is allowed before "=", so this is no delta-seconds
-        found[key] = (*found.get(key, ()), given)
-    return Directives(found)
+        found.setdefault(key, []).append(given)
+    return Directives({name: tuple(arguments) for name, arguments in found.items()})
 
 
 def split_list(value: str) -> list[str]:

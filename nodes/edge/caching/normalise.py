@@ -36,9 +36,9 @@ def _normal(name: str, value: str) -> str:
     return ",".join(split_list(value)) if rule is None else rule(value)
 
 
-def _preferences(value: str, element: Callable[[str], str]) -> str:
-    """A list with weights (RFC 9110, section 12.4.2), of which the order says nothing: 12.5.1, 12.5.3, 12.5.4."""
-    found = set()
+def _preferences(value: str, element: Callable[[str], str], *, ordered: bool = False) -> str:
+    """A list with weights (RFC 9110, section 12.4.2); unless it is `ordered`, its order says nothing (12.5.1, 12.5.3)."""
+    found = []
     for member in split_list(value):
         text, *parameters = (part.strip() for part in member.split(";"))
         weight, kept = 1.0, []
@@ -48,8 +48,9 @@ def _preferences(value: str, element: Callable[[str], str]) -> str:
                 weight = _weight(given.strip())
             elif parameter:
                 kept.append(f"{key.strip().lower()}={given.strip()}")
-        found.add(";".join([element(text), *kept]) + ("" if weight == 1.0 else f";q={weight:g}"))
-    return ",".join(sorted(found))
+        found.append(";".join([element(text), *kept]) + ("" if weight == 1.0 else f";q={weight:g}"))
+    once = dict.fromkeys(found)
+    return ",".join(once if ordered else sorted(once))
 
 
 def _weight(text: str) -> float:
@@ -66,5 +67,6 @@ _RULES: dict[str, Callable[[str], str]] = {
     "accept": lambda value: _preferences(value, str.lower),
     "accept-charset": lambda value: _preferences(value, str.lower),
     "accept-encoding": lambda value: _preferences(value, _coding),
-    "accept-language": lambda value: _preferences(value, str.lower),
+    # Some origins take the order of languages of one weight for a preference (RFC 9110, section 12.5.4).
+    "accept-language": lambda value: _preferences(value, str.lower, ordered=True),
 }

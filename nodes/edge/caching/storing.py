@@ -55,6 +55,16 @@ def storable(
     return Storable(False, why) if why else _useful(status, fields, rules, received_s, override)
 
 
+def barred(request: Asked, fields: Fields) -> str:
+    """Why nothing that the answer to this request says may be kept, whatever its method and status; empty when it may."""
+    return _barred(request, policy(fields))
+
+
+def withheld(status: int, fields: Fields) -> str:
+    """Why a response with these fields may not be kept, whoever asked; empty when it may."""
+    return _of_response(status, fields, policy(fields))
+
+
 def kept_fields(status: int, fields: Fields, received_s: float) -> tuple[tuple[str, str], ...]:
     """The fields to store (section 3.1), and a Date when there is none (RFC 9110, section 6.6.1).
 
@@ -70,6 +80,14 @@ def kept_fields(status: int, fields: Fields, received_s: float) -> tuple[tuple[s
     return tuple(kept.items)
 
 
+def shareable(fields: Fields) -> Fields:
+    """What of an answer also answers those who did not ask for it: not the fields that private="..." names (section 5.2.2.7)
+    or no-cache="..." (5.2.2.4, for it was not validated for them), nor those of proxies (3.1)."""
+    directives, shared = policy(fields).directives, Fields(fields.items)
+    shared.drop(*_PROXY_FIELDS, *directives.names("private"), *directives.names("no-cache"))
+    return shared
+
+
 def stored_status(status: int) -> int:
     """The status to store: a 206 as the 200 that it is a part of (section 3.3)."""
     return 200 if status == 206 else status
@@ -83,14 +101,18 @@ def _of_request(request: Asked, status: int, fields: Fields, rules: Policy) -> s
             return why
     elif request.method != "GET":
         return f"method {request.method}"
+    if status == 206 and "range" not in request.fields:
+        return "206 unasked"
+    return _barred(request, rules)
+
+
+def _barred(request: Asked, rules: Policy) -> str:
     if request_directives(request).has("no-store"):  # section 5.2.1.5
         return "request no-store"
     if "authorization" in request.fields and not any(
         rules.directives.has(name) for name in ("public", "must-revalidate", "s-maxage")
     ):  # section 3.5
         return "authorization"
-    if status == 206 and "range" not in request.fields:
-        return "206 unasked"
     return ""
 
 

@@ -31,6 +31,11 @@ def select(request: Fields, stored: Sequence[Stored]) -> Stored | None:
     return best
 
 
+def varies(stored: Sequence[Stored]) -> bool:
+    """Whether the request's fields decide which of these it gets."""
+    return any(facts_of(one).vary_names for one in stored)
+
+
 def vary_values(request: Fields, response: Fields) -> tuple[tuple[str, str], ...] | None:
     """What chooses this response: the request's fields that its Vary names, normalised. None for `*`.
 

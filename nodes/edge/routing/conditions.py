@@ -39,7 +39,7 @@ def tests(table: Table) -> list[Test]:
         table.wrong(paths[1], table.values[paths[1]], f"one of {', '.join(_PATHS)}, and {paths[0]} is given")
     found = [_path(table, key) for key in paths]
     found += [_method(table)] if "method" in table else []
-    found += [_host(table)] if "host" in table else []
+    found += [host_test(table)] if "host" in table else []
     found += [_client(table)] if "client" in table else []
     headers = table.table("header")
     found += [_header(headers, name) for name in headers.values] if headers is not None else []
@@ -88,7 +88,8 @@ def _method(table: Table) -> Test:
     return lambda asked: asked.method in wanted
 
 
-def _host(table: Table) -> Test:
+def host_test(table: Table) -> Test:
+    """Of the host that a route states; it looks at nothing else. Raises RulesError."""
     names = [text.lower() for text in table.texts("host")]
     for text in names:
         if not _HOST.fullmatch(text):

@@ -31,6 +31,11 @@ class Edits:
     def __bool__(self) -> bool:
         return bool(self.removed or self.put or self.added)
 
+    @property
+    def by_client(self) -> bool:
+        """Whether the client's address is put into a field."""
+        return any("client" in value.places for _, value in (*self.put, *self.added))
+
     def apply(self, fields: Fields, values: Mapping[str, str]) -> None:
         """Change the fields in place."""
         if self.removed or self.put:

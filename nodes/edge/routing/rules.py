@@ -21,7 +21,7 @@ from nodes.edge.routing.normal_path import normal_path
 from nodes.edge.routing.origin import Origin, origin, origins
 from nodes.edge.routing.redirect import Redirect, redirect
 from nodes.edge.routing.table import RulesError, Table
-from nodes.http.message import Request
+from nodes.http.message import Fields, Request, end_to_end
 
 __all__ = ["Origin", "Route", "Rules", "RulesError", "origin", "parse", "reload"]
 
@@ -35,7 +35,8 @@ _HOST_EDIT = {"host": "preserve_host = true to pass the client's Host on; else t
 class Route:
     """What is done with a request: denied, redirected, passed to an origin, or answered through the cache.
 
-    `by_client` tells that the client's address led here, so that the same bytes from another client may lead elsewhere.
+    `by_client` tells that the client's address led here or is sent to the origin, which may choose a variant by it: the same
+    bytes from another client may have another answer. `host` is the test of the host; None: for every host.
     """
 
     number: int
@@ -49,18 +50,26 @@ class Route:
     request: Edits = field(default_factory=Edits)
     response: Edits = field(default_factory=Edits)
     by_client: bool = False
+    host: Test | None = None
+
+    @property
+    def keyed_by_host(self) -> bool:
+        """Whether the client's Host is in the key."""
+        return self.preserve_host if self.key.host is None else self.key.host
+
+    def key_start(self, authority: str) -> str:
+        """What the keys of all requests to an authority begin with, up to their path."""
+        assert self.origin is not None
+        return f"{self.origin.url} {authority}" if self.keyed_by_host else self.origin.url
 
     def primary_key(self, request: Request) -> str:
         """The cache key of the resource. It begins with the origin's URL, so no two origins share an object."""
-        assert self.origin is not None
-        rule = self.key
-        with_host = self.preserve_host if rule.host is None else rule.host
-        start = f"{self.origin.url} {request.authority}" if with_host else self.origin.url
+        rule, start = self.key, self.key_start(request.authority)
         if rule.plain:
             mark = "?" if "?" in request.target else ""  # "/a?" and "/a" are two resources (RFC 3986, section 6.2.3)
             return f"{start}{request.path}{mark}{request.query}"
         query = rule.normal_query(request.query)
-        return f"{start}{request.path}{'?' if query else ''}{query}{rule.extra(request.fields)}"
+        return f"{start}{request.path}{'?' if query else ''}{query}{rule.extra(end_to_end(request.fields))}"
 
 
 class Rules:
@@ -84,6 +93,16 @@ class Rules:
                 else:
                     return route
         return None
+
+
+    def key_starts(self, authority: str) -> set[str]:
+        """What keys begin with, under which something may be stored that answers requests to this authority.
+
+        It may be more than the routes lead to, because a route that another one covers is not left out.
+        """
+        asked = Asked("GET", _PORT.sub("", authority).lower(), "/", Fields(), "")
+        caching = [route for route in self.routes if route.origin is not None and not route.passes]
+        return {route.key_start(authority) for route in caching if route.host is None or route.host(asked)}
 
 
 def values(request: Request) -> Mapping[str, str]:
@@ -143,8 +162,9 @@ def _route(table: Table, number: int, known: dict[str, Origin], by_client: bool)
     for key in ("key", "freshness"):
         if passes and key in table:
             table.wrong(key, table.values[key], "nothing, because pass stores nothing")
+    to_origin = edits(table.table("request"), ("client",), _HOST_EDIT)
     return tests, Route(
         number, known[name], table.flag("preserve_host", False), passes, None, None, key_rule(table.table("key")),
-        freshness_rule(table.table("freshness")), edits(table.table("request"), ("client",), _HOST_EDIT),
-        edits(table.table("response"), (), {}), by_client,
+        freshness_rule(table.table("freshness")), to_origin, edits(table.table("response"), (), {}),
+        by_client or to_origin.by_client, conditions.host_test(table) if "host" in table else None,
     )  # fmt: skip

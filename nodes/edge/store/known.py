@@ -14,14 +14,23 @@ from nodes.edge.store.opened import Opened
 from nodes.edge.stored import Stored
 
 LIMIT = 16_384
-"""Primary keys; with the usual dozen of fields about 3 KiB each."""
+"""Primary keys."""
+
+LIMIT_BYTES = 48 * 1024 * 1024
+"""Of all of them by `weight_bytes`: 3 KiB each, which a usual dozen of fields needs; an origin's fields may be far longer."""
+
+FIXED_BYTES = 600
+"""Of one variant, and of one field 120: what Python needs besides the text."""
 
 
 class Known:
-    """The least recently looked up are forgotten first."""
+    """The least recently looked up or changed are forgotten first; one key is kept whatever it weighs."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit, self._limit_bytes = limit, limit_bytes
+        self._weights: dict[str, int] = {}
+        self.weight_bytes = 0
+        """How much memory what is known takes, about."""
         self._variants: OrderedDict[str, tuple[Stored, ...]] = OrderedDict()
         self._entries: dict[int, Entry] = {}
         self._opened: dict[int, set[Opened]] = {}
@@ -48,8 +57,8 @@ class Known:
         self._variants[primary] = found = tuple(entry.stored for entry in entries)
         for entry in entries:
             self._entries[entry.name] = entry
-        if len(self._variants) > self._limit:
-            self._forget(next(iter(self._variants)))
+        self._weigh(primary)
+        self._bound()
         return found
 
     def put(self, entry: Entry) -> None:
@@ -59,6 +68,8 @@ class Known:
         if primary in self._variants:
             self._entries[entry.name] = entry
             self._renew(primary, entry)
+            self._variants.move_to_end(primary)
+            self._bound()
 
     def remove(self, name: int) -> Entry | None:
         """One variant is gone."""
@@ -74,6 +85,8 @@ class Known:
             self.end(name)
         self._entries.clear()
         self._variants.clear()
+        self._weights.clear()
+        self.weight_bytes = 0
 
     def opened(self, opened: Opened) -> None:
         """Remember what is open."""
@@ -96,7 +109,25 @@ class Known:
         kept = [one for one in self._variants[primary]
                 if one is not without and (entry is None or one.key != entry.stored.key)]  # fmt: skip
         self._variants[primary] = tuple(kept if entry is None else [*kept, entry.stored])
+        self._weigh(primary)
+
+    def _weigh(self, primary: str) -> None:
+        weight = len(primary) + sum(map(weight_of, self._variants[primary]))
+        self.weight_bytes += weight - self._weights.get(primary, 0)
+        self._weights[primary] = weight
+
+    def _bound(self) -> None:
+        while len(self._variants) > 1 and (len(self._variants) > self._limit or self.weight_bytes > self._limit_bytes):
+            self._forget(next(iter(self._variants)))
 
     def _forget(self, primary: str) -> None:
+        self.weight_bytes -= self._weights.pop(primary)
         for stored in self._variants.pop(primary):
             self._entries.pop(name_of(stored.key), None)
+
+
+def weight_of(stored: Stored) -> int:
+    """The bytes of memory that one variant takes, about: its texts, and what Python adds to each."""
+    text = len(stored.key) + len(stored.primary) + len(stored.uri) + len(stored.reason)
+    pairs = (*stored.fields, *stored.vary)
+    return FIXED_BYTES + text + sum(120 + len(name) + len(value) for name, value in pairs) + 150 * len(stored.parts)

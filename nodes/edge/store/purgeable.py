@@ -10,11 +10,12 @@ import contextlib
 import shutil
 import threading
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 from nodes.edge.store.index import Index
 from nodes.edge.store.objects import Objects
-from nodes.edge.store.purges import origin_of
+from nodes.edge.store.purges import keyed, origin_of, path_of
 from nodes.edge.store.purging import PurgeFile
 from nodes.edge.store.rebuild import Rebuild
 from nodes.edge.store.shelf import Shelf
@@ -36,20 +37,22 @@ class Purgeable(Objects):
         self._sweep = Sweep(shelf, self.purges, self._read, self._swept)
         self._writing: weakref.WeakSet[Spool] = weakref.WeakSet()
 
-    def purge_uri(self, uri: str) -> int:
+    def purge_uri(self, uri: str, starts: Iterable[str] = ()) -> int:
         """Drop what was stored for this URI, all variants, and let nothing that is being fetched for it be stored.
+
+        `starts` are what keys begin with, up to their path: what has such a key is dropped whatever host it was asked of.
 
         Gives how many objects went at once, like the other purges; what is not in memory goes when it is next looked at.
         """
-        return self._purge("uri", uri)
+        return self._purge("uri", uri, path_of(uri), starts)
 
-    def purge_prefix(self, prefix: str) -> int:
+    def purge_prefix(self, prefix: str, starts: Iterable[str] = ()) -> int:
         """Likewise for every URI that begins so."""
-        return self._purge("prefix", prefix)
+        return self._purge("prefix", prefix, path_of(prefix), starts)
 
-    def purge_group(self, origin: str, group: str) -> int:
+    def purge_group(self, origin: str, group: str, starts: Iterable[str] = ()) -> int:
         """Likewise for the members of a group (RFC 9875) of an origin, such as `https://example.org`."""
-        return self._purge("group", f"{origin_of(origin)} {group}")
+        return self._purge("group", f"{origin_of(origin)} {group}", group, starts)
 
     def clear(self) -> int:
         """Likewise for everything; gives how many objects there were, as far as the index knows."""
@@ -81,8 +84,10 @@ class Purgeable(Objects):
 
         threading.Thread(target=work, daemon=True).start()
 
-    def _purge(self, kind: str, value: str) -> int:
+    def _purge(self, kind: str, value: str, what: str, starts: Iterable[str]) -> int:
         self._order(kind, value)
+        for start in sorted(starts):
+            self._order(f"keyed-{kind}", keyed(start, what))
         reached = [entry.name for entry in self._known.entries() if self.purges.reach(entry.stored, entry.purges)]
         for name in reached:
             self._drop(name)

@@ -11,10 +11,12 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
 
 from nodes.edge.stored import Stored
 from nodes.http.message import Fields
+
+KEYED = ("keyed-uri", "keyed-prefix", "keyed-group")
+"""Orders that look at keys, not at origins: an object whose key has no host answers for other hosts than it was asked of."""
 
 
 class PurgesError(ValueError):
@@ -31,9 +33,13 @@ class Purges:
     uris: dict[str, int] = field(default_factory=dict)
     prefixes: dict[str, int] = field(default_factory=dict)
     groups: dict[tuple[str, str], int] = field(default_factory=dict)
+    keyed: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def order(self, kind: str, value: str, now_s: float) -> bytes:
-        """One more: `uri`, `prefix`, `group` (origin, space, name) or `everything`. Gives its line for the file."""
+        """One more: `uri`, `prefix`, `group` (origin, space, name), one of KEYED (see `keyed`), or `everything`.
+
+        Gives its line for the file.
+        """
         self.count += 1
         self._take(kind, value, self.count)
         return _line([kind, value, self.count, round(now_s, 3)])
@@ -46,28 +52,42 @@ class Purges:
             return True
         if any(number > purges and stored.uri.startswith(prefix) for prefix, number in self.prefixes.items()):
             return True
+        if self.keyed and self._by_key(stored, purges):
+            return True
         if not self.groups:
             return False
         origin = origin_of(stored.uri)
         return any(self.groups.get((origin, group), 0) > purges for group in self.groups_of(stored.headers))
 
+    def _by_key(self, stored: Stored, purges: int) -> bool:
+        start = origin_of(stored.primary)
+        uri = keyed(start, path_of(stored.uri))
+        if self.keyed.get(("keyed-uri", uri), 0) > purges:
+            return True
+        if any(self.keyed.get(("keyed-group", keyed(start, group)), 0) > purges for group in self.groups_of(stored.headers)):
+            return True
+        return any(number > purges and kind == "keyed-prefix" and uri.startswith(prefix)
+                   for (kind, prefix), number in self.keyed.items())  # fmt: skip
+
     def copy(self) -> Purges:
         """As it is now."""
-        return replace(self, uris=dict(self.uris), prefixes=dict(self.prefixes), groups=dict(self.groups))
+        return replace(self, uris=dict(self.uris), prefixes=dict(self.prefixes), groups=dict(self.groups),
+                       keyed=dict(self.keyed))  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.uris) + len(self.prefixes) + len(self.groups)
+        return len(self.uris) + len(self.prefixes) + len(self.groups) + len(self.keyed)
 
     def forget(self, count: int) -> None:
         """No object is left from before so many orders."""
         self.uris = {key: number for key, number in self.uris.items() if number > count}
         self.prefixes = {key: number for key, number in self.prefixes.items() if number > count}
         self.groups = {key: number for key, number in self.groups.items() if number > count}
+        self.keyed = {key: number for key, number in self.keyed.items() if number > count}
 
     def reset(self) -> None:
         """Nothing was ever purged, because nothing is there."""
         self.count = self.everything = 0
-        self.uris, self.prefixes, self.groups = {}, {}, {}
+        self.uris, self.prefixes, self.groups, self.keyed = {}, {}, {}, {}
 
     def lines(self, now_s: float) -> bytes:
         """The whole file."""
@@ -75,6 +95,7 @@ class Purges:
         told += [("uri", uri, number) for uri, number in self.uris.items()]
         told += [("prefix", prefix, number) for prefix, number in self.prefixes.items()]
         told += [("group", f"{origin} {group}", number) for (origin, group), number in self.groups.items()]
+        told += [(kind, value, number) for (kind, value), number in self.keyed.items()]
         ordered = [[kind, value, number, round(now_s, 3)] for kind, value, number in told]
         return b"".join(map(_line, [["count", "", self.count, round(now_s, 3)], *ordered]))
 
@@ -97,6 +118,8 @@ class Purges:
         elif kind == "group":
             origin, _, group = value.partition(" ")
             self.groups[(origin, group)] = number
+        elif kind in KEYED:
+            self.keyed[(kind, value)] = number
         elif kind == "everything":
             self.everything = number
             self.forget(number)
@@ -106,8 +129,17 @@ class Purges:
 
 def origin_of(uri: str) -> str:
     """Scheme and authority, as groups are compared (RFC 9875, section 2)."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    return "/".join(uri.split("/", 3)[:3]).lower()
+
+
+def path_of(uri: str) -> str:
+    """What follows the origin."""
+    return "".join(f"/{rest}" for rest in uri.split("/", 3)[3:])
+
+
+def keyed(start: str, what: str) -> str:
+    """The value of an order by key: what the key begins with up to its path, and a path, its beginning, or a group."""
+    return f"{start.lower()}\t{what}"
 
 
 def _line(value: list[object]) -> bytes:

@@ -333,3 +333,23 @@ def test_simultaneous_equal_conditions_of_clients_are_one_question(script: Scrip
         go.set()
         assert [one.result().status for one in waiting] == [304] * 10
     assert len(behind.heads) == 1
+
+
+def test_a_reader_that_stops_does_not_hold_up_others_of_an_object_that_is_not_stored(script: Scripts, edge_for: Edges) -> None:
+    body, go = bytes(40_000_000), threading.Event()
+
+    def answer(head: str, sock: socket.socket) -> None:
+        go.wait(5)
+        sock.sendall(HEAD.format(len(body)).encode() + body)
+
+    behind = script(answer)
+    edge = edge_for(behind.url, capacity="4MiB")
+    with socket.socket() as stopped, ThreadPoolExecutor(3) as pool:
+        stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the kernel would take most of it
+        stopped.connect(("127.0.0.1", edge.port))
+        stopped.sendall(request("GET", "/x"))  # and reads nothing
+        until(lambda: len(behind.heads) == 1)
+        waiting = [pool.submit(edge.get, "/x") for _ in range(3)]
+        until(lambda: edge.stats()["collapsed"] == 3)
+        go.set()
+        assert all(one.result(timeout=5).body == body for one in waiting)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes.edge.kept import get
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, request
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, raw, request
 
 Edges = Callable[..., Daemon]
 Scripts = Callable[..., ScriptedOrigin]
@@ -183,3 +183,104 @@ def test_rules_that_come_while_a_hit_is_sent_hold_for_the_next(origin: Daemon, e
         slow.shutdown(socket.SHUT_WR)
         assert Answer(hear(slow)).whole
     assert get(edge, path).status == 410
+
+
+def held(numbered: Callable[[int], bytes], go: threading.Event) -> Callable[[str, socket.socket], None]:
+    """An origin that answers once it may, each time otherwise."""
+    count = iter(range(100))
+
+    def answer(_: str, sock: socket.socket) -> None:
+        number = next(count)
+        go.wait(5)
+        sock.sendall(numbered(number))
+
+    return answer
+
+
+def until_asked(behind: ScriptedOrigin, times: int) -> None:
+    """Wait for the origin to have so many requests."""
+    deadline = time.monotonic() + 5
+    while len(behind.heads) < times:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+RULES_BY_HEADER = [
+    '[[route]]\n[route.key]\nheaders = ["X-Device"]\n',
+    '[[route]]\nheader.X-Device.present = true\norigin = "two"\n[[route]]\n',
+]
+
+
+@pytest.mark.parametrize("table", RULES_BY_HEADER)
+def test_a_purge_of_a_url_reaches_fetches_under_any_key(script: Scripts, edge_for: Edges, tmp_path: Path, table: str) -> None:
+    """Neither stored nor joined, though the purge does not know the header that led to the key."""
+    go = threading.Event()
+    behind, rules = script(held(lambda number: ok(b"%d" % number, "Cache-Control: max-age=60"), go)), tmp_path / "rules.toml"
+    rules.write_text(f'[origins]\ntwo = "http://localhost:{behind.port}"\n{table}', encoding="utf-8")
+    edge = edge_for(behind.url, "--rules", str(rules))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(get, edge, "/x", "X-Device: a")
+        until_asked(behind, 1)
+        edge.get("/-/purge?url=http://test/x", method="POST")
+        second = pool.submit(get, edge, "/x", "X-Device: a")
+        until_asked(behind, 2)
+        go.set()
+        assert (first.result().body, second.result().body) == (b"0", b"1")
+    assert get(edge, "/x", "X-Device: a").body == b"1"
+
+
+@pytest.mark.parametrize("purged", [True, False])
+def test_the_answer_to_a_post_is_stored_unless_a_purge_came_between(script: Scripts, edge_for: Edges, purged: bool) -> None:
+    go = threading.Event()
+    fields = "Cache-Control: max-age=60", "Content-Location: /x"
+    behind = script(held(lambda number: ok(b"%d" % number, *fields), go))
+    edge = edge_for(behind.url)
+    with ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(get, edge, "/x", method="POST", body=b"b")
+        until_asked(behind, 1)
+        if purged:
+            edge.get("/-/purge?url=http://test/x", method="POST")
+        go.set()
+        assert posted.result().body == b"0"
+    assert get(edge, "/x").body == (b"1" if purged else b"0")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_only_paths_under_the_dash_are_the_edges_own(script: Scripts, edge_for: Edges, workers: str) -> None:
+    edge = edge_for(script(lambda head, sock: sock.sendall(ok(head.split()[1].encode()))).url, "--workers", workers)
+    for path in ("/healthz", "/metrics", "/-"):
+        assert [get(edge, path).body for _ in range(3)] == [path.encode()] * 3
+    assert edge.get("/-/healthz").body == b"ok\n"
+    assert b"longhaul_requests_total" in edge.get("/-/metrics").body
+
+
+@pytest.mark.parametrize("what", ["url=http://b/aa", "prefix=http://b/a", "group=a&origin=http://b", "prefix=http://B:80/%2561"])
+@pytest.mark.parametrize(
+    ("table", "gone"),
+    [("", True), ('[route.key]\nheaders = ["X-Device"]\n', True), ("[route.key]\nhost = true\n", False),
+     ('host = "a"\n[[route]]\nhost = "b"\norigin = "two"\n', False)],
+)  # fmt: skip
+def test_a_purge_reaches_what_answers_for_its_host_and_was_asked_of_another(
+    script: Scripts, edge_for: Edges, tmp_path: Path, table: str, gone: bool, what: str
+) -> None:
+    behind, rules = script(stored), tmp_path / "rules.toml"
+    rules.write_text(f'[origins]\ntwo = "http://localhost:{behind.port}"\n[[route]]\n{table}', encoding="utf-8")
+    edge = edge_for(behind.url, "--rules", str(rules))
+
+    def hit(path: str) -> bool:
+        head = f"GET {path} HTTP/1.1\r\nHost: a\r\nX-Device: d\r\n\r\n".encode()
+        return "; hit;" in Answer(raw(edge.port, head, half_close=True)).fields["cache-status"]
+
+    assert [hit(path) for path in ("/aa", "/ba", "/aa", "/ba")] == [False, False, True, True]
+    assert edge.get(f"/-/purge?{what}", method="POST").status == 200
+    assert [hit(path) for path in ("/aa", "/ba")] == [not gone, True]
+
+
+@pytest.mark.parametrize("prefix", ["http://TEST/a", "HTTP://test:80/a", "http://test:/%2561"])
+def test_a_prefix_may_be_spelt_as_any_equal_url(script: Scripts, edge_for: Edges, tmp_path: Path, prefix: str) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[route]]\n[route.key]\nhost = true\n", encoding="utf-8")
+    edge = edge_for(script(stored).url, "--rules", str(rules))
+    hits(edge, "/aa", "/ba")
+    edge.get(f"/-/purge?prefix={prefix}", method="POST")
+    assert hits(edge, "/aa", "/ba") == [False, True]

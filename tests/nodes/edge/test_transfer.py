@@ -40,6 +40,48 @@ def test_without_a_file_the_feeder_waits_for_the_slowest_reader() -> None:
     asyncio.run(story())
 
 
+def test_without_a_file_a_reader_that_holds_up_others_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.edge.transfer.PATIENCE_S", 0.05)
+
+    async def story() -> None:
+        transfer = Transfer()
+        fast, slow = transfer.attach(), transfer.attach()
+
+        async def feeding() -> None:
+            for _ in range(20):
+                await transfer.feed(bytes(WINDOW_BYTES // 4), stored=False)
+            transfer.finish()
+
+        async def reading() -> int:
+            seen = 0
+            while data := await fast.next():
+                seen += len(data)
+            return seen
+
+        _, seen = await asyncio.wait_for(asyncio.gather(feeding(), reading()), 5)
+        assert seen == 5 * WINDOW_BYTES
+        with pytest.raises(UpstreamError, match="so slowly that others waited"):
+            await slow.next()
+        slow.close()
+
+    asyncio.run(story())
+
+
+def test_a_slow_reader_that_holds_up_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.edge.transfer.PATIENCE_S", 0.01)
+
+    async def story() -> None:
+        transfer = Transfer()
+        reader = transfer.attach()
+        feeding = asyncio.create_task(transfer.feed(bytes(WINDOW_BYTES * 2), stored=False))
+        await asyncio.sleep(0.05)
+        assert not feeding.done()
+        assert len(await reader.next()) == WINDOW_BYTES * 2
+        await feeding
+
+    asyncio.run(story())
+
+
 def test_a_reader_that_leaves_is_not_waited_for() -> None:
     async def story() -> None:
         transfer = Transfer()

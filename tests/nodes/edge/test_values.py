@@ -1,5 +1,7 @@
 """Small values of the edge: Cache-Status, prepared hits, uncacheable keys, which fetch survives, what is forwarded."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +85,22 @@ def test_uncacheable_keys_are_forgotten_in_time_in_number_and_when_told() -> Non
     assert [known.holds(key, 21) for key in "abc"] == [False, True, True]
     known.forget("b")
     assert not known.holds("b", 21)
+    known.note("d", 100)
+    assert len(known) == 1
+    assert known.holds("d", 101)
+
+
+def test_a_long_uncacheable_key_takes_no_more_memory_than_a_short_one() -> None:
+    known = Uncacheable()
+    tracemalloc.start()
+    for number in range(100):
+        known.note(("GET", "k", (), (("if-none-match", f"{number}" + "x" * 60_000),)), 0)
+    taken_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(known) == 100
+    assert known.holds(("GET", "k", (), (("if-none-match", "7" + "x" * 60_000),)), 1)
+    assert not known.holds(("GET", "k", (), (("if-none-match", "7" + "x" * 60_001),)), 1)
+    assert taken_bytes < 100_000
 
 
 @pytest.mark.parametrize(
@@ -125,6 +143,8 @@ def test_loops_are_seen_by_name_whatever_the_parameters() -> None:
 
 
 @pytest.mark.parametrize(("method", "value", "left"), [("TRACE", "3", 3), ("OPTIONS", "0", 0), ("GET", "3", None),
-                                                       ("TRACE", "x", None)])  # fmt: skip
+                                                       ("TRACE", "x", None), ("TRACE", "0" * 5000 + "7", 7),
+                                                       ("TRACE", "²", None),
+                                                       ("TRACE", "9" * 5000, 999_999_999)])  # fmt: skip
 def test_forwards_left(method: str, value: str, left: int | None) -> None:
     assert forwards_left(request(method, ("Max-Forwards", value))) == left

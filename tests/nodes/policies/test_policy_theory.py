@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.edge.simulator.approximations import fifo_hit_ratio, lru_hit_ratio, requests, zipf
 from nodes.edge.simulator.requests import Chunk
 from nodes.edge.simulator.simulation import simulate
+from tests.nodes.policies.approximations import fifo_hit_ratio, lru_hit_ratio, requests, zipf
 
 
 def test_the_approximations_give_the_published_figures() -> None:

@@ -60,6 +60,28 @@ def test_a_purge_holds_after_a_crash(tmp_path: Path, kind: str) -> None:
     assert cache.store.find("/a/1") == ()
 
 
+BY_KEY: dict[str, Callable[[Store, str], int]] = {
+    "uri": lambda store, start: store.purge_uri("http://b/a/1", [start]),
+    "prefix": lambda store, start: store.purge_prefix("http://b/a", [start]),
+    "group": lambda store, start: store.purge_group("http://b", "sport", [start]),
+}
+
+
+@pytest.mark.parametrize("crash", [True, False])
+@pytest.mark.parametrize("start", ["http://backend", "http://backend:81", "http://backend b"])
+@pytest.mark.parametrize("kind", BY_KEY)
+def test_a_purge_by_key_reaches_what_was_asked_of_another_host(tmp_path: Path, kind: str, start: str, crash: bool) -> None:
+    cache, mine = Cache(tmp_path), start == "http://backend"
+    cache.put("http://backend/a/1 x-device=d", b"1", uri="http://a/a/1", fields=GROUPS)
+    cache.put("http://backend/b", b"2", uri="http://a/b")
+    cache.store.find("http://backend/a/1 x-device=d")
+    assert BY_KEY[kind](cache.store, start) == (1 if mine else 0)
+    if crash:
+        cache.crash()
+    assert len(cache.store.find("http://backend/a/1 x-device=d")) == (0 if mine else 1)
+    assert len(cache.store.find("http://backend/b")) == 1
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_purge_reaches_nothing_else(tmp_path: Path, kind: str) -> None:
     cache = filled(tmp_path)
@@ -132,7 +154,7 @@ def test_a_line_that_was_cut_is_as_if_not_ordered_and_nothing_else_is_lost(cut: 
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["uri", "prefix", "everything"]), st.text(max_size=8)), max_size=8),
+@given(st.lists(st.tuples(st.sampled_from(["uri", "prefix", "keyed-uri", "everything"]), st.text(max_size=8)), max_size=8),
        st.integers(0, 8))  # fmt: skip
 def test_the_list_survives_its_file(orders: list[tuple[str, str]], forgotten: int) -> None:
     purges = Purges(member_of)
@@ -164,6 +186,12 @@ def test_a_flipped_bit_in_the_list_is_noticed_or_changes_nothing(bit: int) -> No
 
 def test_origins_compare_as_rfc_9875_says() -> None:
     assert origin_of("HTTP://Example.org/x?y") == "http://example.org"
+    assert origin_of("http://Example.org") == "http://example.org"
+
+
+@pytest.mark.parametrize("origin", ["http://[.]", "http://[1:2]", "http://[::1]:81"])
+def test_every_origin_that_a_stored_uri_may_have_is_compared(origin: str) -> None:
+    assert origin_of(f"{origin}/x?y=/") == origin
 
 
 def test_a_sweep_frees_what_was_purged_and_shortens_the_list(tmp_path: Path) -> None:
