@@ -163,7 +163,7 @@ def test_an_ordinary_user_runs_it_too(request):
     reach = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", LONGHAUL]
     if subprocess.run(reach, check=False).returncode:
         pytest.skip("this checkout stands where an ordinary user may not look")
-    home = Path(tempfile.mkdtemp())  # not in tmp_path: what it stands in is root's alone, and each session of pytest sees to that
+    home = Path(tempfile.mkdtemp())  # tmp_path stands in what is root's alone
     request.addfinalizer(lambda: shutil.rmtree(home))
     os.chown(home, 65534, 65534)
     # An open /dev/net/tun, for this test alone.
