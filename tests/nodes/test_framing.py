@@ -76,7 +76,7 @@ _STREAMS = st.lists(st.one_of(_PARTS, st.binary(max_size=8)), max_size=24).map(b
 _SMALL = Limits(request_line_bytes=32, fields_bytes=64, fields_count=3, body_bytes=10)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(said=_STREAMS, cuts=st.lists(st.integers(0, 400), max_size=12), small=st.booleans())
 @example(said=b"GET / HTTP/1.1\r\n\r", cuts=[], small=False)
 def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts: list[int], small: bool) -> None:
@@ -86,7 +86,7 @@ def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts
     assert hear(pieces, limits) == hear([said], limits)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(said=_STREAMS)
 def test_the_quick_check_and_the_scanner_agree(said: bytes) -> None:
     said += b"\r\n\r\n"
@@ -105,7 +105,7 @@ def test_the_quick_check_and_the_scanner_agree(said: bytes) -> None:
         assert checked == scanned
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(said=st.binary(max_size=200))
 def test_no_bytes_break_the_parser(said: bytes) -> None:
     hear([said, head()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -131,6 +132,7 @@ class ScriptedOrigin:
         self.failed: list[OSError] = []
         self.heads: list[str] = []
         self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -152,6 +154,7 @@ class ScriptedOrigin:
             except OSError as error:
                 self.failed.append(error)
                 return
+        self._open.append(sock)
         with sock:
             while (head := _take_head(sock)) is not None:
                 with self._lock:
@@ -163,14 +166,22 @@ class ScriptedOrigin:
                     return
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more and end what is open, so that no thread of it goes on beside the next tests."""
+        for sock in (self._listening, *self._open):
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
 
+LONGEST_HEAD = 256 << 10
+
+
 def _take_head(sock: socket.socket) -> str | None:
-    """Exactly one request's head; what follows it stays in the socket for the script."""
+    """Exactly one request's head; what follows it stays in the socket for the script. None at the end, and for what is none."""
     taken = b""
     while not taken.endswith(b"\r\n\r\n"):
+        if len(taken) == LONGEST_HEAD:  # content that the script did not take would be read byte by byte to its end
+            return None
         try:
             data = sock.recv(1)
         except OSError:

@@ -186,7 +186,7 @@ def test_tshark_agrees_on_lengths_times_and_retransmissions(tmp_path: Path) -> N
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), min_size=1, max_size=40), st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_new_bytes_are_counted_once_whatever_the_order(pieces: list[tuple[int, int]], base: int) -> None:
     stream, seen = Stream(), set[int]()
     again = late = 0

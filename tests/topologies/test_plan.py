@@ -31,7 +31,7 @@ def networks(draw):
 
 
 @given(networks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_following_the_routes_hop_by_hop_reaches_every_node(network):
     nodes, links = network
     plans = plan(nodes, links)
@@ -51,7 +51,7 @@ def test_following_the_routes_hop_by_hop_reaches_every_node(network):
 
 
 @given(networks())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_address_and_no_interface_name_is_used_twice(network):
     plans = plan(*network)
     interfaces = [i for p in plans.values() for i in p.interfaces]

@@ -20,7 +20,7 @@ from experiments.harness.status import FAILS
 from experiments.harness.vm import accelerator, bring, build, cache, checkout, qemu, session
 from experiments.harness.vm.deadlines import Limits
 from experiments.harness.vm.errors import VmError, VmUnsupportedError
-from experiments.harness.vm.machine import machine
+from experiments.harness.vm.machine import counts_steadily, machine
 from units import show_bytes
 
 
@@ -67,7 +67,8 @@ def _conclude(wish: Wish, ended: session.Ended) -> int:
 
 
 def _boot(wish: Wish, image: cache.Image, root: Path, streams: session.Streams) -> session.Ended:
-    shape = qemu.Shape(wish.memory_bytes, wish.cpus, wish.accelerator)
+    steady = counts_steadily(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+    shape = qemu.Shape(wish.memory_bytes, wish.cpus, wish.accelerator, steady)
     job = checkout.Job(wish.command, wish.bring, wish.terminal, _environment(wish, root))
     with tempfile.TemporaryFile() as archive:
         checkout.pack(root, checkout.files(root), job, archive)

@@ -5,13 +5,13 @@ QEMU dies with the command in whatever way that ends, `kill -9` included. It bui
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -64,13 +64,18 @@ def run(command: Callable[[int, int], list[str]], fds: tuple[int, ...], streams:
 def _start(argv: list[str], fds: tuple[int, ...], complaints: socket.socket) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: the terminal's Ctrl-C is for us, and we end it.
-        return subprocess.Popen(bound(argv), pass_fds=fds, stdin=subprocess.DEVNULL, stdout=complaints.fileno(),
+        qemu = subprocess.Popen(bound(argv), pass_fds=fds, stdin=subprocess.DEVNULL, stdout=complaints.fileno(),
                                 stderr=complaints.fileno(), start_new_session=True)  # fmt: skip
     except OSError as error:
         raise VmUnsupportedError(f"could not start {argv[0]}: {error.strerror}; run: sudo ./provision.sh --vm") from None
+    # QEMU's first thread serves the timers of an emulated guest, and has to wait for the guest's busy processors otherwise.
+    # Those are threads that it starts, and stay ordinary.
+    with contextlib.suppress(PermissionError):  # an ordinary user may not: then they are served later
+        os.sched_setscheduler(qemu.pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    return qemu
 
 
-@contextmanager
+@contextlib.contextmanager
 def _ending(qemu: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield

@@ -15,7 +15,7 @@ from experiments.harness.vm import accelerator, frames, image, initramfs, source
 from experiments.harness.vm.console import Console
 from experiments.harness.vm.deadlines import Deadlines, Limits
 from experiments.harness.vm.errors import VmUnsupportedError
-from experiments.harness.vm.machine import machine
+from experiments.harness.vm.machine import counts_steadily, machine
 from experiments.harness.vm.qemu import Files, Shape, command
 from tests.labkit import ROOT
 
@@ -83,7 +83,7 @@ def test_the_candidate_of_apt_is_read_and_none_is_none():
 
 def test_qemu_gets_no_network_no_default_device_and_an_image_that_it_may_not_change():
     files = Files(ROOT / "vmlinuz", ROOT / "initramfs.gz", ROOT / "a,b.img")
-    line = command(machine("x86_64"), files, Shape(2 << 30, 3, "tcg"), "/dev/fd/9", 7, 8)
+    line = command(machine("x86_64"), files, Shape(2 << 30, 3, "tcg", True), "/dev/fd/9", 7, 8)
     pairs = dict(itertools.pairwise(line))
     assert line[0] == "qemu-system-x86_64"
     assert "-nodefaults" in line
@@ -99,13 +99,30 @@ def test_qemu_gets_no_network_no_default_device_and_an_image_that_it_may_not_cha
 
 def test_the_processor_chooses_the_machine():
     arm = machine("aarch64")
-    line = command(arm, Files(ROOT, ROOT, ROOT), Shape(1 << 30, 1, "kvm"), "job", 3, 4)
+    line = command(arm, Files(ROOT, ROOT, ROOT), Shape(1 << 30, 1, "kvm", True), "job", 3, 4)
     assert (arm.debian, arm.kernel_package) == ("arm64", "linux-image-cloud-arm64")
     assert line[0] == "qemu-system-aarch64"
     assert "host" in line
     assert any(word.startswith("console=ttyAMA0") for word in line)
     with pytest.raises(VmUnsupportedError, match=r"could not choose a guest: there is none for riscv64; .*x86_64"):
         machine("riscv64")
+
+
+@pytest.mark.parametrize(("processor", "accelerator", "steady", "trusts"), [
+    ("x86_64", "tcg", True, True), ("x86_64", "tcg", False, False), ("x86_64", "kvm", True, False),
+    ("aarch64", "tcg", True, False),
+])  # fmt: skip
+def test_an_emulated_guest_trusts_its_counter_where_the_machines_own_is_steady(processor, accelerator, steady, trusts):
+    line = command(machine(processor), Files(ROOT, ROOT, ROOT), Shape(1 << 30, 1, accelerator, steady), "job", 3, 4)
+    assert ("tsc=reliable" in line[line.index("-append") + 1].split()) is trusts
+
+
+@pytest.mark.parametrize(("flags", "steady"), [
+    ("fpu tsc constant_tsc nonstop_tsc", True), ("fpu tsc constant_tsc", False), ("fpu tsc nonstop_tsc", False), ("", False),
+])  # fmt: skip
+def test_a_counter_is_steady_when_it_keeps_its_rate_and_never_stops(flags, steady):
+    assert counts_steadily(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: constant_tsc nonstop_tsc\n\n") is steady
+    assert not counts_steadily("processor\t: 0\nFeatures\t: fp asimd\n")
 
 
 @pytest.mark.parametrize(("asked", "usable", "remembered", "decided"), [

@@ -80,6 +80,23 @@ def test_an_empty_standard_input_ends_at_once():
     assert talk(ECHO)[1] == b""
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask for real-time priority")
+def test_the_thread_that_serves_the_guests_timers_goes_before_the_guests_processors():
+    _, out, _, _ = talk("""
+        import threading
+        policies = [os.sched_getscheduler(0)]
+        processor = threading.Thread(target=lambda: policies.append(os.sched_getscheduler(0)))
+        processor.start()
+        processor.join()
+        send(frames.UP)
+        send(frames.OUT, repr(policies).encode())
+        send(frames.STATUS, b"0")
+        send(frames.DONE)
+        time.sleep(60)
+    """)
+    assert out.decode() == repr([os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.SCHED_OTHER])
+
+
 @pytest.mark.parametrize(("script", "why"), [
     ("send(frames.UP); console.sendall(b'[1] Kernel panic - not syncing: lost\\r\\nRAX 0\\r\\n')",
      r"the guest ended before the command did; .* From its console:\n  \[1\] Kernel panic - not syncing: lost$"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.edge.policies.admission import second_hit
@@ -15,7 +15,6 @@ from nodes.edge.simulator.requests import Chunk
 from nodes.edge.simulator.simulation import simulate
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, (1 << 128) - 1), max_size=30))
 def test_second_hit_admits_what_it_has_seen_and_nothing_else(keys: list[int]) -> None:
     rule, seen = SecondHit(1), set[int]()

@@ -30,7 +30,7 @@ def test_a_name_that_does_not_exist_is_told_with_those_that_do() -> None:
         catalogue.admission_rule("machinery")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(policy=st.sampled_from(POLICIES), capacity=st.integers(1, 150), events=EVENTS)
 def test_bytes_are_conserved_and_the_capacity_is_never_exceeded(policy: str, capacity: int,
                                                                 events: list[tuple[str, int, int]]) -> None:  # fmt: skip
@@ -63,7 +63,7 @@ def test_bytes_are_conserved_and_the_capacity_is_never_exceeded(policy: str, cap
         assert cache.evicted_bytes == evicted_bytes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(policy=st.sampled_from(LIVE), capacity=st.integers(1, 100),
        keys=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=80))  # fmt: skip
 def test_a_replay_decides_as_the_live_store_does(policy: str, capacity: int, keys: list[tuple[int, int]]) -> None:

@@ -70,7 +70,7 @@ def test_misses_on_the_textbook_reference_string(policy: str, misses: list[int])
 SIZES = st.lists(st.integers(1, 30), min_size=12, max_size=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(policy=st.sampled_from(POLICIES), capacity=st.integers(1, 120), sizes=SIZES,
        keys=st.lists(st.integers(0, 11), max_size=120))  # fmt: skip
 def test_any_trace_has_the_hits_and_the_contents_of_the_naive_policy(policy: str, capacity: int, sizes: list[int],
@@ -83,7 +83,6 @@ def test_any_trace_has_the_hits_and_the_contents_of_the_naive_policy(policy: str
         assert (result.objects, result.used_bytes) == (len(held), sum(sizes[key] for key in held))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=900))
 def test_the_sketch_never_counts_too_little_before_it_ages(keys: list[int]) -> None:
     sketch = Sketch()

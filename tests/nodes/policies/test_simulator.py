@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.harness.cli import main
@@ -134,7 +134,6 @@ def test_a_trace_without_requests_is_no_measurement(tmp_path: Path, capsys: pyte
 NUMBERS = st.tuples(st.integers(0, 99), st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 40)))
 
 
-@settings(deadline=None)
 @given(st.lists(NUMBERS, max_size=30), st.integers(1, 64), st.sampled_from(["\n", "\r\n", "\n\n"]),
        st.sampled_from([" ", "\t"]), st.booleans())  # fmt: skip
 def test_text_is_read_as_it_says_however_it_is_cut(rows: list[tuple[int, int, int]], block: int, end: str, between: str,
@@ -152,7 +151,6 @@ def test_text_is_read_as_it_says_however_it_is_cut(rows: list[tuple[int, int, in
     assert [pair for chunk in chunks for pair in zip(chunk.keys, chunk.sizes, strict=True)] == [row[1:] for row in rows]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_requests_or_a_trace_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("trace") / "trace"
@@ -161,7 +159,6 @@ def test_any_bytes_are_requests_or_a_trace_error(tmp_path_factory: pytest.TempPa
         simulate(iter(Trace(path)), "lru", 1000)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=40))
 def test_next_uses_are_those_of_a_search(keys: list[int]) -> None:
     got = [value for chunk in with_next_uses(iter([Chunk(keys, [1] * len(keys))] if keys else []))

@@ -57,7 +57,7 @@ class Events:
             self.cache.store.update(stored, response(f"/{number}", fields=(("X", "y" * size),)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(policy=st.sampled_from(catalogue.policy_names(offline=False)), steps=STEPS)
 def test_no_order_of_events_exceeds_it(tmp_path_factory: pytest.TempPathFactory, policy: str,
                                        steps: list[tuple[str, int, int, bool]]) -> None:  # fmt: skip

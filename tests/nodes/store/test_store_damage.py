@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("damage")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.floats(0, 1, exclude_max=True), restart=st.booleans())
 def test_any_bit_that_flips_is_found_before_a_byte_leaves(folder: Path, place: float, restart: bool) -> None:
     cache = Cache(folder)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from storekit import Cache, response
 
@@ -156,7 +156,6 @@ def test_a_response_of_another_length_than_it_said_is_not_stored(tmp_path: Path)
 SPANS = st.tuples(st.integers(0, 60), st.integers(1, 40))
 
 
-@settings(deadline=None)
 @given(st.lists(SPANS, min_size=1, max_size=6))
 def test_joined_parts_hold_for_each_byte_what_came_last(tmp_path_factory: pytest.TempPathFactory,
                                                          spans: list[tuple[int, int]]) -> None:  # fmt: skip

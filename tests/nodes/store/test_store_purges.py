@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from storekit import ORIGIN, Cache, response
 
@@ -141,7 +141,6 @@ def test_objects_without_their_list_of_purges_are_refused(tmp_path: Path) -> Non
     assert cache.counted("bad_objects") == 1
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_a_line_that_was_cut_is_as_if_not_ordered_and_nothing_else_is_lost(cut: int) -> None:
     purges = Purges(member_of)
@@ -153,7 +152,6 @@ def test_a_line_that_was_cut_is_as_if_not_ordered_and_nothing_else_is_lost(cut: 
     assert again.groups == {}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["uri", "prefix", "keyed-uri", "everything"]), st.text(max_size=8)), max_size=8),
        st.integers(0, 8))  # fmt: skip
 def test_the_list_survives_its_file(orders: list[tuple[str, str]], forgotten: int) -> None:
@@ -169,7 +167,6 @@ def test_the_list_survives_its_file(orders: list[tuple[str, str]], forgotten: in
     assert again == purges
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_flipped_bit_in_the_list_is_noticed_or_changes_nothing(bit: int) -> None:
     purges = Purges(member_of)

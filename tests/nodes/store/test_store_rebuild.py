@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from storekit import Cache
 
@@ -121,7 +121,6 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["insert", "remove", "touch", "reser
                             st.integers(1, 40)), max_size=40)  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 15), st.integers(1, 40)), unique_by=lambda one: one[0]), EVENTS, st.data())
 def test_events_between_the_batches_leave_the_index_as_the_disk(
     found: list[tuple[int, int]], events: list[tuple[str, int, int]], data: st.DataObject

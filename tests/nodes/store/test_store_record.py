@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from storekit import response
 
@@ -34,7 +34,6 @@ def responses(draw: st.DrawFn) -> Stored:
                     size_bytes=draw(st.none() | st.integers(end, end + 5)))  # fmt: skip
 
 
-@settings(deadline=None)
 @given(responses(), st.integers(0, 1 << 40), st.integers(0, 2000))
 def test_what_is_written_is_read(stored: Stored, purges: int, room: int) -> None:
     tail = encode(stored, purges, room)
@@ -44,7 +43,6 @@ def test_what_is_written_is_read(stored: Stored, purges: int, room: int) -> None
     assert len(tail) >= room
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(TAIL) * 8 - 1))
 def test_every_bit_counts(bit: int) -> None:
     spoiled = bytearray(TAIL)
@@ -53,7 +51,6 @@ def test_every_bit_counts(bit: int) -> None:
         decode(bytes(spoiled), BODY + len(spoiled))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 1 << 64), st.booleans())
 def test_any_bytes_are_refused_without_another_error(data: bytes, file_bytes: int, whole: bool) -> None:
     with pytest.raises(RecordError):
@@ -69,7 +66,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from([*json.loads(TAIL[:-FOOTER_BYTES])]), JSON)
 def test_metadata_of_another_shape_with_a_right_checksum_is_refused_or_exactly_what_it_says(name: str, value: object) -> None:
     given = json.loads(TAIL[:-FOOTER_BYTES]) | {name: value}
@@ -97,7 +93,6 @@ def test_a_tail_that_is_cut_or_lengthened_is_refused(cut: int) -> None:
         decode(TAIL, BODY + len(TAIL) + cut)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 3 * PART_BYTES), max_size=4), st.integers(0, 1 << 40))
 def test_digests_cut_at_a_mebibyte_however_the_bytes_come(pieces: list[int], start: int) -> None:
     digests, data = Digests(), b"\x05" * sum(pieces)

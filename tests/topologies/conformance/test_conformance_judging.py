@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from topologies.emulator.conformance import chance, figure, suite, table
 from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
-from topologies.emulator.conformance.check import Check
+from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, UNSUPPORTED, Figure, around, count, ms, none
 from topologies.emulator.conformance.machine import is_emulated
 from topologies.emulator.links.backend import UnsupportedError
@@ -158,6 +158,15 @@ def test_what_cannot_be_built_is_unsupported_with_the_reason_and_not_tried_again
     assert (row.verdict, row.reason, len(scripted.answers)) == (UNSUPPORTED, "this kernel has no CoDel", 1)
     assert "unsupported: this kernel has no CoDel" in table.lines([row])
     assert row.as_dict()["verdict"] == "unsupported"
+
+
+def test_what_the_machine_was_too_slow_for_is_tried_again_and_then_unsupported():
+    (row, _) = suite.rows(Bed(), "kind", Scripted(TooSlowError("a fifth of the rate"), 0))
+    assert (row.verdict, row.attempts) == (INSIDE, 2)
+    (row,) = suite.rows(Bed(), "kind", Scripted(*[TooSlowError("a fifth of the rate")] * 3))
+    assert (row.verdict, row.reason) == (UNSUPPORTED, "a fifth of the rate")
+    (row, _) = suite.rows(Bed(), "kind", Scripted(9, TooSlowError("a fifth of the rate"), 9))
+    assert (row.verdict, row.attempts) == (OUTSIDE, 3), "what was outside is not excused by a slow machine"
 
 
 def test_other_errors_are_not_hidden():

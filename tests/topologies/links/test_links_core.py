@@ -6,7 +6,7 @@ import ctypes
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.topologies.links.pipes import MS, Compiled, Reference, drained, library
@@ -61,7 +61,7 @@ def core() -> ctypes.CDLL:
     return library(str(core_library.path()))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 @given(shapes(), EFFECTS, STEPS)
 def test_every_frame_meets_the_same_fate_at_the_same_nanosecond(
     core: ctypes.CDLL, shape: Shape, effects: tuple[Effect, ...], steps: list[tuple[str, int, object]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.topologies.links.pipes import MS, Out, Reference, drained
@@ -83,7 +83,6 @@ def test_from_a_rate_to_a_recording_and_back_nothing_in_the_queue_is_lost() -> N
     st.lists(st.integers(0, 9), min_size=1, max_size=9).map(sorted).filter(lambda times: times[-1] > 0),
     st.lists(st.tuples(st.integers(0, 30 * MS), st.integers(60, 4000)), min_size=1, max_size=60),
 )
-@settings(deadline=None)
 def test_never_more_than_1500_bytes_for_each_chance(times: list[int], frames: list[tuple[int, int]]) -> None:
     pipe, now, sizes = Reference(trace(*times, queue_bytes=10**9)), 0, []
     for pause, size in frames:

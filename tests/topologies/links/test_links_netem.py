@@ -1,7 +1,11 @@
-"""The kernel's links, where the kernel has netem. Tolerances are those of an emulated machine: 3 ms or 4 %."""
+"""The kernel's links, where the kernel has netem: here, or in the VM, whose test runs this file (tests/experiments/vm).
+
+Tolerances are those of an emulated machine, 3 ms or 4 %, and no load is more than one carries.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +17,7 @@ import pytest
 
 from tests.topologies.links.bed import join, within
 from tests.topologies.links.conftest import Space
-from tests.topologies.links.traffic import stream, transfer
+from tests.topologies.links.traffic import Stream, stream, transfer
 from topologies.emulator.links import netem, netlink, netns, tc
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.change import parse
@@ -50,14 +54,33 @@ def one_way(words: str, spec: LinkSpec = PLAIN) -> LinkSpec:
     return replace(spec, a_to_b=become(words, spec.a_to_b))
 
 
+def at_once(flow: Stream, frames: int) -> None:
+    """So many small frames as fast as the machine can without overrunning its own queues."""
+    for _ in range(frames // 200):
+        flow.send(200, 100)
+        flow.collect(0.005)
+
+
+def beyond_line_ms(flow: Stream, rate_bps: float) -> list[float]:
+    """How long after it had crossed the queue and the line each full frame came: what a sender that was held up crowded there
+    is no delay of the wire. First copies, in the order sent."""
+    free, seen, found = 0.0, set[int](), []
+    for came_ms, (number, time_ms) in zip(flow.came_ms, flow.arrived, strict=True):
+        if number not in seen:
+            free = max(free, came_ms - time_ms) + 1514 * 8e3 / rate_bps
+            found.append(came_ms - free)
+            seen.add(number)
+    return found
+
+
 def test_links_are_what_they_were_asked_to_be(kernel: netem.NetemBackend, space: Space) -> None:
     a, b = space(), space()
     specs = [
         symmetric(40, 10_000_000), symmetric(20, 5_000_000, mtu=9000), symmetric(0, 5_000_000, 64 * 1514),
-        LinkSpec(Direction(30, 5_000_000, 60_000), Direction(10, 10_000_000, 600_000)), one_way("loss 5% rate 10mbit"),
+        LinkSpec(Direction(30, 5_000_000, 60_000), Direction(10, 10_000_000, 200_000)), one_way("loss 5% rate 10mbit"),
     ]  # fmt: skip
     targets = [join(kernel, number, a, b, spec) for number, spec in enumerate(specs)]
-    for name, one in measure(targets, budget_bps=10e6).items():
+    for name, one in measure(targets, budget_bps=20e6).items():
         spec = specs[int(name[-1])]
         assert one.rtt_ms.median == pytest.approx(spec.rtt_ms + sum(98 * 8e3 / (way.rate_bps or 1) for way in
                                                                  (spec.a_to_b, spec.b_to_a)), abs=3)  # fmt: skip
@@ -71,7 +94,7 @@ def test_links_are_what_they_were_asked_to_be(kernel: netem.NetemBackend, space:
 def test_an_idle_link_has_its_delays_and_says_nothing_by_itself(kernel: netem.NetemBackend, space: Space) -> None:
     target = join(kernel, 0, space(), space(), replace(PLAIN, a_to_b=replace(PLAIN.a_to_b, delay_ms=45)))
     time.sleep(1.5)
-    assert kernel.counters()["link0"]["a_to_b"].packets == kernel.counters()["link0"]["b_to_a"].packets == 0
+    assert [(one.packets, one.delivered) for one in kernel.counters()["link0"].values()] == [(0, 0)] * 2
     for way, delay_ms in (("a_to_b", 45), ("b_to_a", 20)):
         with stream(target, way) as flow:
             flow.send(50, 1514, gap_s=0.02)
@@ -82,56 +105,55 @@ def test_an_idle_link_has_its_delays_and_says_nothing_by_itself(kernel: netem.Ne
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_jitter_has_its_shape_and_keeps_order_on_a_full_link_without_growing(
+def test_jitter_has_its_shape_and_keeps_order_on_a_busy_link_without_growing(
     kernel: netem.NetemBackend, space: Space, shape: str
 ) -> None:
     jitter = Jitter({"uniform": 10, "normal": 4, "pareto": 6}[shape], shape)
-    target = join(kernel, 0, space(), space(), one_way(f"jitter {jitter.text()} delay 40ms"))
+    target = join(kernel, 0, space(), space(), one_way(f"jitter {jitter.text()} delay 40ms rate 5mbit"))
     with stream(target) as sparse:
-        sparse.send(60, 100, gap_s=0.06)
-        times = [time_ms - 40.04 for _, time_ms in sparse.collect(0.3)]
+        sparse.send(60, 100, gap_s=0.036)
+        times = [time_ms - 40.16 for _, time_ms in sparse.collect(0.3)]
         assert fmean(times) == pytest.approx(jitter.mean_ms, abs=4)
         assert min(times) >= SHAPES[shape].least * jitter.jitter_ms - 0.1
         assert sorted(times)[-6] <= jitter.most_ms + 3, "an emulated machine holds one up now and then"
-    with stream(target) as full:
-        full.send(1500, 1514, gap_s=1514 * 8 / 20e6)
-        full.collect(0.5)
-        assert full.numbers == list(range(1500))
-        late = [time_ms for _, time_ms in full.arrived[-300:]]
-        assert min(late) <= 40.6 + jitter.most_ms / 2, "a rate behind the delay would hold all at the latest so far"
+    with stream(target) as busy:
+        busy.send(500, 1514, gap_s=1514 * 8 / 4.9e6)
+        busy.collect(0.3)
+        assert busy.numbers == list(range(500))
+        assert min(beyond_line_ms(busy, 5e6)[-100:]) <= 40 + 3, "a rate behind the delay would hold all at the latest so far"
 
 
 def test_duplicates_use_none_of_the_rate(kernel: netem.NetemBackend, space: Space) -> None:
-    target = join(kernel, 0, space(), space(), one_way("duplicate 20%"))
+    target = join(kernel, 0, space(), space(), one_way("duplicate 20% rate 10mbit"))
     with stream(target) as flow:
-        flow.send(2000, 1514, gap_s=1514 * 8 / 19e6)
-        flow.collect(0.4)
+        flow.send(1000, 1514, gap_s=1514 * 8 / 9e6)
+        flow.collect(0.3)
         copies = Counter(flow.numbers)
-        assert len(copies) == 2000
-        assert 330 <= sum(n == 2 for n in copies.values()) <= 470
+        assert len(copies) == 1000
+        assert 140 <= sum(n == 2 for n in copies.values()) <= 260
         assert max(copies.values()) == 2
-        assert median(time_ms for _, time_ms in flow.arrived[-200:]) <= 20.6 + 3
+        assert median(beyond_line_ms(flow, 10e6)[-200:]) <= 20 + 3, "10.8 Mbit/s would not pass"
     counted = kernel.counters()["link0"]["a_to_b"]
-    assert (counted.packets, counted.duplicated) == (2000, sum(copies.values()) - 2000)
+    assert (counted.packets, counted.duplicated) == (1000, sum(copies.values()) - 1000)
     assert (counted.delivered, counted.lost, counted.failed, counted.unexplained) == (sum(copies.values()), 0, 0, 0)
 
 
 def test_loss_is_counted_and_only_where_it_was_asked_for(kernel: netem.NetemBackend, space: Space) -> None:
     target = join(kernel, 0, space(), space(), one_way("loss 10%"))
-    for way, most in (("a_to_b", 280), ("b_to_a", 0)):
+    for way, least, most in (("a_to_b", 140, 260), ("b_to_a", 0, 0)):
         with stream(target, way) as flow:
-            flow.send(2000, 100, gap_s=0.0005)
+            at_once(flow, 2000)
             lost = flow.sent - len(flow.collect(0.3))
         counted = kernel.counters()["link0"][way]
         assert (counted.packets, counted.lost, counted.delivered) == (2000, lost, 2000 - lost)
         assert (counted.failed, counted.unexplained, counted.dropped_queue, counted.held) == (0, 0, 0, 0)
-        assert most * 0.4 < lost < most or lost == most == 0
+        assert least <= lost <= most
 
 
 def test_losses_of_gilbert_and_elliott_come_in_bursts(kernel: netem.NetemBackend, space: Space) -> None:
     target = join(kernel, 0, space(), space(), one_way("gilbert-elliott 2% 25%"))
     with stream(target) as flow:
-        flow.send(6000, 100, gap_s=0.0004)
+        at_once(flow, 6000)
         there = {number for number, _ in flow.collect(0.3)}
     lost = [number not in there for number in range(6000)]
     bursts = sum(now and not before for before, now in zip([False, *lost], lost, strict=False))
@@ -140,11 +162,11 @@ def test_losses_of_gilbert_and_elliott_come_in_bursts(kernel: netem.NetemBackend
 
 
 def test_overtakers_skip_the_delay_and_the_others_keep_their_order(kernel: netem.NetemBackend, space: Space) -> None:
-    target = join(kernel, 0, space(), space(), one_way("reorder 10%"))
+    target = join(kernel, 0, space(), space(), one_way("reorder 10% delay 60ms"))
     with stream(target) as flow:
         flow.send(1000, 1514, gap_s=0.001)
         times = dict(flow.collect(0.3))
-        early = {number for number, time_ms in times.items() if time_ms < 10}
+        early = {number for number, time_ms in times.items() if time_ms < 30}
         assert len(times) == 1000
         assert 60 <= len(early) <= 145
         assert min(times.values()) >= 1514 * 8 / 20e3 - 0.05, "it has crossed the queue and the line"
@@ -155,15 +177,14 @@ def test_overtakers_skip_the_delay_and_the_others_keep_their_order(kernel: netem
 
 def test_any_bit_of_a_tcp_packet_may_be_inverted(kernel: netem.NetemBackend, space: Space) -> None:
     a, b = space(), space()
-    join(kernel, 0, a, b, one_way("corrupt 5% rate 100mbit"))
-    transfer(a, b, "10.0.0.2", 400_000)
+    join(kernel, 0, a, b, one_way("corrupt 5%", symmetric(2, 100_000_000, QUEUE)))
+    transfer(a, b, "10.0.0.2", 4_000_000)
     packets = kernel.counters()["link0"]["a_to_b"].packets
     table = within(b, "cat", "/proc/net/snmp").splitlines()
     names, values = next((one.split(), other.split()) for one, other in pairwise(table)
                          if one.startswith("Tcp:") and other.startswith("Tcp:"))  # fmt: skip
     wrong = int(values[names.index("InCsumErrors")])
-    assert wrong >= 3
-    assert wrong / (packets * 0.05) > 0.6, "were only the headers hit, less than half would fail the checksum of TCP"
+    assert wrong / (packets * 0.05) > 0.7, "were only the headers hit, less than half would fail the checksum of TCP"
 
 
 def test_the_queue_holds_what_it_should_and_drops_at_its_tail(kernel: netem.NetemBackend, space: Space) -> None:
@@ -183,15 +204,16 @@ def test_the_queue_holds_what_it_should_and_drops_at_its_tail(kernel: netem.Nete
 
 
 def test_a_shorter_delay_holds_from_then_on_and_nothing_overtakes(kernel: netem.NetemBackend, space: Space) -> None:
-    target = join(kernel, 0, space(), space(), one_way("delay 200ms"))
+    target = join(kernel, 0, space(), space(), one_way("delay 200ms rate 5mbit"))
     with stream(target) as flow:
-        flow.send(800, 1514, gap_s=1514 * 8 / 19.5e6)
-        kernel.change("link0", {"a_to_b": become("delay 20ms")})
-        flow.send(1200, 1514, gap_s=1514 * 8 / 19.5e6)
-        flow.collect(0.5)
-        assert flow.numbers == list(range(2000)), "none is lost, none overtakes"
-        assert flow.arrived[-1][1] <= 20.6 + 5, "a rate behind the delay would keep the old delay while the link is full"
-        assert fmean(time_ms for _, time_ms in flow.arrived[100:700]) == pytest.approx(200.6, rel=0.04)
+        flow.send(160, 1514, gap_s=1514 * 8 / 4.5e6)
+        kernel.change("link0", {"a_to_b": become("delay 20ms rate 5mbit")})
+        flow.send(300, 1514, gap_s=1514 * 8 / 4.5e6)
+        flow.collect(0.3)
+        assert flow.numbers == list(range(460)), "none is lost, none overtakes"
+        late = beyond_line_ms(flow, 5e6)
+        assert median(late[20:140]) == pytest.approx(200, rel=0.04)
+        assert median(late[-50:]) <= 20 + 3, "a rate behind the delay would keep the old delay while the link is busy"
 
 
 def test_a_change_of_everything_loses_nothing_that_waits(kernel: netem.NetemBackend, space: Space) -> None:
@@ -254,8 +276,8 @@ def test_a_refused_line_is_named_and_the_rest_is_taken_back(kernel: netem.NetemB
     with pytest.raises(BackendError, match=r"could not change the link link0: 'qdisc change dev u0 .*' was refused: .*; it wa"):
         kernel.change("link0", {"a_to_b": become("rate 1mbit loss 1%")})
     with stream(target) as flow:
-        flow.send(20, 1514, gap_s=0.001)
-        assert fmean(time_ms for _, time_ms in flow.collect(0.3)) == pytest.approx(20.6, abs=3), "the rate is the old one"
+        flow.send(40, 1514, gap_s=0.006)
+        assert median(time_ms for _, time_ms in flow.collect(0.3)) == pytest.approx(20.6, abs=3), "the rate is the old one"
 
 
 def test_what_cannot_be_said_with_netem_is_refused_and_changes_nothing(kernel: netem.NetemBackend, space: Space) -> None:
@@ -272,9 +294,15 @@ def test_dense_frames_keep_their_order_on_several_processors(kernel: netem.Netem
     target = join(kernel, 0, space(), space(), symmetric(20, 100_000_000, QUEUE))
     if kernel.describe()["order"] != "each link on one processor":
         pytest.skip(kernel.describe()["order"])
+    processors = sorted(os.sched_getaffinity(0))
     for way in ("a_to_b", "b_to_a"):
         with stream(target, way) as flow:
-            for _ in range(20):
-                flow.send(200, 100)
-                time.sleep(0.005)
+            try:
+                for turn in range(400):
+                    # What it has sent from one may still wait there when it goes on sending from the next.
+                    os.sched_setaffinity(0, {processors[turn % len(processors)]})
+                    flow.send(10, 100)
+                    time.sleep(0.005 if turn % 20 == 0 else 0)
+            finally:
+                os.sched_setaffinity(0, processors)
             assert [number for number, _ in flow.collect(0.5)] == list(range(4000))

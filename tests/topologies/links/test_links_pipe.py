@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.topologies.links.pipes import MS, Compiled, Out, Reference, Tried, drained, library
@@ -191,7 +191,6 @@ def test_codel_leaves_a_short_queue_alone_and_drops_from_a_standing_one(make: Ma
 
 
 @given(FRAMES, RATES, st.integers(1514, 20_000))
-@settings(deadline=None)
 def test_the_rate_is_never_exceeded_and_the_queue_never_overfull(frames: list[tuple[int, int]], rate: int, queue: int) -> None:
     pipe, now, sizes, offered = Reference(Shape(0, rate, queue)), 0, [], []
     for pause, size in frames:
@@ -215,7 +214,6 @@ def test_the_rate_is_never_exceeded_and_the_queue_never_overfull(frames: list[tu
 
 
 @given(FRAMES, RATES, st.lists(st.integers(1, 30 * MS), max_size=60))
-@settings(deadline=None)
 def test_when_it_is_looked_at_changes_nothing(frames: list[tuple[int, int]], rate: int, looks: list[int]) -> None:
     shape = Shape(5 * MS, rate, 20_000, codel_target_ns=2 * MS, codel_interval_ns=10 * MS)
     lazy, busy = Reference(shape), Reference(shape)

@@ -48,8 +48,15 @@ def test_each_direction_crosses_four_places_of_its_own() -> None:
     assert len({*(there.queue, there.line, there.wire), *(back.queue, back.line, back.wire)}) == 6
 
 
+def test_the_gates_send_on_copies_so_that_no_frame_stays_on_its_senders_account() -> None:
+    gates = [line for line in tc_plan.path_lines(3) if line.startswith("filter") and line.split()[3] in ("a3", "b3")]
+    copied = [line.split()[3] for line in gates if "mirred egress mirror" in line and line.endswith(" trap")]
+    assert copied == ["a3", "b3"]
+
+
 def test_frames_are_carried_from_place_to_place() -> None:
-    hops = [(line.split()[3], line.split()[-1]) for line in tc_plan.path_lines(3) if line.startswith("filter")]
+    lines = [line for line in tc_plan.path_lines(3) if line.startswith("filter")]
+    hops = [(line.split()[3], line.removesuffix(" trap").split()[-1]) for line in lines]
     assert hops == [("a3", "x3"), ("y3", "u3"), ("v3", "b3"), ("b3", "v3"), ("u3", "y3"), ("x3", "a3")]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from topologies.emulator.links import probe
@@ -137,7 +137,6 @@ def test_a_link_too_fast_is_not_hidden_by_a_sender_that_is_held_up() -> None:
     assert rate is None or rate > 105e6
 
 
-@settings(deadline=None)
 @given(RATES, st.integers(0, 200), st.integers(20, 2000), st.sampled_from([0.0, 0.001, 0.05]))
 def test_a_train_never_overflows_the_queue_of_a_right_link(
     rate: int, delay_ms: int, queue_frames: int, loss: float

@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -39,7 +39,6 @@ def link(words: str) -> LinkSpec:
     return LinkSpec(direction(words), direction(words))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20_000), st.floats(0, 1), st.sampled_from([0.95, 0.99, 0.99999]))
 def test_the_interval_is_that_of_clopper_and_pearson(of: int, share: float, confidence: float) -> None:
     count = round(share * of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.topologies.links.pipes import MS, Reference, drained
@@ -102,7 +102,6 @@ def test_corruption_inverts_one_bit_within_the_frame() -> None:
 
 
 @given(FRAMES, FRAMES, st.sampled_from([1514, 10**6]))
-@settings(deadline=None)
 def test_the_same_seed_gives_the_nth_frame_the_same_fate_whatever_the_timing(
     frames: list[tuple[int, int]], others: list[tuple[int, int]], queue: int
 ) -> None:

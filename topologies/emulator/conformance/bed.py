@@ -21,7 +21,7 @@ from topologies.emulator.topology import Topology
 from units import show_bps
 
 NAME = "link"
-_CABLE_S = 0.5
+_CABLE_S, _CABLES = 0.5, 3
 _HEADROOM = 3.0
 """A link costs a machine some three times what a plain cable does; one that carries less than that is no witness."""
 
@@ -99,6 +99,7 @@ class Bed:
         self.attempt = 1
         self.kinds: set[str] = set()
         self._link, self._distort = link, distort
+        self._cables: list[float] = []
 
     @contextmanager
     def link(self, spec: LinkSpec, *, seeded: bool = False) -> Iterator[Link]:
@@ -124,13 +125,21 @@ class Bed:
 
     def needs(self, rate_bps: float) -> None:
         """Raises UnsupportedError where even a plain cable of this machine does not carry enough to judge such a rate."""
+        while self.cable_bps < _HEADROOM * rate_bps and len(self._cables) < _CABLES:
+            self._cables.append(self._carried())
         if self.cable_bps < _HEADROOM * rate_bps:
             raise UnsupportedError(f"a plain cable of this machine carries {show_bps(self.cable_bps)}; {_HEADROOM:g} times "
                                    f"{show_bps(rate_bps)} is needed to judge a link of that rate")  # fmt: skip
 
-    @cached_property
+    @property
     def cable_bps(self) -> float:
-        """Payload a second of one TCP connection over a plain cable, packets of at most the MTU."""
+        """Payload a second of one TCP connection over a plain cable, packets of at most the MTU: the most that was seen, since
+        a machine that is disturbed carries less."""
+        if not self._cables:
+            self._cables.append(self._carried())
+        return max(self._cables)
+
+    def _carried(self) -> float:
         with self.link(symmetric(0, None)) as cable, cable.tcp() as transfer:
             transfer.run(_CABLE_S)
             return transfer.received * 8 / _CABLE_S

@@ -6,6 +6,11 @@ from abc import ABC, abstractmethod
 
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.figure import Figure
+from topologies.emulator.links.backend import UnsupportedError
+
+
+class TooSlowError(UnsupportedError):
+    """This machine did not do just now what the check needs of it; undisturbed it may."""
 
 
 class Check(ABC):
@@ -18,4 +23,5 @@ class Check(ABC):
 
     @abstractmethod
     def measure(self, bed: Bed) -> list[Figure]:
-        """Build, measure, compare. Raises UnsupportedError with the reason where backend or machine cannot."""
+        """Build, measure, compare. Raises UnsupportedError with the reason where backend or machine cannot,
+        and TooSlowError where the machine did not, which is worth another attempt."""

@@ -6,10 +6,13 @@ that had arrived in order.
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from topologies.emulator.links.netns import socket_in
 
@@ -45,20 +48,37 @@ class Transfer:
 
     def run(self, seconds: float) -> None:
         """Send for so long; `samples` has (seconds since the beginning, bytes in order by then), `received` all bytes."""
-        sender, room = threading.Thread(target=self._send, daemon=True), bytearray(_BLOCK)
-        began = time.monotonic()
+        with self._sending():
+            self._receive(time.monotonic() + seconds)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Send while the body runs."""
+        receiver = threading.Thread(target=self._receive, args=(math.inf,), daemon=True)
+        with self._sending():
+            receiver.start()
+            yield
+        receiver.join(_PATIENCE_S)
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        sender = threading.Thread(target=self._send, daemon=True)
         sender.start()
         try:
-            while (now := time.monotonic() - began) < seconds:
-                try:
-                    self.received += self._into.recv_into(room)
-                except BlockingIOError:
-                    self.samples.append((now, self.received))
-                    time.sleep(_LOOK_S)
+            yield
         finally:
             self._stop.set()
             self._out.shutdown(socket.SHUT_RDWR)
             sender.join(_PATIENCE_S)
+
+    def _receive(self, until: float) -> None:
+        room, began = bytearray(_BLOCK), time.monotonic()
+        while (now := time.monotonic()) < until and not self._stop.is_set():
+            try:
+                self.received += self._into.recv_into(room)
+            except BlockingIOError:
+                self.samples.append((now - began, self.received))
+                time.sleep(_LOOK_S)
 
     def _send(self) -> None:
         block = bytes(_BLOCK // 4)

@@ -23,7 +23,7 @@ _TRIED = {
     "netem": f"qdisc replace dev lo root netem delay 1ms rate 1mbit duplicate 1% reorder 1% corrupt 1% {_LOSS}",
     "ingress": "qdisc add dev lo ingress",
     "matchall, gact or mirred": "filter add dev lo ingress pref 1 protocol all matchall action gact pipe index 1 "
-                                "action mirred egress redirect dev lo",
+                                "action mirred egress mirror dev lo trap",
 }  # fmt: skip
 _TRIED_SEED = "qdisc replace dev lo root netem delay 1ms seed 1"
 _TRIED_JITTER = "qdisc replace dev lo root netem delay 1ms 0.1ms distribution uniform"

@@ -1,11 +1,14 @@
 """The kernel's shapers for one direction as lines for `tc`, computed from the specification.
 
-It runs nothing; `netem.py` does. A direction crosses four places, all in the middle of the path, so that none entangles with
-the sender's TCP small queues:
+It runs nothing; `netem.py` does. A direction crosses four places, all in the middle of the path:
 
     gate              queue                 line                wire
     down: drop  --->  tbf over a fifo  -->  netem with the  --> netem with delay and effects
                       rate and queue        rate alone
+
+The gate sends on a copy and frees the frame. Since Linux 4.19 a frame that crosses a veth pair stays on its sender's account
+until it is freed, so TCP's small queues (tcp_small_queue_check in tcp_output.c) would keep a local sender from ever filling the
+queue, and a full buffer a UDP sender. `trap` frees it as done with; `drop` would count it as one that the link dropped.
 
 A token bucket pays after sending, so it alone would be early by one serialisation; the netem behind it, at the same rate,
 adds that and spaces what the bucket let through at once. While nothing but a constant delay is asked for, the wire does
@@ -77,10 +80,10 @@ def path_lines(number: int) -> list[str]:
     lines = []
     for way, at in places(number).items():
         for source, target in zip(entrances(number)[way], (at.queue, at.line, at.wire), strict=True):
-            gate = f"gact pipe index {at.switch} action " if source == at.gate else ""
+            gate = f"gact pipe index {at.switch} action mirred egress mirror dev {target} trap"
+            onward = gate if source == at.gate else f"mirred egress redirect dev {target}"
             lines.append(f"qdisc add dev {source} ingress")
-            lines.append(f"filter add dev {source} ingress pref 1 protocol all matchall "
-                         f"action {gate}mirred egress redirect dev {target}")  # fmt: skip
+            lines.append(f"filter add dev {source} ingress pref 1 protocol all matchall action {onward}")
     return lines
 
 

@@ -83,4 +83,4 @@ def distance(offsets_ms: Sequence[float], jitter: Jitter, clock_ms: float) -> tu
 def checks(quick: bool) -> Sequence[Check]:
     """Each shape."""
     wide = {"uniform": 5.0, "normal": 3.0, "pareto": 5.0}
-    return [JitterShape(Jitter(wide[shape], shape), 80 if quick else 400) for shape in SHAPES]
+    return [JitterShape(Jitter(wide[shape], shape), 120 if quick else 400) for shape in SHAPES]

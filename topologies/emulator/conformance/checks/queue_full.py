@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from topologies.emulator.conformance.bed import Bed
-from topologies.emulator.conformance.check import Check
+from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.checks.rtt import echo_ms
 from topologies.emulator.conformance.figure import Figure, around, ms
 from topologies.emulator.conformance.play import every, play
@@ -20,18 +20,27 @@ OVERLOAD = 1.2
 WITHIN = 0.05
 FRAMES_AN_ECHO = 40
 """An echo for so many full packets: in a queue that counts packets it takes the place of one."""
+APART_NS = 1_000_000
+"""About so far apart packets are handed over, as many at once as there are: a slow machine could not overload a fast link by
+handing over each by itself."""
 
 
 def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: float, echoes: int) -> float:
     """Median round trip, after `settle_s`, beside a flow from a to b: `first` full packets at once, then so many times the
-    rate. Not a number when no echo comes back."""
-    frame = spec.mtu + ETHERNET_HEADER
-    gap_ns = frame * 8e9 / (spec.a_to_b.rate_bps or 0) / overload
-    settle_ns, echo_ns = settle_s * 1e9, FRAMES_AN_ECHO * gap_ns
+    rate. Not a number when no echo comes back. Raises TooSlowError when this machine did not hand over the rate."""
+    frame, rate_bps = spec.mtu + ETHERNET_HEADER, spec.a_to_b.rate_bps or 0
+    packet_ns = frame * 8e9 / rate_bps / overload
+    batch = max(1, round(APART_NS / packet_ns))
+    gap_ns, settle_ns, echo_ns = batch * packet_ns, settle_s * 1e9, FRAMES_AN_ECHO * packet_ns
     with bed.link(spec) as link, link.echo() as echo, link.flow("a_to_b", frame) as flow:
         turns = int((settle_ns + echoes * echo_ns) / gap_ns)
-        play([echo, flow], [(0, lambda: flow.send(first))], every(gap_ns, turns, flow.send),
-             every(echo_ns, echoes, echo.send, settle_ns), tail_s=2.0, done=lambda: echo.complete)  # fmt: skip
+        # Echoes fall between the packets: right behind some that filled the queue they would be lost.
+        play([echo, flow], [(0, lambda: flow.send(first))], every(gap_ns, turns, lambda: flow.send(batch)),
+             every(echo_ns, echoes, echo.send, settle_ns + gap_ns / 2), tail_s=2.0, done=lambda: echo.complete)  # fmt: skip
+        offered_bps = turns * batch * frame * 8e9 / (flow.sent[-1] - flow.sent[first])
+        if offered_bps < rate_bps:
+            raise TooSlowError(f"this machine handed over {show_bps(offered_bps)} in packets of {frame} B; more than "
+                                   f"{show_bps(rate_bps)} are needed to keep the queue full")  # fmt: skip
         return median(echo.times_ms() or [float("nan")])
 
 

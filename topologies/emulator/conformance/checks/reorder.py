@@ -14,7 +14,7 @@ from topologies.emulator.conformance.stream import one_way, stream
 from topologies.emulator.links.effects.effect import percent
 from topologies.emulator.links.effects.reorder import Reorder
 
-DELAY_MS = 40.0
+DELAY_MS = 100.0
 """Half of it separates those that skipped it from those that did not, on a slow machine too."""
 
 
