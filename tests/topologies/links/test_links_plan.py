@@ -106,6 +106,13 @@ def test_only_what_differs_is_changed() -> None:
     assert [line.split()[3] for line in changed(PATH.a_to_b, become("rate 10mbit"))] == ["x3", "b3"]
 
 
+def test_who_spaces_frames_is_never_slower_than_what_is_before_it() -> None:
+    slow = become("rate 10mbit")
+    assert [line.split()[3] for line in changed(slow, PATH.a_to_b)] == ["b3", "x3"]
+    assert [line.split()[3] for line in changed(become("jitter 2ms", slow), become("jitter 2ms"))] == ["u3", "x3"]
+    assert [line.split()[3] for line in changed(slow, become("rate unlimited"))] == ["b3", "x3"]
+
+
 def test_it_is_down_before_and_up_after_everything_else() -> None:
     low = become("rate 1mbit down")
     assert "drop" in changed(PATH.a_to_b, low)[0]
@@ -114,7 +121,7 @@ def test_it_is_down_before_and_up_after_everything_else() -> None:
 
 def test_a_change_of_packets_sets_the_limit_of_bucket_and_fifo_at_once() -> None:
     before = become("queue 100packets rate 10mbit")
-    assert changed(before, become("rate 20mbit", before))[0] == (
+    assert changed(before, become("rate 20mbit", before))[-1] == (
         "qdisc change dev x3 root handle 1: tbf rate 20000000bit burst 2139b limit 100b")  # fmt: skip
     assert changed(before, become("queue 50packets", before)) == ["qdisc change dev x3 parent 1:1 handle 2: pfifo limit 50"]
 

@@ -146,6 +146,6 @@ class Bed:
 
     @cached_property
     def frames_per_s(self) -> float:
-        """How many small frames a second a sender here may offer, so that neither machine nor link is overrun: a fifth of what
+        """How many small frames a second a sender here may offer, so that neither machine nor link is overrun: a tenth of what
         the cable carries in full frames, at most 20,000."""
-        return min(20_000.0, self.cable_bps / 12_000 / 5)
+        return min(20_000.0, self.cable_bps / 12_000 / 10)

@@ -34,6 +34,14 @@ def every(apart_ns: float, times: int, act: Callable[[], object], first_ns: floa
         yield round(first_ns + turn * apart_ns), act
 
 
+def steady(apart_ns: float, times: int, act: Callable[[], object], first_ns: float = 0) -> Iterator[Event]:
+    """As `every`, but what was late is not caught up with: a burst would overrun the machine rather than the link."""
+    begin, at = time.monotonic_ns(), first_ns
+    for _ in range(times):
+        yield round(at), act
+        at = max(at + apart_ns, time.monotonic_ns() - begin)  # it goes on when the act is done
+
+
 def play(sources: Sequence[Source], *scripts: Iterable[Event], tail_s: float, done: Callable[[], bool] | None = None) -> int:
     """Do everything at its moment, then wait for what arrives until `done`, at most `tail_s`; returns the beginning, as
     CLOCK_MONOTONIC nanoseconds. What is late is done at once, in order."""

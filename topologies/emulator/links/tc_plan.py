@@ -89,8 +89,9 @@ def path_lines(number: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """One direction in the words of `tc`, place by place."""
+    """One direction in the words of `tc`, place by place. `rate_bps` is what they say, infinite without a rate."""
 
+    rate_bps: float
     gate: str
     bucket: str
     fifo: str
@@ -103,7 +104,7 @@ def plan(way: Direction, ground: Ground, *, apart: bool) -> Plan:
     """`apart`: see `needs_apart`."""
     rate = f"{way.rate_bps}bit" if way.rate_bps else _ORDERING_RATE
     bucket = f"rate {rate} burst {burst_bytes(way, ground)}b" if way.rate_bps else _OPEN
-    return Plan("pipe" if way.up else "drop", bucket, "pfifo" if way.queue_bytes is None else "bfifo",
+    return Plan(way.rate_bps or math.inf, "pipe" if way.up else "drop", bucket, "pfifo" if way.queue_bytes is None else "bfifo",
                 fifo_limit(way, ground), f"rate {rate if apart else _ORDERING_RATE}",
                 _wire(way, _ORDERING_RATE if apart else rate))  # fmt: skip
 
@@ -150,6 +151,8 @@ class Step(NamedTuple):
 def change_steps(at: Places, old: Plan, new: Plan, old_seed: str = "", seed: str = "") -> list[Step]:
     """What turns one plan into another, of what differs only.
 
+    Lines follow each other by a fraction of a millisecond, so whoever spaces frames is never slower than what is before it: a
+    rising rate begins at the wire, a falling one at the queue. Else what passes in between leaves at the lower rate.
     A change of the bucket fills it (the rest of its kernel state is kept): up to one burst more than the queue's length may
     wait until the queue is next empty. A change of the wire forgets the state of Gilbert-Elliott loss.
     """
@@ -162,6 +165,8 @@ def change_steps(at: Places, old: Plan, new: Plan, old_seed: str = "", seed: str
         steps.append(Step(f"qdisc change {_line(at, new)}", f"qdisc change {_line(at, old)}"))
     if old.wire != new.wire:
         steps.append(Step(f"qdisc change {_wire_at(at, new, seed)}", f"qdisc change {_wire_at(at, old, old_seed)}"))
+    if new.rate_bps > old.rate_bps:
+        steps.reverse()
     if old.gate == new.gate:
         return steps
     gate = Step(_gate(at, new), _gate(at, old))
