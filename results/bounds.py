@@ -14,6 +14,8 @@ from results.links import Asked, Link, Rtt, Seen
 
 RTT_TOLERANCE_MS, RTT_TOLERANCE, RATE_TOLERANCE, QUEUE_TOLERANCE = 0.5, 0.01, 0.05, 0.10
 QUEUE_CLOCK_S = 0.0003
+SLACK_MS = 3.0
+"""In place of that where processors were emulated."""
 LATE_MS, LATE = 1.0, 0.01
 MOST_STEAL = 0.05
 HEADER_BYTES, ECHO_BYTES = 14, 50
@@ -53,7 +55,8 @@ def rtt(link: Link, seen: Rtt) -> Bound | None:
     jitters = [_jitter(asked) for asked in ways]
     middle = link.rtt_ms + sum(ECHO_BYTES * 8e3 / rate for rate in link.rates_bps if rate) + sum(mean for mean, _ in jitters)
     spread = math.hypot(*(deviation for _, deviation in jitters))
-    allowed = max(RTT_TOLERANCE_MS, RTT_TOLERANCE * link.rtt_ms) + 5 * spread / math.sqrt(max(1.0, seen.samples or 0.0))
+    base = max(RTT_TOLERANCE_MS, RTT_TOLERANCE * link.rtt_ms, link.slack_ms)
+    allowed = base + 5 * spread / math.sqrt(max(1.0, seen.samples or 0.0))
     return Bound(middle - allowed, middle + allowed)
 
 
@@ -66,13 +69,14 @@ def rate(asked: Asked, seen: Seen) -> Bound | None:
     return Bound(asked.rate_bps * (1 - RATE_TOLERANCE), asked.rate_bps * (1 + RATE_TOLERANCE))
 
 
-def queue(asked: Asked, mtu: int) -> Bound | None:
+def queue(asked: Asked, link: Link) -> Bound | None:
     """The ceiling of the queue in bytes: within 10 %, a frame, and what 0.3 ms of the machine's own delays look like."""
-    frame = mtu + HEADER_BYTES
+    frame = link.mtu + HEADER_BYTES
     room = asked.queue_bytes if asked.queue_packets is None else asked.queue_packets * frame
     if room is None or asked.rate_bps is None or asked.codel:
         return None
-    allowed = QUEUE_TOLERANCE * room + frame + QUEUE_CLOCK_S * asked.rate_bps / 8
+    clock_s = max(QUEUE_CLOCK_S, SLACK_MS / 1e3 if link.slack_ms else 0.0)
+    allowed = QUEUE_TOLERANCE * room + frame + clock_s * asked.rate_bps / 8
     return Bound(max(0.0, room - allowed), room + allowed)
 
 
@@ -86,7 +90,7 @@ def loss(asked: Asked) -> float | None:
 
 def lateness(link: Link) -> Bound:
     """The 99th percentile in ms of release minus due."""
-    return Bound(None, max(LATE_MS, LATE * link.rtt_ms))
+    return Bound(None, max(LATE_MS, LATE * link.rtt_ms, link.slack_ms))
 
 
 def _jitter(asked: Asked) -> tuple[float, float]:

@@ -103,7 +103,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Link:
-    """One link. `queue_rule` and `segments` say by which rule the queue and the largest packets were chosen."""
+    """One link. `queue_rule` and `segments` say by which rule the queue and the largest packets were chosen. `slack_ms` is how
+    far its times may be off on this machine where that is more than elsewhere: its processors were emulated."""
 
     name: str
     backend: str
@@ -119,6 +120,7 @@ class Link:
     ok: bool
     reasons: tuple[str, ...]
     attempts: float | None
+    slack_ms: float = 0.0
 
     @property
     def a(self) -> str:
@@ -183,6 +185,7 @@ def _link(raw: object, at: str) -> Link:
         ok=found["ok"] is True,
         reasons=tuple(map(str, found["reasons"])),
         attempts=number(found, "attempts", at),
+        slack_ms=number(found, "slack_ms", at) or 0.0,
     )
 
 

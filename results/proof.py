@@ -101,7 +101,7 @@ def _rate_row(way: Way, accepted: bool) -> Row:
 
 
 def _queue_row(link: Link, way: Way) -> Row:
-    allowed = bounds.queue(way.asked, link.mtu)
+    allowed = bounds.queue(way.asked, link)
     known = [one.queue_bytes for one in (way.before, way.after) if one and one.queue_bytes is not None]
     judged = _within([(value, allowed) for value in known] if allowed else [], "_bytes", accepted=True)
     return Row("queue ceiling", queue(way.asked), (_ceiling(way.before), _ceiling(way.after)), judged=judged)

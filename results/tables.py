@@ -12,7 +12,7 @@ from results.judge import ClaimResult, Verdict, band
 from results.rundir import Run
 from results.statistics import estimate
 from results.wording import interval, show, with_interval
-from units import show_bytes
+from units import show_bytes, show_ms
 
 PROOF = ("steal_fraction", "pressure_fraction", "pressure_source", "captured_packets", "capture_drops")
 """What the manifest says of the machine during the run."""
@@ -106,6 +106,8 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
         said.append(f"The round-trip time of {', '.join(estimated)} is estimated from the distance, not published.")
     said += [f"The handshakes of {many} trials were not held against their path: {why}."
              for why, many in sorted(run.unchecked.items())]  # fmt: skip
+    if slack_ms := max((link.slack_ms for link in run.links), default=0.0):
+        said.append(f"The processors were emulated: times of the links were allowed to be off by up to {show_ms(slack_ms)}.")
     steal = (raw.get("machine") or {}).get("steal_fraction")
     if isinstance(steal, (int, float)) and steal > 0.01:
         said.append(f"The machine was given to others for {steal:.1%} of the time (steal).")

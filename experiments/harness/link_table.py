@@ -31,8 +31,10 @@ def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
     wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]] + [f"  {one}" for one in more]
     if wrong:
         return "\n".join([*lines, "", "invalid:", *wrong])
-    said = "every link is within its tolerance (RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %)"
-    return "\n".join([*lines, said])
+    slack_ms = max((row["slack_ms"] for row in shaped), default=0.0)
+    emulated = f"; emulated processors: times up to {show_ms(slack_ms)}" if slack_ms else ""
+    said = f"RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %{emulated}"
+    return "\n".join([*lines, f"every link is within its tolerance ({said})"])
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -106,7 +106,7 @@ def _handshake(lab: Lab, client: str, row: dict[str, Any], clocks_ns: int) -> tu
     due = world.handshake(client, server, specs)
     if isinstance(due, str):
         return "", due
-    return watch.handshake(*due, float(row["cap_connect_ms"])), ""
+    return watch.handshake(*due, float(row["cap_connect_ms"]), lab.tolerance), ""
 
 
 def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def seen(**more):
 
 def link(name="a-b", there=None, there_seen=None, **more):
     row = {
-        "name": name, "backend": "relay", "estimate": False, "ok": True, "reasons": [], "attempts": 1,
+        "name": name, "backend": "relay", "estimate": False, "ok": True, "reasons": [], "attempts": 1, "slack_ms": 0.0,
         "specified": {"rtt_ms": 80.0, "a_to_b": there or way(), "b_to_a": way(), "queue_rule": "given",
                       "segments": "packets of at most the MTU"},
         "before": {"rtt_ms": {"min": 80.1, "median": 80.2, "p99": 80.9, "samples": 16, "sent": 16},
@@ -65,3 +65,8 @@ def test_echoes_that_never_came_back_and_reasons_are_said():
     text = said(row)
     assert "16 of 16 echoes" in text
     assert text.endswith("invalid:\n  a-b: RTT: none of 16 echoes came back")
+
+
+def test_what_emulated_processors_are_allowed_is_said():
+    assert "emulated" not in said(link())
+    assert "emulated processors: times up to 3.2 ms)" in said(link(slack_ms=3.2)).splitlines()[-1]

@@ -25,6 +25,7 @@ from topologies.emulator.links.probe.compare import compare
 from topologies.emulator.links.probe.level import due
 from topologies.emulator.links.probe.model import Measured, Rtt, Way
 from topologies.emulator.links.spec import LinkSpec, symmetric
+from topologies.emulator.links.tolerance import EMULATED, REAL, Tolerance
 
 
 def test_a_share_says_how_much_of_the_bound_is_used() -> None:
@@ -54,10 +55,11 @@ def _measured(spec: LinkSpec, more_ms: float = 0.0, **more: Any) -> Measured:
     return Measured(Rtt(ms, ms, ms, 16, 16, ms), _seen(spec, **more), _seen(spec, **more))
 
 
-def _link(spec: LinkSpec, measured: Measured) -> Link:
-    reasons = compare(spec, measured)
+def _link(spec: LinkSpec, measured: Measured, tolerance: Tolerance = REAL) -> Link:
+    reasons = compare(spec, measured, tolerance)
     row = {"name": "a-b", "a": "a", "b": "b", "backend": "relay", "specified": {"rtt_ms": spec.rtt_ms, **spec.as_dict()},
-           "before": measured.as_dict(), "ok": not reasons, "reasons": reasons}  # fmt: skip
+           "before": measured.as_dict(), "ok": not reasons, "reasons": reasons,
+           "slack_ms": tolerance.of_time(0.0, spec.rtt_ms)}  # fmt: skip
     return parse({"links": [row]})[0]
 
 
@@ -83,10 +85,11 @@ CASES = [(name, what) for name in SPECS for what in ("rtt", "rate", "queue")
 @pytest.mark.parametrize(("name", "what"), CASES)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.97, 1.03, 3.0])
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_report_and_the_run_judge_alike(name: str, what: str, share: float, sign: int) -> None:
+@pytest.mark.parametrize("tolerance", [REAL, EMULATED])
+def test_a_report_and_the_run_judge_alike(name: str, what: str, share: float, sign: int, tolerance: Tolerance) -> None:
     """Off by a share of what the report allows: the run must refuse it exactly where the report says `outside`."""
     spec = SPECS[name]
-    sound = _link(spec, _measured(spec))
+    sound = _link(spec, _measured(spec), tolerance)
     way = sound.ways[0]
     assert sound.rtt_before is not None
     assert way.before is not None
@@ -100,11 +103,11 @@ def test_a_report_and_the_run_judge_alike(name: str, what: str, share: float, si
         assert allowed is not None
         measured = _measured(spec, rate_bps=(spec.a_to_b.rate_bps or 0) * (1 + off * bounds.RATE_TOLERANCE))
     else:
-        allowed = bounds.queue(way.asked, spec.mtu)
+        allowed = bounds.queue(way.asked, sound)
         assert allowed is not None
         room = spec.a_to_b.room_bytes(spec.mtu)
         measured = _measured(spec, queue_bytes=max(0, round(room + off * ((allowed.high or 0) - room))))
-    link = _link(spec, measured)
+    link = _link(spec, measured, tolerance)
     # What of a small queue is below zero cannot be measured, and is no contradiction.
     assert ("outside" in _words(link, accepted=link.ok)) == (not link.ok)
     assert link.ok == (share < 1) or what == "queue"
@@ -142,7 +145,9 @@ def test_where_the_rule_is_longer_the_word_of_the_run_stands() -> None:
 
 def test_the_tolerances_are_those_of_the_run() -> None:
     spec = symmetric(345.0, 10**8)
-    assert bounds.lateness(_link(spec, _measured(spec))).high == watch.most_lateness_ms(spec)
+    for tolerance in (REAL, EMULATED):
+        assert bounds.lateness(_link(spec, _measured(spec), tolerance)).high == watch.most_lateness_ms(spec, tolerance)
+    assert EMULATED.ms == bounds.SLACK_MS
     assert bounds.MOST_STEAL == machine.MOST_STEAL
 
 

@@ -5,6 +5,7 @@ import pytest
 from topologies.emulator import watch
 from topologies.emulator.links.backend import DirectionCounters, Stretch
 from topologies.emulator.links.spec import symmetric
+from topologies.emulator.links.tolerance import EMULATED
 
 
 def counters(**changed):
@@ -63,6 +64,13 @@ def test_no_packet_may_be_very_late_and_the_links_may_not_stand_still():
 @pytest.mark.parametrize(("seen_ms", "fine"), [(150.3, True), (151.4, True), (148.4, False), (166.0, False)])
 def test_a_handshake_on_an_idle_path_takes_the_paths_time(seen_ms, fine):
     assert (watch.handshake(150.01, 0.0, seen_ms) == "") is fine
+
+
+def test_emulated_processors_are_allowed_more():
+    assert watch.handshake(150.0, 0.0, 155.0, EMULATED) == ""
+    assert "6 ms either way" in watch.handshake(150.0, 0.0, 157.0, EMULATED)
+    assert watch.too_late(SPECS, late("ocean", 2.9), EMULATED) == []
+    assert watch.too_late(SPECS, late("ocean", 12.0), EMULATED) != []
 
 
 def test_jitter_is_allowed_for_in_a_handshake():

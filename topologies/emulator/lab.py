@@ -21,6 +21,7 @@ from topologies.emulator.links import netlink, probe
 from topologies.emulator.links.backend import Backend, BackendError, Counters, UnsupportedError
 from topologies.emulator.links.choice import choose
 from topologies.emulator.links.netns import entered
+from topologies.emulator.links.tolerance import of_this_machine
 from topologies.emulator.live import Live
 from topologies.emulator.mininet_link import LonghaulLink
 from topologies.emulator.plan import NodeError
@@ -39,6 +40,7 @@ class Lab:
             raise UnsupportedError(f"could not build a lab: {', '.join(missing)} not found; run: sudo ./provision.sh")
         self.topology = topology
         self.specs = topology.specs
+        self.tolerance = of_this_machine()
         self.links: Backend = choose(link, seed_demanded=topology.seed_demanded, specs=topology.states())
         self.live = Live(topology, self.links)
         self._probed: Counters = {}
@@ -78,7 +80,7 @@ class Lab:
             for number, link in enumerate(self.topology.links_info)
         ]  # fmt: skip
         try:
-            verified = probe.verify(targets)
+            verified = probe.verify(targets, self.tolerance)
         except OSError as error:
             raise BackendError(f"could not measure the links: {error}; run `longhaul doctor`") from error
         rows = []
@@ -92,6 +94,7 @@ class Lab:
                               "schedule": self.topology.schedule_texts(link.name)},
                 "before": found.measured.as_dict(), "during": None, "ok": not found.reasons,
                 "reasons": list(found.reasons), "attempts": found.attempts,
+                "slack_ms": self.tolerance.of_time(0.0, link.spec.rtt_ms),
             })  # fmt: skip
         return {"backend": self.links.name, "how": self.links.describe(), "links": rows}
 
@@ -111,7 +114,7 @@ class Lab:
                 found = {way: count.since(before[way]) if way in before else count
                          for way, count in counters[row["name"]].items()}  # fmt: skip
                 row["during"] = {way: count.as_dict() | watch.lateness_ms(count) for way, count in found.items()}
-                row["reasons"] += watch.distrust(self.specs[row["name"]], found)
+                row["reasons"] += watch.distrust(self.specs[row["name"]], found, self.tolerance)
                 row["ok"] = not row["reasons"]
 
     @contextmanager
@@ -122,7 +125,7 @@ class Lab:
         self.links.draw_anew(draws)
         self.links.watch(True)
         yield late
-        late += watch.too_late(self.specs, self.links.watch(False))
+        late += watch.too_late(self.specs, self.links.watch(False), self.tolerance)
 
     def settings(self) -> dict[str, str]:
         """What somebody could change in the nodes while a run goes on: interfaces with MTU, queue and state, and sysctls."""

@@ -10,20 +10,21 @@ from typing import Any
 
 from topologies.emulator.links.backend import DirectionCounters, Stretch
 from topologies.emulator.links.spec import LinkSpec
+from topologies.emulator.links.tolerance import REAL, Tolerance
 
 WORST = 5
 """No packet may be later than so many times what one in a hundred may be."""
 
 
-def most_lateness_ms(spec: LinkSpec) -> float:
+def most_lateness_ms(spec: LinkSpec, tolerance: Tolerance = REAL) -> float:
     """The 99th percentile of lateness (time of release minus time due) above which a link is not trusted."""
-    return max(1.0, 0.01 * spec.rtt_ms)
+    return tolerance.of_time(max(1.0, 0.01 * spec.rtt_ms), spec.rtt_ms)
 
 
-def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters]) -> list[str]:
+def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters], tolerance: Tolerance = REAL) -> list[str]:
     """Why the link was not as specified while packets ran over it, over the whole run; empty when it was."""
     reasons = []
-    most_ms = most_lateness_ms(spec)
+    most_ms = most_lateness_ms(spec, tolerance)
     for way, count in counters.items():
         if count.unexplained:
             reasons.append(f"{way}: {abs(count.unexplained)} packets are missing from the balance of what was offered, "
@@ -39,7 +40,7 @@ def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters]) -> list[
     return reasons
 
 
-def too_late(specs: Mapping[str, LinkSpec], stretch: Stretch) -> list[str]:
+def too_late(specs: Mapping[str, LinkSpec], stretch: Stretch, tolerance: Tolerance = REAL) -> list[str]:
     """Why a stretch of time does not count; empty when every link was punctual.
 
     One packet in a hundred may be late by `most_lateness_ms`, none by five times that, and the backend may not have stood
@@ -47,7 +48,7 @@ def too_late(specs: Mapping[str, LinkSpec], stretch: Stretch) -> list[str]:
     """
     reasons = []
     for name, ways in stretch.late_ns.items():
-        most_ms = most_lateness_ms(specs[name])
+        most_ms = most_lateness_ms(specs[name], tolerance)
         for way, (p99_ns, max_ns) in ways.items():
             if p99_ns / 1e6 > most_ms:
                 reasons.append(f"link {name}: {way}: one packet in a hundred was {p99_ns / 1e6:.3g} ms late or more where "
@@ -56,20 +57,20 @@ def too_late(specs: Mapping[str, LinkSpec], stretch: Stretch) -> list[str]:
                 reasons.append(f"link {name}: {way}: a packet was {max_ns / 1e6:.3g} ms late where {WORST * most_ms:.3g} ms is "
                                "the most for any: the machine was too busy")  # fmt: skip
     stall_ms = (stretch.stall_ns or 0) / 1e6
-    shortest_ms = min((WORST * most_lateness_ms(specs[name]) for name in stretch.late_ns), default=WORST)
+    shortest_ms = min((WORST * most_lateness_ms(specs[name], tolerance) for name in stretch.late_ns), default=WORST)
     if stall_ms > shortest_ms and not reasons:
         reasons.append(f"the links stood still for {stall_ms:.3g} ms where {shortest_ms:.3g} ms is the most: the machine was "
                        "too busy")  # fmt: skip
     return reasons
 
 
-def handshake(rtt_ms: float, chance_ms: float, seen_ms: float) -> str:
+def handshake(rtt_ms: float, chance_ms: float, seen_ms: float, tolerance: Tolerance = REAL) -> str:
     """Why a handshake on an idle path does not have the path's time; empty when it does.
 
     It must be `rtt_ms` (specified, with the serialisation of its two packets) within 1 ms or 1 %, and `chance_ms` of
     jitter. It is read off the packets: no link's own word is taken.
     """
-    allowed_ms = max(1.0, 0.01 * rtt_ms) + chance_ms
+    allowed_ms = tolerance.of_time(max(1.0, 0.01 * rtt_ms), rtt_ms) + chance_ms
     if abs(seen_ms - rtt_ms) <= allowed_ms:
         return ""
     return (f"the handshake took {seen_ms:.4g} ms on a path of {rtt_ms:.4g} ms, where {allowed_ms:.3g} ms either way is "

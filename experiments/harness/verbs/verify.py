@@ -16,11 +16,11 @@ from experiments.harness.progress import Progress
 from experiments.harness.status import HOLDS, INVALID, UNSUPPORTED, UsageError
 from topologies.emulator.conformance import suite
 from topologies.emulator.conformance import table as text
-from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
+from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.figure import OUTSIDE, Row
 from topologies.emulator.conformance.figure import UNSUPPORTED as UNSUPPORTED_ROW
-from topologies.emulator.conformance.machine import emulated
 from topologies.emulator.lab import Lab
+from topologies.emulator.links.tolerance import REAL, Tolerance, of_this_machine
 from topologies.emulator.setting import nearest
 from units import UnitError, fraction, milliseconds, show_ms
 
@@ -111,9 +111,9 @@ def _conformance(given: argparse.Namespace) -> int:
 
 def _tolerance(given: argparse.Namespace) -> tuple[Tolerance, str]:
     """What is allowed beside the goals, and why."""
-    usual, why = (EMULATED, "these processors are emulated") if emulated() else (Tolerance(), "the goals alone")
+    usual = of_this_machine()
     if given.tolerance_time is None and given.tolerance_rate is None:
-        return usual, why if usual == Tolerance() else f"{_words(usual)} beside the goals: {why}"
+        return usual, "the goals alone" if usual == REAL else f"{_words(usual)} beside the goals: these processors are emulated"
     try:
         asked = Tolerance(
             usual.ms if given.tolerance_time is None else milliseconds(given.tolerance_time),

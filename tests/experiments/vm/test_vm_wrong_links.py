@@ -10,10 +10,11 @@ import pytest
 
 from tests.labkit import in_sandbox
 from topologies.emulator.conformance import suite
-from topologies.emulator.conformance.bed import EMULATED, Bed
+from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.figure import INSIDE, OUTSIDE
 from topologies.emulator.links import netem, tc_plan
 from topologies.emulator.links.spec import ETHERNET_HEADER
+from topologies.emulator.links.tolerance import EMULATED
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 

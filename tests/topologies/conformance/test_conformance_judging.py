@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from topologies.emulator.conformance import chance, figure, suite, table
-from topologies.emulator.conformance.bed import EMULATED, Bed, Tolerance
+from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, UNSUPPORTED, Figure, around, count, ms, none
-from topologies.emulator.conformance.machine import is_emulated
 from topologies.emulator.links.backend import UnsupportedError
 from topologies.emulator.links.effects.effect import Fate
 from topologies.emulator.links.effects.gilbert_elliott import GilbertElliott
+from topologies.emulator.links.tolerance import EMULATED, REAL, is_emulated
 
 
 @given(st.integers(1, 200_000), st.floats(1e-5, 0.99))
@@ -88,11 +88,11 @@ def test_an_emulated_processor_is_known_by_its_name_or_by_the_lack_of_a_hypervis
 
 
 def test_a_tolerance_widens_goals_and_never_narrows_them():
-    assert Tolerance().of_time(0.15, 76) == 0.15
+    assert REAL.of_time(0.15, 76) == 0.15
     assert EMULATED.of_time(0.15, 76) == pytest.approx(3.04)
     assert EMULATED.of_time(0.15, 2) == 3.0
     assert EMULATED.of_time(5.0, 76) == 5.0
-    assert (Tolerance().of_rate(0.02), EMULATED.of_rate(0.02)) == (0.02, 0.04)
+    assert (REAL.of_rate(0.02), EMULATED.of_rate(0.02)) == (0.02, 0.04)
 
 
 class Scripted(Check):

@@ -17,6 +17,7 @@ from topologies.emulator.conformance.tcp import Transfer
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
+from topologies.emulator.links.tolerance import REAL, Tolerance
 from topologies.emulator.topology import Topology
 from units import show_bps
 
@@ -24,25 +25,6 @@ NAME = "link"
 _CABLE_S, _CABLES = 0.5, 3
 _HEADROOM = 3.0
 """A link costs a machine some three times what a plain cable does; one that carries less than that is no witness."""
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What is allowed beside the goals: nothing on real processors, more where those are emulated."""
-
-    ms: float = 0.0
-    share: float = 0.0
-
-    def of_time(self, goal_ms: float, due_ms: float) -> float:
-        """How far a time may be off."""
-        return max(goal_ms, self.ms, self.share * due_ms)
-
-    def of_rate(self, goal: float) -> float:
-        """How far a rate may be off, as a fraction."""
-        return max(goal, self.share)
-
-
-EMULATED = Tolerance(3.0, 0.04)
 
 
 class Pair(Topology):
@@ -93,9 +75,9 @@ class Link:
 class Bed:
     """Builds links, one after the other. `kinds` are the backends it had so far."""
 
-    def __init__(self, link: str = "auto", *, tolerance: Tolerance | None = None,
+    def __init__(self, link: str = "auto", *, tolerance: Tolerance = REAL,
                  distort: Callable[[LinkSpec], LinkSpec] = lambda spec: spec) -> None:  # fmt: skip
-        self.tolerance = tolerance or Tolerance()
+        self.tolerance = tolerance
         self.attempt = 1
         self.kinds: set[str] = set()
         self._link, self._distort = link, distort

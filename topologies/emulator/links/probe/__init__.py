@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..tolerance import REAL, Tolerance
 from .compare import compare
 from .model import Measured, Rtt, Target, Verified, Way
 from .ping import measure_rtts
@@ -32,14 +33,14 @@ def measure(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, M
     return {one.name: Measured(rtts[one.name], *ways[one.name]) for one in targets}
 
 
-def verify(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, Verified]:
+def verify(targets: Sequence[Target], tolerance: Tolerance = REAL, budget_bps: float = 200e6) -> dict[str, Verified]:
     """Measure and compare; links outside their tolerance are measured again, and the number of attempts is kept."""
     found: dict[str, Verified] = {}
     passes = {one.name: PASSES_AFTER_FAILURE - 1 for one in targets}
     left = list(targets)
     for attempt in range(1, ATTEMPTS + 1):
         for one, measured in zip(left, measure(left, budget_bps).values(), strict=True):
-            reasons = tuple(compare(one.spec, measured))
+            reasons = tuple(compare(one.spec, measured, tolerance))
             passes[one.name] = 0 if reasons else passes[one.name] + 1
             if reasons or passes[one.name] >= PASSES_AFTER_FAILURE or one.name not in found:
                 found[one.name] = Verified(measured, reasons, attempt)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from units import show_bps, show_bytes, show_ms
 
 from ..spec import ETHERNET_HEADER, Direction, LinkSpec
+from ..tolerance import REAL, Tolerance
 from .binomial import interval
 from .chances import chance, doubled, inflation, vanishes
 from .level import due
@@ -26,20 +27,21 @@ STRAY = 0.002
 GAPS_OVERTAKEN = 10
 
 
-def compare(spec: LinkSpec, measured: Measured) -> list[str]:
-    """Reasons in words, empty when the link is within tolerance."""
+def compare(spec: LinkSpec, measured: Measured, tolerance: Tolerance = REAL) -> list[str]:
+    """Reasons in words, empty when the link is within tolerance; `tolerance` is what the machine is allowed beside ours."""
     ways = (("a_to_b", spec.a_to_b, measured.a_to_b), ("b_to_a", spec.b_to_a, measured.b_to_a))
-    found = _rtt_reasons(spec, measured)
-    return found + [f"{name}: {text}" for name, way, seen in ways for text in way_reasons(way, seen, spec.mtu)]
+    found = _rtt_reasons(spec, measured, tolerance)
+    return found + [f"{name}: {text}" for name, way, seen in ways
+                    for text in way_reasons(way, seen, spec.mtu, tolerance)]  # fmt: skip
 
 
-def _rtt_reasons(spec: LinkSpec, measured: Measured) -> list[str]:
+def _rtt_reasons(spec: LinkSpec, measured: Measured, tolerance: Tolerance) -> list[str]:
     rtt, ways = measured.rtt_ms, (spec.a_to_b, spec.b_to_a)
     if not all(way.up for way in ways):
         return [f"RTT: {rtt.samples} echoes came back although the link is down"] if rtt.samples else []
     if rtt.level is None:
         return [f"RTT: none of {rtt.sent} echoes came back"]
-    found, wanted = [], due(spec, rtt.samples)
+    found, wanted = [], due(spec, rtt.samples, tolerance)
     if not -wanted.less_ms <= rtt.level - wanted.ms <= wanted.more_ms:
         allowed = (f"{show_ms(wanted.less_ms)} either way" if wanted.less_ms == wanted.more_ms else
                    f"{show_ms(wanted.less_ms)} less, {show_ms(wanted.more_ms)} more")  # fmt: skip
@@ -51,13 +53,14 @@ def _rtt_reasons(spec: LinkSpec, measured: Measured) -> list[str]:
     return found
 
 
-def way_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+def way_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance = REAL) -> list[str]:
     """Of one direction; see `compare`."""
     if seen.overflowed:
         return [f"the probe's own receive buffer overflowed ({seen.overflowed} frames); this is no measurement"]
     if not way.up:
         return [f"{seen.received} of {seen.sent} frames passed although the link is down"] if seen.received else []
-    return _loss_reasons(way, seen) + _order_reasons(way, seen) + _rate_reasons(way, seen, mtu) + _queue_reasons(way, seen, mtu)
+    return [*_loss_reasons(way, seen), *_order_reasons(way, seen), *_rate_reasons(way, seen, mtu, tolerance),
+            *_queue_reasons(way, seen, mtu, tolerance)]  # fmt: skip
 
 
 def _loss_reasons(way: Direction, seen: Way) -> list[str]:
@@ -90,14 +93,14 @@ def _order_reasons(way: Direction, seen: Way) -> list[str]:
     return found
 
 
-def _rate_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+def _rate_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance) -> list[str]:
     if way.nominal_bps is None:
         return []
     if seen.rate_bps is None:
         if seen.rate_note != HELD_UP if way.trace is not None else why_no_rate(way, mtu):
             return []
         return [f"the rate is unknown: too few of {seen.sent} frames arrived, or {HELD_UP}"]
-    most = RATE_TOLERANCE + jitter_bias(way)
+    most = tolerance.of_rate(RATE_TOLERANCE) + jitter_bias(way)
     if seen.sent_bps is not None:
         wanted_bps = min(way.nominal_bps, seen.sent_bps)
         return [] if seen.rate_bps >= (1 - most) * wanted_bps else [
@@ -110,11 +113,12 @@ def _rate_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
     return [f"rate {show_bps(seen.rate_bps)} where {show_bps(way.nominal_bps)} was specified (allowed: {most:.1%} either way)"]
 
 
-def _queue_reasons(way: Direction, seen: Way, mtu: int) -> list[str]:
+def _queue_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance) -> list[str]:
     if seen.queue_bytes is None or way.rate_bps is None:
         return []
     room = way.room_bytes(mtu)
-    most = QUEUE_TOLERANCE * room + mtu + ETHERNET_HEADER + QUEUE_CLOCK_S * way.rate_bps / 8
+    clock_s = max(QUEUE_CLOCK_S, tolerance.ms / 1e3)
+    most = QUEUE_TOLERANCE * room + mtu + ETHERNET_HEADER + clock_s * way.rate_bps / 8
     if abs(seen.queue_bytes - room) <= most:
         return []
     more = " or more" if seen.queue_bytes > room else ""

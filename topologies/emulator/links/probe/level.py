@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..spec import Direction, LinkSpec
+from ..tolerance import REAL, Tolerance
 from .chances import chance
 from .plan import ECHO_FRAME
 
@@ -48,10 +49,11 @@ def level(times_ms: Sequence[float], spec: LinkSpec) -> float | None:
     return (times_ms[(count - 1) // 2] + times_ms[count // 2]) / 2
 
 
-def due(spec: LinkSpec, samples: int) -> Due:
-    """For that many echoes that came back (at least one)."""
+def due(spec: LinkSpec, samples: int, tolerance: Tolerance = REAL) -> Due:
+    """For that many echoes that came back (at least one); `tolerance` is the machine's."""
     ways = (spec.a_to_b, spec.b_to_a)
-    base, whole, deviation = max(TOLERANCE_MS, TOLERANCE * spec.rtt_ms), _whole(spec), _deviation_ms(spec)
+    base = tolerance.of_time(max(TOLERANCE_MS, TOLERANCE * spec.rtt_ms), spec.rtt_ms)
+    whole, deviation = _whole(spec), _deviation_ms(spec)
     ms = spec.rtt_ms + serialisation_ms(spec)
     skipped = sum(way.delay_ms for way in ways if chance(way, "reorder"))
     furthest = sum(way.jitter_ms for way in ways)
