@@ -16,13 +16,14 @@ from .turn import turn
 
 __all__ = ["Measured", "Rtt", "Target", "Verified", "Way", "compare", "measure", "verify"]
 
+BUDGET_BPS = 200e6
 ATTEMPTS = 5
 PASSES_AFTER_FAILURE = 2
 """A shared machine disturbs a measurement now and then, so a failed one is repeated; but trying again until it fits
 would pass a wrong link some day, so what failed once must then be right twice in a row."""
 
 
-def measure(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, Measured]:
+def measure(targets: Sequence[Target], budget_bps: float = BUDGET_BPS) -> dict[str, Measured]:
     """Every link once, echoes first, then trains whose rates add up to at most `budget_bps` at any time.
 
     Raises OSError when a namespace or socket cannot be had.
@@ -33,9 +34,10 @@ def measure(targets: Sequence[Target], budget_bps: float = 200e6) -> dict[str, M
     return {one.name: Measured(rtts[one.name], *ways[one.name]) for one in targets}
 
 
-def verify(targets: Sequence[Target], tolerance: Tolerance = REAL, budget_bps: float = 200e6) -> dict[str, Verified]:
+def verify(targets: Sequence[Target], tolerance: Tolerance = REAL) -> dict[str, Verified]:
     """Measure and compare; links outside their tolerance are measured again, and the number of attempts is kept."""
     found: dict[str, Verified] = {}
+    budget_bps = BUDGET_BPS if tolerance == REAL else 0.0  # emulated processors carry one train at a time
     passes = {one.name: PASSES_AFTER_FAILURE - 1 for one in targets}
     left = list(targets)
     for attempt in range(1, ATTEMPTS + 1):
