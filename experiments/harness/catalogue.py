@@ -82,9 +82,12 @@ def _from_package(package: ModuleType, name: str, what: str) -> ModuleType:
     known = names(package)
     if file not in known:
         shown = [one.replace("_", "-") if what == "experiment" else one for one in known]
-        raise UsageError(
-            f"could not find {what} '{name}': there is no such file in {package.__name__}/; {nearest(name, shown)}"
-        )
+        advice = nearest(name, shown)
+        if what == "experiment" and file in names(topologies):
+            advice = f"it is a topology, for verify, exec and shell; experiments are {', '.join(shown)}"
+        elif what == "topology" and file in names(experiments):
+            advice = f"it is an experiment, for run; topologies are {', '.join(shown)}"
+        raise UsageError(f"could not find {what} '{name}': there is no such file in {package.__name__}/; {advice}")
     return importlib.import_module(f"{package.__name__}.{file}")
 
 

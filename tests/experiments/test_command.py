@@ -40,6 +40,8 @@ def test_the_help_lists_every_verb(capsys):
     (["rum", "edge-vs-origin"], "did you mean run"),
     (["run", "edge-vs-orgin"], "did you mean edge-vs-origin"),
     (["run", "missing.py"], "there is no such file"),
+    (["run", "two_hosts"], "it is a topology"),
+    (["verify", "edge-vs-origin"], "it is an experiment"),
     (["verify", "two_host"], "did you mean two_hosts"),
     (["verify", "two_hosts", "--set", "rtt"], "is not NAME=VALUE"),
     (["verify", "two_hosts", "--set", "rtt=76"], "has no unit"),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.harness.verbs.shell import Shell
+from tests.labkit import longhaul
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 
 
@@ -16,6 +17,14 @@ def shell(error, trouble=""):
     made.lab = SimpleNamespace(change=change, topology=SimpleNamespace(links_info=[]),
                                links=SimpleNamespace(alive=lambda: trouble))  # fmt: skip
     return made
+
+
+@pytest.mark.lab
+def test_a_script_with_a_line_that_is_refused_fails_and_its_other_lines_are_run():
+    done = longhaul("shell", "two_hosts", input="link client nowhere down\nclient echo one\nclint echo two\n", check=1)
+    assert done.stdout.split() == ["one"]
+    assert [line.split(":")[0] for line in done.stderr.splitlines() if "could not" in line] == ["longhaul"] * 2
+    assert "could not run 'clint': it is neither a command nor a node; nodes: client server" in done.stderr
 
 
 @pytest.mark.parametrize("error", [

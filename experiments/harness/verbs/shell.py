@@ -11,7 +11,7 @@ from mininet.cli import CLI
 from mininet.log import lg, setLogLevel
 
 from experiments.harness import labs, options
-from experiments.harness.status import INTERRUPTED
+from experiments.harness.status import FAILS, HOLDS, INTERRUPTED
 from topologies.emulator.lab import Lab
 from topologies.emulator.links import change
 from topologies.emulator.links.backend import BackendError, UnsupportedError
@@ -26,6 +26,7 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
     prompt = "longhaul> "
     identchars = string.ascii_letters + string.digits + "_.-"
     terminated = False
+    refused = False
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -46,11 +47,23 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
             else:
                 print("\n".join(self.lab.live.words(which)), flush=True)
         except (LinkError, UnsupportedError) as error:
-            print(f"longhaul: {error}", file=sys.stderr)
+            self._refuse(error)
         except BackendError as error:
             if self.lab.links.alive():  # without its links the lab is over
                 raise
-            print(f"longhaul: {error}", file=sys.stderr)
+            self._refuse(error)
+
+    def default(self, line: str) -> None:
+        """A command in a node, `NODE COMMAND`; what begins with no node is refused."""
+        words = line.split()
+        if words and words[0] not in self.mn and words[0] != "EOF":
+            self._refuse(f"could not run '{words[0]}': it is neither a command nor a node; nodes: {' '.join(self.mn.keys())}")
+        else:
+            super().default(line)
+
+    def _refuse(self, why: object) -> None:
+        self.refused = True
+        print(f"longhaul: {why}", file=sys.stderr)
 
     def cmdloop(self, intro: str | None = None) -> None:
         """Until the user leaves; Mininet goes on after Ctrl-C, and would after SIGTERM too."""
@@ -87,7 +100,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(given: argparse.Namespace) -> int:
-    """0 when the shell was left, 130 when it was ended by SIGTERM."""
+    """0 when the shell was left, 1 when a line of a script was refused, 130 when it was ended by SIGTERM."""
 
     def use(lab: Lab) -> int:
         setLogLevel("output")  # what commands print, without Mininet's notes on itself
@@ -96,7 +109,10 @@ def main(given: argparse.Namespace) -> int:
         if sys.stdin.isatty():
             print(f"nodes: {' '.join(lab.net.keys())}\nhelp: commands; NODE COMMAND: run it there; exit: leave")
         with labs.scheduled(lab):
-            return INTERRUPTED if Shell(lab).terminated else 0
+            shell = Shell(lab)
+        if shell.terminated:
+            return INTERRUPTED
+        return FAILS if shell.refused and not sys.stdin.isatty() else HOLDS
 
     return labs.inside(labs.topology(given), given.link, use)
 
