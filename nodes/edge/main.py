@@ -27,7 +27,7 @@ DEFAULT_RULES = Path(__file__).parent / "default_rules.toml"
 DESCRIPTION = """\
 A reverse proxy with a cache of files on an SSD, by the rules of RFC 9110, 9111 and 9112.
 The routing rules say which origin serves what and what is cached; nodes/edge/default_rules.toml is the one to copy.
-They are read again on SIGHUP, without dropping a request; rules that are wrong then are told and not taken.
+They are read again on SIGHUP, without dropping a request, and a line on stderr says so; wrong rules are told and not taken.
 
 """ + "\n".join((control.__doc__ or "").splitlines())
 
@@ -89,7 +89,7 @@ def _rules(options: argparse.Namespace) -> Rules:
 
 
 def _reread(options: argparse.Namespace, old: Rules) -> Rules:
-    """The rules of the file as it is now; the old ones, and a line on stderr, when it is wrong or cannot be read."""
+    """The rules of the file as it is now; the old ones when it is wrong or cannot be read. A line on stderr says which."""
     try:
         new, wrong = reload(old, _text(options.rules), options.origin)
     except Failure as failure:
@@ -97,6 +97,9 @@ def _reread(options: argparse.Namespace, old: Rules) -> Rules:
         return old
     if wrong:
         print(f"longhaul: could not read the rules {options.rules}: {wrong}; the old rules hold", file=sys.stderr)
+    else:
+        count = len(new.routes)
+        print(f"longhaul: read the rules {options.rules} again; {count} route{'' if count == 1 else 's'}", file=sys.stderr)
     return new
 
 

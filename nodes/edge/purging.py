@@ -33,7 +33,7 @@ class Purging:
     def invalidate(self, request: Request, response: Response) -> None:
         """After an unsafe request: RFC 9111, section 4.4, and RFC 9875, section 3."""
         for target in invalidation.targets(request.method, request.uri, response.status, response.fields):
-            self._uri(target, request, set())
+            self._uri(target, request)
         origin = origin_of(request.uri)
         if origin is not None:
             for group in invalidation.groups(request.method, response.fields):
@@ -44,7 +44,7 @@ class Purging:
         target = normalised(text)
         if target is None:
             raise PurgeError(f"'{text}' is not a URL; write for example http://www.example/a.html")
-        return self._uri(target, None, self._starts(target))
+        return self._uri(target, None)
 
     def prefix(self, text: str) -> int:
         """Everything whose URI begins so; gives how many were in memory. Raises PurgeError."""
@@ -69,7 +69,8 @@ class Purging:
         self._fetching.uncacheable.clear()
         return self._store.clear()
 
-    def _uri(self, target: str, like: Request | None, starts: set[str]) -> int:
+    def _uri(self, target: str, like: Request | None) -> int:
+        starts = self._starts(target)
         count = self._store.purge_uri(target, starts)
         # A key may leave out the host or parts of the query: what another spelling of the URI has put there goes too.
         primary = self._primary(target, like)

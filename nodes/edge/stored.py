@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from nodes.http.message import Fields
 
+FIXED_BYTES = 600
+"""Of one variant in memory, and of one field 120: what Python needs besides the text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -56,3 +59,10 @@ class Stored:
                 return False
             end += part.length
         return self.size_bytes == end
+
+    @property
+    def weight_bytes(self) -> int:
+        """The memory that it takes, about: its texts, and what Python adds to each."""
+        text = len(self.key) + len(self.primary) + len(self.uri) + len(self.reason)
+        pairs = (*self.fields, *self.vary)
+        return FIXED_BYTES + text + sum(120 + len(name) + len(value) for name, value in pairs) + 150 * len(self.parts)

@@ -17,6 +17,9 @@ from nodes.http.message import Fields
 REMEMBERED = 8192
 """Stored responses whose facts are kept; beyond it all are forgotten and worked out again as they are used."""
 
+REMEMBERED_BYTES = 24 * 1024 * 1024
+"""Likewise by the `weight_bytes` of all of them, because they are held too: 3 KiB each, which a usual dozen of fields needs."""
+
 _STRICT = ("must-revalidate", "proxy-revalidate", "s-maxage")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 
@@ -71,16 +74,31 @@ def vary_names(response: Fields) -> tuple[str, ...] | None:
     return None if any(name == "*" or not _NAME.fullmatch(name) for name in names) else tuple(names)
 
 
-_known: dict[int, tuple[Stored, Facts]] = {}
+class Remembered:
+    """Facts by the very object they are of; it is a value, so they cannot change."""
+
+    def __init__(self, most: int = REMEMBERED, most_bytes: int = REMEMBERED_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._known: dict[int, tuple[Stored, Facts]] = {}
+        self.weight_bytes = 0
+        """Of the objects that are held."""
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def facts(self, stored: Stored) -> Facts:
+        """The facts, from memory when this object was asked about before."""
+        known = self._known.get(id(stored))
+        if known is not None:
+            return known[1]
+        weight = stored.weight_bytes
+        if len(self._known) >= self._most or self.weight_bytes + weight > self._most_bytes:
+            self._known.clear()
+            self.weight_bytes = 0
+        facts = work_out(stored)
+        self._known[id(stored)] = (stored, facts)  # holding the object keeps its id from being given to another
+        self.weight_bytes += weight
+        return facts
 
 
-def facts_of(stored: Stored) -> Facts:
-    """The facts, from memory when this very object was asked about before (it is a value, so they cannot change)."""
-    known = _known.get(id(stored))
-    if known is not None:
-        return known[1]
-    if len(_known) >= REMEMBERED:
-        _known.clear()
-    facts = work_out(stored)
-    _known[id(stored)] = (stored, facts)  # holding the object keeps its id from being given to another
-    return facts
+facts_of = Remembered().facts

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from nodes.edge.routing.normal_path import normal_path
 from nodes.edge.routing.table import Table
-from nodes.http.message import Fields
+from nodes.http.message import HOP_BY_HOP, Fields
 
 KEYS = ("host", "method", "prefix", "exact", "glob", "regex", "header", "client")
 _PATHS = ("prefix", "exact", "glob", "regex")
@@ -126,6 +126,8 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 def _header(headers: Table, name: str) -> Test:
     if not _TOKEN.fullmatch(name):
         headers.wrong(name, name, "the name of a header field")
+    if name.lower() in HOP_BY_HOP:
+        headers.wrong(name, name, "a field that the origin sees, which those of one connection are not")
     wanted = headers.table(name)
     assert wanted is not None
     wanted.only("present", "equals", "matches")

@@ -1,4 +1,4 @@
-"""On which line of a TOML text a key stands, because the parser of the standard library does not tell.
+"""On which line of a TOML text a key or a mistake stands; of keys the parser of the standard library does not tell it.
 
 It finds keys that are known to be there; it does not parse TOML.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+_AT = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _ROUTE = re.compile(r"\s*\[\[\s*[\"']?route[\"']?\s*\]\]")
 
 
@@ -42,3 +43,14 @@ class Lines:
             if match:
                 return number, match.end()
         return None
+
+
+def syntax_error(told: str, text: str) -> str:
+    """What tomllib says of a text that is not TOML, with the line in front as in every other error."""
+    found = _AT.fullmatch(told)
+    if found is None:
+        return told
+    cause = found[1][:1].lower() + found[1][1:]
+    if found[2] is None:
+        return f"line {max(len(text.splitlines()), 1)}: {cause}, and the file ends"
+    return f"line {found[2]}: {cause}, at column {found[3]}"

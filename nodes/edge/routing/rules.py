@@ -16,7 +16,7 @@ from nodes.edge.routing.cache_key import KeyRule, key_rule
 from nodes.edge.routing.conditions import Asked, Test
 from nodes.edge.routing.edits import Edits, edits
 from nodes.edge.routing.freshness import FreshnessRule, freshness_rule
-from nodes.edge.routing.lines import Lines
+from nodes.edge.routing.lines import Lines, syntax_error
 from nodes.edge.routing.normal_path import normal_path
 from nodes.edge.routing.origin import Origin, origin, origins
 from nodes.edge.routing.redirect import Redirect, redirect
@@ -75,16 +75,19 @@ class Route:
 class Rules:
     """Routes in order. `by_client` tells whether any of them looks at the client's address."""
 
-    def __init__(self, routes: list[tuple[tuple[Test, ...], Route]], by_host: bool = True) -> None:
+    def __init__(self, routes: list[tuple[tuple[Test, ...], Route]], by_host: bool = True, by_header: bool = True) -> None:
         self._by_host = by_host
         self.routes = [route for _, route in routes]
         self.by_client = any(route.by_client for route in self.routes)
+        self._by_header = by_header
         self._tried = [(tests[0] if tests else _always, tests[1:], route) for tests, route in routes]
 
     def route(self, request: Request) -> Route | None:
         """The first route that matches."""
         host = _PORT.sub("", request.authority).lower() if self._by_host else ""
-        asked = Asked(request.method, host, normal_path(request.path), request.fields, request.client)
+        # What `Connection` hides from the origin decides nothing: else one client could fill what all others are given.
+        fields = end_to_end(request.fields) if self._by_header else request.fields
+        asked = Asked(request.method, host, normal_path(request.path), fields, request.client)
         for first, more, route in self._tried:
             if first(asked):
                 for test in more:
@@ -118,7 +121,7 @@ def parse(text: str, default: Origin | None) -> Rules:
     try:
         given: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(str(error)) from error
+        raise RulesError(syntax_error(str(error), text)) from error
     whole = Table(Lines(text), given)
     whole.only("origins", "route")
     known = origins(whole.table("origins"), default)
@@ -129,7 +132,7 @@ def parse(text: str, default: Origin | None) -> Rules:
     for number, values_ in enumerate(tables):
         by_client = by_client or "client" in values_
         routes.append(_route(Table(whole.lines, values_, (), number), number, known, by_client))
-    return Rules(routes, any("host" in one for one in tables))
+    return Rules(routes, any("host" in one for one in tables), any("header" in one for one in tables))
 
 
 def reload(old: Rules, text: str, default: Origin | None) -> tuple[Rules, str]:

@@ -11,16 +11,14 @@ from collections import OrderedDict
 from nodes.edge.store.entry import Entry
 from nodes.edge.store.names import name_of
 from nodes.edge.store.opened import Opened
+from nodes.edge.store.purges import path_of
 from nodes.edge.stored import Stored
 
 LIMIT = 16_384
 """Primary keys."""
 
 LIMIT_BYTES = 48 * 1024 * 1024
-"""Of all of them by `weight_bytes`: 3 KiB each, which a usual dozen of fields needs; an origin's fields may be far longer."""
-
-FIXED_BYTES = 600
-"""Of one variant, and of one field 120: what Python needs besides the text."""
+"""By the `weight_bytes` of all of them: 3 KiB each, which a usual dozen of fields needs; fields may be far longer."""
 
 
 class Known:
@@ -33,6 +31,8 @@ class Known:
         """How much memory what is known takes, about."""
         self._variants: OrderedDict[str, tuple[Stored, ...]] = OrderedDict()
         self._entries: dict[int, Entry] = {}
+        self._at: dict[str, tuple[int, ...]] = {}
+        """Names by the path and query of the URI."""
         self._opened: dict[int, set[Opened]] = {}
 
     def find(self, primary: str) -> tuple[Stored, ...] | None:
@@ -50,13 +50,17 @@ class Known:
         """All of them."""
         return list(self._entries.values())
 
+    def entries_at(self, path: str) -> list[Entry]:
+        """Those whose URI has this path and query, at whatever host."""
+        return [self._entries[name] for name in self._at.get(path, ())]
+
     def learn(self, primary: str, entries: list[Entry]) -> tuple[Stored, ...]:
         """These are all the variants there are."""
         if primary in self._variants:
             self._forget(primary)
         self._variants[primary] = found = tuple(entry.stored for entry in entries)
         for entry in entries:
-            self._entries[entry.name] = entry
+            self._take(entry)
         self._weigh(primary)
         self._bound()
         return found
@@ -66,7 +70,7 @@ class Known:
         self.end(entry.name)
         primary = entry.stored.primary
         if primary in self._variants:
-            self._entries[entry.name] = entry
+            self._take(entry)
             self._renew(primary, entry)
             self._variants.move_to_end(primary)
             self._bound()
@@ -74,7 +78,7 @@ class Known:
     def remove(self, name: int) -> Entry | None:
         """One variant is gone."""
         self.end(name)
-        entry = self._entries.pop(name, None)
+        entry = self._leave(name)
         if entry is not None:
             self._renew(entry.stored.primary, None, without=entry.stored)
         return entry
@@ -84,6 +88,7 @@ class Known:
         for name in list(self._opened):
             self.end(name)
         self._entries.clear()
+        self._at.clear()
         self._variants.clear()
         self._weights.clear()
         self.weight_bytes = 0
@@ -105,6 +110,21 @@ class Known:
         for opened in self._opened.pop(name, ()):
             opened.alive = False
 
+    def _take(self, entry: Entry) -> None:
+        self._leave(entry.name)
+        self._entries[entry.name] = entry
+        path = path_of(entry.stored.uri)
+        self._at[path] = (*self._at.get(path, ()), entry.name)
+
+    def _leave(self, name: int) -> Entry | None:
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            path = path_of(entry.stored.uri)
+            left = tuple(one for one in self._at.pop(path) if one != name)
+            if left:
+                self._at[path] = left
+        return entry
+
     def _renew(self, primary: str, entry: Entry | None, without: Stored | None = None) -> None:
         kept = [one for one in self._variants[primary]
                 if one is not without and (entry is None or one.key != entry.stored.key)]  # fmt: skip
@@ -112,7 +132,7 @@ class Known:
         self._weigh(primary)
 
     def _weigh(self, primary: str) -> None:
-        weight = len(primary) + sum(map(weight_of, self._variants[primary]))
+        weight = len(primary) + sum(one.weight_bytes for one in self._variants[primary])
         self.weight_bytes += weight - self._weights.get(primary, 0)
         self._weights[primary] = weight
 
@@ -123,11 +143,4 @@ class Known:
     def _forget(self, primary: str) -> None:
         self.weight_bytes -= self._weights.pop(primary)
         for stored in self._variants.pop(primary):
-            self._entries.pop(name_of(stored.key), None)
-
-
-def weight_of(stored: Stored) -> int:
-    """The bytes of memory that one variant takes, about: its texts, and what Python adds to each."""
-    text = len(stored.key) + len(stored.primary) + len(stored.uri) + len(stored.reason)
-    pairs = (*stored.fields, *stored.vary)
-    return FIXED_BYTES + text + sum(120 + len(name) + len(value) for name, value in pairs) + 150 * len(stored.parts)
+            self._leave(name_of(stored.key))

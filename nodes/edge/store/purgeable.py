@@ -88,7 +88,9 @@ class Purgeable(Objects):
         self._order(kind, value)
         for start in sorted(starts):
             self._order(f"keyed-{kind}", keyed(start, what))
-        reached = [entry.name for entry in self._known.entries() if self.purges.reach(entry.stored, entry.purges)]
+        # Every unsafe request orders one of a URI, so that may not look at all there is.
+        near = self._known.entries_at(what) if kind == "uri" else self._known.entries()
+        reached = [entry.name for entry in near if self.purges.reach(entry.stored, entry.purges)]
         for name in reached:
             self._drop(name)
         self._metrics.count("longhaul_cache_purged_total", len(reached))

@@ -33,7 +33,7 @@ class Purges:
     uris: dict[str, int] = field(default_factory=dict)
     prefixes: dict[str, int] = field(default_factory=dict)
     groups: dict[tuple[str, str], int] = field(default_factory=dict)
-    keyed: dict[tuple[str, str], int] = field(default_factory=dict)
+    keyed: dict[str, dict[str, int]] = field(default_factory=lambda: {kind: {} for kind in KEYED})
 
     def order(self, kind: str, value: str, now_s: float) -> bytes:
         """One more: `uri`, `prefix`, `group` (origin, space, name), one of KEYED (see `keyed`), or `everything`.
@@ -52,7 +52,7 @@ class Purges:
             return True
         if any(number > purges and stored.uri.startswith(prefix) for prefix, number in self.prefixes.items()):
             return True
-        if self.keyed and self._by_key(stored, purges):
+        if any(self.keyed.values()) and self._by_key(stored, purges):
             return True
         if not self.groups:
             return False
@@ -62,32 +62,34 @@ class Purges:
     def _by_key(self, stored: Stored, purges: int) -> bool:
         start = origin_of(stored.primary)
         uri = keyed(start, path_of(stored.uri))
-        if self.keyed.get(("keyed-uri", uri), 0) > purges:
+        uris, prefixes, groups = (self.keyed[kind] for kind in KEYED)
+        if uris.get(uri, 0) > purges:
             return True
-        if any(self.keyed.get(("keyed-group", keyed(start, group)), 0) > purges for group in self.groups_of(stored.headers)):
+        if any(number > purges and uri.startswith(prefix) for prefix, number in prefixes.items()):
             return True
-        return any(number > purges and kind == "keyed-prefix" and uri.startswith(prefix)
-                   for (kind, prefix), number in self.keyed.items())  # fmt: skip
+        return bool(groups) and any(groups.get(keyed(start, group), 0) > purges for group in self.groups_of(stored.headers))
 
     def copy(self) -> Purges:
         """As it is now."""
         return replace(self, uris=dict(self.uris), prefixes=dict(self.prefixes), groups=dict(self.groups),
-                       keyed=dict(self.keyed))  # fmt: skip
+                       keyed={kind: dict(orders) for kind, orders in self.keyed.items()})  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.uris) + len(self.prefixes) + len(self.groups) + len(self.keyed)
+        return len(self.uris) + len(self.prefixes) + len(self.groups) + sum(map(len, self.keyed.values()))
 
     def forget(self, count: int) -> None:
         """No object is left from before so many orders."""
         self.uris = {key: number for key, number in self.uris.items() if number > count}
         self.prefixes = {key: number for key, number in self.prefixes.items() if number > count}
         self.groups = {key: number for key, number in self.groups.items() if number > count}
-        self.keyed = {key: number for key, number in self.keyed.items() if number > count}
+        for kind, orders in self.keyed.items():
+            self.keyed[kind] = {key: number for key, number in orders.items() if number > count}
 
     def reset(self) -> None:
         """Nothing was ever purged, because nothing is there."""
         self.count = self.everything = 0
-        self.uris, self.prefixes, self.groups, self.keyed = {}, {}, {}, {}
+        self.uris, self.prefixes, self.groups = {}, {}, {}
+        self.keyed = {kind: {} for kind in KEYED}
 
     def lines(self, now_s: float) -> bytes:
         """The whole file."""
@@ -95,7 +97,7 @@ class Purges:
         told += [("uri", uri, number) for uri, number in self.uris.items()]
         told += [("prefix", prefix, number) for prefix, number in self.prefixes.items()]
         told += [("group", f"{origin} {group}", number) for (origin, group), number in self.groups.items()]
-        told += [(kind, value, number) for (kind, value), number in self.keyed.items()]
+        told += [(kind, value, number) for kind, orders in self.keyed.items() for value, number in orders.items()]
         ordered = [[kind, value, number, round(now_s, 3)] for kind, value, number in told]
         return b"".join(map(_line, [["count", "", self.count, round(now_s, 3)], *ordered]))
 
@@ -106,7 +108,12 @@ class Purges:
             checksum, _, text = line.partition(b" ")
             if checksum != _checksum(text):
                 raise PurgesError("the list of purges is damaged")
-            kind, value, number, _ = json.loads(text)
+            try:
+                kind, value, number, _ = json.loads(text)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise PurgesError("the list of purges has a line that is no order") from error
+            if not (isinstance(kind, str) and isinstance(value, str) and type(number) is int):
+                raise PurgesError("the list of purges has a line of other kinds of values")
             self._take(kind, value, number)
             self.count = max(self.count, number)
 
@@ -119,7 +126,7 @@ class Purges:
             origin, _, group = value.partition(" ")
             self.groups[(origin, group)] = number
         elif kind in KEYED:
-            self.keyed[(kind, value)] = number
+            self.keyed[kind][value] = number
         elif kind == "everything":
             self.everything = number
             self.forget(number)

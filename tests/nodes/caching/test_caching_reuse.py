@@ -7,7 +7,7 @@ import pytest
 from tables import NOW, Asking, cases, fields, request, stored
 
 from nodes.edge.caching import reuse, variants
-from nodes.edge.caching.facts import facts_of, work_out
+from nodes.edge.caching.facts import Remembered, facts_of, work_out
 from nodes.edge.caching.override import Override
 
 
@@ -44,6 +44,17 @@ def test_facts_are_remembered_for_the_object_and_not_for_another_in_its_place() 
         other = replace(kept, fields=(("Cache-Control", f"max-age={seconds}"),))
         assert facts_of(other) == work_out(other)
         assert facts_of(other).explicit_s == seconds
+
+
+@pytest.mark.parametrize(("length", "most"), [(10, 20), (100_000, 9)])
+def test_facts_are_forgotten_by_number_and_by_what_their_objects_weigh(length: int, most: int) -> None:
+    memory = Remembered(most=20, most_bytes=1_000_000)
+    for number in range(100):
+        kept = stored({"stored": f"200\nCache-Control: max-age={number}\nX-Long: {'x' * length}"})
+        assert memory.facts(kept).explicit_s == number
+        assert memory.facts(kept) is memory.facts(kept)
+        assert 1 <= len(memory) <= most
+        assert memory.weight_bytes <= 1_000_000
 
 
 @cases("rfc9111_4_1_vary")

@@ -149,7 +149,10 @@ def test_rules_are_read_again_without_dropping_a_request(script: Scripts, edge_f
     edge.process.send_signal(signal.SIGHUP)
     time.sleep(0.2)
     assert get(edge, "/aa").status == 410
-    assert "the old rules hold" in edge.stop()[1]
+    told = edge.stop()[1].splitlines()
+    assert told[0] == f"longhaul: read the rules {rules} again; 2 routes"
+    assert told[1].startswith(f"longhaul: could not read the rules {rules}: line 1: expected '='")
+    assert told[1].endswith("; the old rules hold")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -274,6 +277,46 @@ def test_a_purge_reaches_what_answers_for_its_host_and_was_asked_of_another(
     assert [hit(path) for path in ("/aa", "/ba", "/aa", "/ba")] == [False, False, True, True]
     assert edge.get(f"/-/purge?{what}", method="POST").status == 200
     assert [hit(path) for path in ("/aa", "/ba")] == [not gone, True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [(("/aa", "204 No Content", ()), "/aa"), (("/do", "201 Created", ("Location: /aa",)), "/aa"),
+     (("/do", "200 OK", ("Content-Location: http://b/aa?x",)), "/aa?x"), (("/do", "200 OK", ("Location: http://c/aa",)), ""),
+     (("/aa", "404 Not Found", ()), ""), (("/do", "500 No", ('Cache-Group-Invalidation: "a"',)), "/aa /aa?x")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "reaches"),
+    [("", True), ('[route.key]\nheaders = ["X-Device"]\n', True), ('[route.key]\ndrop = ["utm"]\n', True),
+     ("[route.key]\nhost = true\n", False)],
+)  # fmt: skip
+def test_an_unsafe_request_ends_what_answers_for_its_host_and_was_asked_of_another(
+    script: Scripts, edge_for: Edges, tmp_path: Path, table: str, reaches: bool, answer: tuple[str, str, tuple[str, ...]],
+    gone: str,
+) -> None:  # fmt: skip
+    path, status, fields = answer
+
+    def behave(head: str, sock: socket.socket) -> None:
+        if head.startswith("POST"):
+            sock.sendall(ok(b"", *fields, status=status))
+        else:
+            stored(head, sock)
+
+    rules = tmp_path / "rules.toml"
+    rules.write_text(f"[[route]]\n{table}", encoding="utf-8")
+    edge = edge_for(script(behave).url, "--rules", str(rules))
+
+    def say(host: str, line: str) -> Answer:
+        head = f"{line} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n"
+        device = "" if line.startswith("POST") else "X-Device: d\r\n"
+        return Answer(raw(edge.port, f"{head}{device}\r\n".encode(), half_close=True))
+
+    def missed() -> list[str]:
+        return [path for path in ("/aa", "/aa?x", "/bb") if "; hit;" not in say("a", f"GET {path}").fields["cache-status"]]
+
+    assert [missed(), missed()] == [["/aa", "/aa?x", "/bb"], []]
+    say("b", f"POST {path}")
+    assert missed() == (gone.split() if reaches else [])
 
 
 @pytest.mark.parametrize("prefix", ["http://TEST/a", "HTTP://test:80/a", "http://test:/%2561"])

@@ -10,7 +10,11 @@ from nodes.edge.routing.rules import RulesError
 from tests.nodes.routing.asking import rules
 
 WRONG = [
-    ("[[route]\n", ["line 1"]),
+    ("[[route]\n", ["line 1: ", "column"]),
+    ('[[route]]\nprefix = "/\n', ["line 2: illegal character", "column"]),
+    ('[[route]]\ndeny = 403\nprefix = [\n  "/a",\n', ["line 4: ", "the file ends"]),
+    ("[[route]]\ndeny", ["line 2: expected '=' after a key", "the file ends"]),
+    ("[[route]]\ndeny = 403\ndeny = 404\n[[route]]\n", ["line 3: cannot overwrite a value"]),
     ("", ["no [[route]]"]),
     ("route = 1\n", ["no [[route]]"]),
     ("[routes]\n", ["line 1", "'routes'", "did you mean route", "origins, route"]),
@@ -31,6 +35,7 @@ WRONG = [
     ("[[route]]\nheader.X-A.matches = '['\n", ["line 2", "'header.X-A.matches'", "not a regular expression"]),
     ("[[route]]\nheader.X-A.is = 'b'\n", ["line 2", "'header.X-A.is'", "present, equals, matches"]),
     ('[[route]]\nheader."X A".present = true\n', ["line 2", "'X A'", "name of a header field"]),
+    ("[[route]]\nheader.upgrade.present = true\n", ["line 2", "'upgrade'", "the origin sees"]),
     ('[[route]]\norigin = "far"\n', ["line 2", "'far'", "default"]),
     ('[origins]\nfar = "far:80"\n[[route]]\n', ["line 2", "origins.far", "far:80", "http://"]),
     ("[origins]\nfar = 80\n[[route]]\n", ["line 2", "origins.far", "80", "https://HOST:PORT"]),

@@ -33,6 +33,8 @@ CONDITIONS = [
     ('header.X-A.equals = ["b", "b, c"]', ask("/", "a", ("X-A", "b"), ("X-A", "c")), ask("/", "a", ("X-A", "c"))),
     ("header.X-A.matches = '^d'", ask("/", "a", ("X-A", "de")), ask("/", "a", ("X-A", "ed"))),
     ("header.X-A.matches = '^$'\nheader.B.present = true", ask("/", "a", ("X-A", ""), ("B", "")), ask("/", "a", ("B", ""))),
+    ("header.X-A.present = true", ask("/", "a", ("X-A", "1")), ask("/", "a", ("X-A", "1"), ("Connection", "close, x-a"))),
+    ("header.X-A.present = false", ask("/", "a", ("X-A", "1"), ("Connection", "X-A")), ask("/", "a", ("X-A", "1"))),
     ('client = "192.0.2.0/24"', ask(client="192.0.2.255:1"), ask(client="192.0.3.1:1")),
     ('client = "192.0.2.7"', ask(client="192.0.2.7:1"), ask(client="192.0.2.8:1")),
     ('client = ["2001:db8::/32"]', ask(client="[2001:db8::1]:1"), ask(client="192.0.2.1:1")),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from storekit import response
 
 from nodes.edge.store.entry import Entry
-from nodes.edge.store.known import Known, weight_of
+from nodes.edge.store.known import Known
 from nodes.edge.store.names import name_of
 
 
@@ -59,6 +59,10 @@ def test_the_weight_is_that_of_what_is_known(limit_bytes: int, steps: list[tuple
             known.clear()
         found = {f"/{place}": known.find(f"/{place}") for place in range(6)}
         assert known.weight_bytes == sum(
-            len(primary) + sum(map(weight_of, those)) for primary, those in found.items() if those is not None
+            len(primary) + sum(one.weight_bytes for one in those)
+            for primary, those in found.items()
+            if those is not None
         )
         assert len(known.entries()) == sum(len(those or ()) for those in found.values())
+        for primary, those in found.items():
+            assert {one.stored for one in known.entries_at(primary)} == set(those or ())

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from storekit import ORIGIN, Cache, response
 
 from nodes.edge.caching.invalidation import member_of
-from nodes.edge.store.purges import Purges, PurgesError, origin_of
+from nodes.edge.store.purges import Purges, PurgesError, _checksum, origin_of
 from nodes.edge.store.store import Store
+from tests.nodes.growth import growth
 
 GROUPS = (("Cache-Groups", '"news", "sport"'),)
 PURGES: dict[str, Callable[[Store], int]] = {
@@ -139,6 +140,28 @@ def test_objects_without_their_list_of_purges_are_refused(tmp_path: Path) -> Non
     cache.crash()
     assert cache.store.find("/a/1") == ()
     assert cache.counted("bad_objects") == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"[]", b"1", b"x", b"[" * 100_000, b'["uri","a",1]', b'["uri",1,1,0]', b'["uri","a","1",0]', b'[[],"a",1,0]',
+             b'["other","a",1,0]', b'["uri","a",true,0]'],
+)  # fmt: skip
+def test_a_line_that_is_no_order_is_refused_though_its_checksum_is_right(line: bytes) -> None:
+    with pytest.raises(PurgesError):
+        Purges(member_of).read(_checksum(line) + b" " + line + b"\n")
+
+
+@pytest.mark.parametrize("starts", [(), ("http://origin",)])
+def test_a_purge_of_a_url_does_not_look_at_all_that_is_known(tmp_path: Path, starts: tuple[str, ...]) -> None:
+    """Every unsafe request orders one."""
+    def filled(count: int) -> Store:
+        cache = Cache(tmp_path / str(count))
+        for number in range(count):
+            cache.put(f"/{number}", b"")
+            cache.store.find(f"/{number}")
+        return cache.store
+
+    assert growth(filled, lambda store: [store.purge_uri("http://a/none", starts) for _ in range(10)], 100) < 3
 
 
 @given(st.integers(0, 200))
