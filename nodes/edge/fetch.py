@@ -7,6 +7,7 @@ others wait, and when `survival.py` says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -57,7 +58,10 @@ class Fetch:
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def head(self, on_interim: OnInterim | None = None) -> None:
-        """Until the head is known; interim responses that come before go to `on_interim`. Raises UpstreamError."""
+        """Until the head is known; interim responses that come before go to `on_interim`.
+
+        Raises UpstreamError; ConnectionError when it was the client's content that broke off.
+        """
         if on_interim is not None:
             self._interim.append(on_interim)
         try:
@@ -125,7 +129,7 @@ class Fetch:
         except UpstreamError as error:
             self._fail(error)
         except ConnectionError as error:  # the client's content ended before it was whole
-            self._fail(UpstreamError(str(error), "request"))
+            self._fail(error)
         except asyncio.CancelledError:
             self._fail(UpstreamError("the fetch was given up: no client waited for it any more"))
             raise
@@ -135,12 +139,13 @@ class Fetch:
 
     async def _tell(self, status: int, fields: Fields) -> None:
         for listener in list(self._interim):
-            await listener(status, fields)
+            with contextlib.suppress(ConnectionError):  # that client has left; the others have not
+                await listener(status, fields)
 
     def _count_retry(self) -> None:
         self._metrics.count("longhaul_origin_retries_total")
 
-    def _fail(self, error: UpstreamError) -> None:
+    def _fail(self, error: UpstreamError | ConnectionError) -> None:
         if not self._head.done():
             self._head.set_exception(error)
             self._head.exception()  # nobody may be left to look at it

@@ -32,7 +32,7 @@ class Transfer:
         self._taken: asyncio.Future[None] | None = None
         self.available_bytes = 0
         self.complete = False
-        self.error: UpstreamError | None = None
+        self.error: UpstreamError | ConnectionError | None = None
         self._released = False
         self._patience_s = PATIENCE_S
 
@@ -78,7 +78,7 @@ class Transfer:
         self.complete = True
         self._notify()
 
-    def fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError | ConnectionError) -> None:
         """There is no more to come, though there should be."""
         self.error = error
         self._notify()
@@ -156,7 +156,7 @@ class Reader:
         """Why there is no more for this reader."""
 
     async def ready(self, timeout_s: float) -> None:
-        """Until there is content, or the end, or the timeout. Raises UpstreamError."""
+        """Until there is content, or the end, or the timeout. Raises the transfer's error."""
         transfer = self._transfer
         if transfer.available_bytes <= self.offset and not transfer.complete and transfer.error is None:
             await transfer.wait(timeout_s)
@@ -164,7 +164,7 @@ class Reader:
             raise transfer.error
 
     async def next(self) -> bytes:
-        """Some content, or b"" after the last. Raises UpstreamError when the origin failed."""
+        """Some content, or b"" after the last. Raises the transfer's error, and UpstreamError when it is cut."""
         transfer = self._transfer
         if self.cut is not None:
             raise self.cut

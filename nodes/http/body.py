@@ -67,7 +67,7 @@ class RequestBody:
 
     def fail(self, refusal: HttpError | None = None) -> None:
         """No more will come: the client left, or broke the rules and gets `refusal`."""
-        if not self.complete:
+        if not self.complete and not self.broken:  # the first reason is the one
             self.broken, self.refusal = True, refusal
             self._notify()
 

@@ -143,7 +143,7 @@ class Connection(Outlet):
         self._ended = True
         self.quick = False
         if self._body is not None:
-            self._body.fail()
+            self._body.fail(HttpError(400, "the content of the request ended before it was whole", close=True))
         self._go_on()
 
     def _go_on(self) -> None:

@@ -30,19 +30,20 @@ class Relay:
 
     async def relay(self, request: Request, reply: Reply) -> None:
         """Have the home answer. Raises ConnectionResetError when it or the client breaks off, HttpError before that."""
-        link = self._idle.pop() if self._idle else await self._new()
-        again = False
+        link, again = None, False
         try:
+            link = self._idle.pop() if self._idle else await self._new()
             again = await self._exchange(link, request, reply)
         except (asyncio.IncompleteReadError, OSError) as error:
             if not reply.started:
                 raise HttpError(502, "the home worker did not answer", close=True) from error
             raise ConnectionResetError("the home worker broke off") from error
         finally:
-            if again and len(self._idle) < MOST_IDLE:
-                self._idle.append(link)
-            else:
-                link[1].close()
+            if link is not None:
+                if again and len(self._idle) < MOST_IDLE:
+                    self._idle.append(link)
+                else:
+                    link[1].close()
 
     def close(self) -> None:
         """Give up the links that are kept."""
@@ -54,6 +55,9 @@ class Relay:
         ours, theirs = socket.socketpair()
         try:
             self._hand_over(theirs)
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         ours.setblocking(False)

@@ -52,7 +52,8 @@ class Workers:
     # -- Team -----------------------------------------------------------------------------------------------------
     def tell_home(self, message: Message) -> None:
         """See Team."""
-        self._channels[0].send({"tell": message})
+        if 0 in self._channels:  # else the home is gone, and this worker is about to be ended
+            self._channels[0].send({"tell": message})
 
     async def tell_all(self, message: Message) -> None:
         """See Team."""
@@ -132,6 +133,8 @@ class Workers:
         self._server.stop(failed=True)
 
     def _hand_over(self, end: socket.socket) -> None:
+        if 0 not in self._channels:
+            raise ConnectionResetError("the home worker is gone")
         self._channels[0].send({"link": True}, end)
 
 

@@ -14,37 +14,9 @@ from nodes.http.limits import Limits
 from nodes.http.message import HttpError
 from nodes.http.requests import RequestParser
 from tests.nodes.framing_cases import CASES, HOST, head, post
+from tests.nodes.hearing import LIMITS, SMALL, hear
 
-LIMITS = Limits(body_bytes=1 << 40)
 ALL = [(section, said, status) for section, cases in CASES.items() for said, status in cases]
-
-
-def hear(pieces: list[bytes], limits: Limits = LIMITS) -> list[object]:
-    """What a server understands: (method, target, content) of each request, and the status of a refusal at the end."""
-    inbound, parser, heard = Inbound(limits), RequestParser(limits, "here:80"), []
-    content: bytes | None = None
-    try:
-        for piece in pieces:
-            inbound.feed(piece)
-            while True:
-                if inbound.in_content:
-                    assert content is not None
-                    content += b"".join(inbound.content())
-                    if inbound.in_content:
-                        break
-                if content is not None:
-                    heard[-1] = (*heard[-1], content)
-                    content = None
-                raw = inbound.head()
-                if raw is None:
-                    break
-                request, framing = parser.parse(raw, "http")
-                heard.append((request.method, request.target, tuple(request.fields.items)))
-                inbound.frame(framing)
-                content = b""
-    except HttpError as error:
-        heard.append(error.status)
-    return heard
 
 
 def status_of(said: bytes) -> int:
@@ -73,14 +45,13 @@ _PARTS = st.sampled_from(
      post(b"Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\nT: x\r\n\r\n"]
 )  # fmt: skip
 _STREAMS = st.lists(st.one_of(_PARTS, st.binary(max_size=8)), max_size=24).map(b"".join)
-_SMALL = Limits(request_line_bytes=32, fields_bytes=64, fields_count=3, body_bytes=10)
 
 
 @settings(max_examples=1500)
 @given(said=_STREAMS, cuts=st.lists(st.integers(0, 400), max_size=12), small=st.booleans())
 @example(said=b"GET / HTTP/1.1\r\n\r", cuts=[], small=False)
 def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts: list[int], small: bool) -> None:
-    limits = _SMALL if small else LIMITS
+    limits = SMALL if small else LIMITS
     places = sorted({0, *(cut for cut in cuts if cut < len(said)), len(said)})
     pieces = [said[a:b] for a, b in pairwise(places)]
     assert hear(pieces, limits) == hear([said], limits)
@@ -91,7 +62,7 @@ def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts
 def test_the_quick_check_and_the_scanner_agree(said: bytes) -> None:
     said += b"\r\n\r\n"
     raw = said[: said.find(b"\r\n\r\n") + 4]
-    for limits in (LIMITS, _SMALL):
+    for limits in (LIMITS, SMALL):
         try:
             HeadScanner(limits).scan(raw)
             scanned = 200

@@ -15,7 +15,7 @@ import pytest
 
 from nodes.http.metrics import summed
 from tests.nodes.wire_dialogues import chunked, get, post
-from tests.nodes.wirekit import Answer, Daemon, hear, listen, raw
+from tests.nodes.wirekit import Answer, Daemon, ended, hear, listen, raw
 
 APP = "tests.nodes.wire_app"
 MANY = 40
@@ -160,23 +160,9 @@ def test_sums_keep_families_together() -> None:
     assert summed([one, two]) == '# TYPE a counter\na{x="1"} 3\na{x="2"} 5\n# TYPE b gauge\nb 2.5\n# TYPE c counter\nc 1\n'
 
 
-def children(daemon: Daemon) -> list[int]:
-    text = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text(encoding="ascii")
-    return [int(one) for one in text.split()]
-
-
-def ended(processes: list[int]) -> bool:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if not any(Path(f"/proc/{one}/cmdline").exists() and Path(f"/proc/{one}/cmdline").read_bytes() for one in processes):
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_sigterm_finishes_what_both_are_serving_and_what_is_relayed(start: Callable[..., Daemon]) -> None:
     daemon = start(APP, "--workers", "2")
-    workers, heard = children(daemon), []
+    workers, heard = daemon.workers(), []
     socks = [worker_of(daemon.port) for _ in range(12)]
     for sock, _ in socks:
         sock.sendall(get("/home/slow?400"))
@@ -222,7 +208,7 @@ def test_the_home_stays_until_the_others_need_it_no_more(start: Callable[..., Da
 @pytest.mark.parametrize("victim", [0, 1])
 def test_the_death_of_one_ends_all_with_an_error(start: Callable[..., Daemon], victim: int) -> None:
     daemon = start(APP, "--workers", "2")
-    workers = children(daemon)
+    workers = daemon.workers()
     by_index = {}
     for _ in range(MANY):
         index, process = raw(daemon.port, get("/team/pid", "Connection: close")).rpartition(b"\r\n\r\n")[2].split()
@@ -236,7 +222,7 @@ def test_the_death_of_one_ends_all_with_an_error(start: Callable[..., Daemon], v
 
 def test_workers_do_not_outlive_their_parent(start: Callable[..., Daemon]) -> None:
     daemon = start(APP, "--workers", "3")
-    workers = children(daemon)
+    workers = daemon.workers()
     assert len(workers) == 3
     daemon.process.kill()
     assert ended(workers)

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class Daemon:
         answer: dict[str, Any] = json.loads(self.get("/-/cache").body)
         return answer
 
+    def workers(self) -> list[int]:
+        """Its workers' process ids, that of the home first; none where it is one process."""
+        own = self.process.pid
+        return [int(one) for one in Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii").split()]
+
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal; gives the exit status and stderr."""
         if self.process.poll() is None:
@@ -73,6 +79,16 @@ class Answer:
             before = self.fields.get(name.lower())
             self.fields[name.lower()] = value if before is None else f"{before}, {value}"
         self.whole = len(self.body) == int(self.fields.get("content-length", "0"))
+
+
+def ended(processes: list[int]) -> bool:
+    """Whether none of them runs any more, after a moment; the system may be late to bury an orphan."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if not any(Path(f"/proc/{one}/cmdline").exists() and Path(f"/proc/{one}/cmdline").read_bytes() for one in processes):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def raw(port: int, data: bytes, *, half_close: bool = False) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 
 from nodes.origin.generate import content, sha256
 from tests.nodes.edge.kept import get
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, hear, ok
+from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, ask, ended, hear, ok, raw
 
 Edges = Callable[..., Daemon]
 Scripts = Callable[..., ScriptedOrigin]
@@ -125,6 +125,32 @@ def test_content_that_breaks_on_the_way_in_is_not_passed_as_whole(script: Script
     assert not heard or not heard[0].endswith(b"0\r\n\r\n")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("half_close", [False, True])
+@pytest.mark.parametrize(
+    ("framing", "said", "words"),
+    [("Transfer-Encoding: chunked", b"5\r\nhello\r\nzz\r\n", b"size of a chunk is malformed"),
+     ("Transfer-Encoding: chunked", b"5\r\nhello\r\n", b"ended before it was whole"),
+     ("Content-Length: 9", b"hello", b"ended before it was whole")],
+)  # fmt: skip
+def test_content_that_is_malformed_or_cut_is_the_clients_fault_not_the_origins(
+    script: Scripts, edge_for: Edges, framing: str, said: bytes, words: bytes, half_close: bool, workers: str
+) -> None:  # fmt: skip
+    def listen(head: str, sock: socket.socket) -> bool:
+        hear(sock)
+        return False
+
+    if not half_close and words.startswith(b"ended"):
+        return
+    edge = edge_for(script(listen).url, "--workers", workers)
+    for _ in range(1 if workers == "1" else 6):
+        answer = Answer(raw(edge.port, f"POST /x HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode() + said,
+                            half_close=half_close))  # fmt: skip
+        assert answer.status == 400
+        assert words in answer.body
+    assert "longhaul_origin_errors_total" not in edge.get("/-/metrics").body.decode()
+
+
 def test_a_full_disk_passes_through_and_is_counted(origin: Daemon, edge_for: Edges) -> None:
     def small_files() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -213,21 +239,34 @@ NAMES = [f"/objects/{size}/k{number}" for number in range(4) for size in SIZES]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_kill_9_at_any_moment_leaves_no_torn_object(origin: Daemon, edge_for: Edges, tmp_path: Path, workers: str) -> None:
+@pytest.mark.parametrize(
+    ("workers", "victim"), [("1", "edge"), ("2", "edge"), ("2", "home"), ("2", "other")],
+)  # fmt: skip
+def test_kill_9_at_any_moment_leaves_no_torn_object(
+    origin: Daemon, edge_for: Edges, tmp_path: Path, workers: str, victim: str
+) -> None:  # fmt: skip
     """Deaths under load with writes; after each, what the next edge serves is right, and nothing is left over."""
-    rng, hits = random.Random(2), 0
-    for _ in range(MOMENTS // 2):
+    rng, hits, wrong = random.Random(2), 0, list[str]()
+    for _ in range(MOMENTS // 4):
         edge = edge_for(origin.url, "--workers", workers, capacity="12MB")
+        processes = edge.workers()
         stop = threading.Event()
-        threads = [threading.Thread(target=load, args=(edge.port, stop)) for _ in range(3)]
+        threads = [threading.Thread(target=load, args=(edge.port, stop, wrong)) for _ in range(3)]
         for thread in threads:
             thread.start()
         time.sleep(rng.uniform(0.02, 0.15))
-        edge.stop(signal.SIGKILL)
+        if victim == "edge":
+            edge.stop(signal.SIGKILL)
+        else:  # the edge ends by itself, and says why
+            index = ("home", "other").index(victim)
+            os.kill(processes[index], signal.SIGKILL)
+            status, errors = edge.process.wait(timeout=15), edge.stop()[1]
+            assert status == 1
+            assert errors == f"longhaul: worker {index} was ended by SIGKILL; the others are stopped\n"
         stop.set()
         for thread in threads:
             thread.join(5)
+        assert ended(processes)
         again = edge_for(origin.url, capacity="12MB")
         hits += sum(right_or_absent(again, path) for path in NAMES)
         stats = again.stats()
@@ -238,17 +277,22 @@ def test_kill_9_at_any_moment_leaves_no_torn_object(origin: Daemon, edge_for: Ed
         assert not list((tmp_path / "cache" / "tmp").iterdir())
         assert stats["bad_objects"] == stats["reserved_bytes"] == 0
         again.stop()
-    assert hits > MOMENTS // 2
+    assert hits > MOMENTS // 4
+    assert not wrong
 
 
-def load(port: int, stop: threading.Event) -> None:
-    """Ask for random objects until the edge is gone."""
+def load(port: int, stop: threading.Event, wrong: list[str]) -> None:
+    """Ask for random objects until the edge is gone; notes answers that are whole and wrong."""
     mine = random.Random()
     while not stop.is_set():
+        path = mine.choice(NAMES)
         try:
-            ask(port, "GET", mine.choice(NAMES))
+            answer = ask(port, "GET", path)
         except (OSError, IndexError, ValueError):
             return
+        size, name = path.split("/")[2:]
+        if answer.status == 200 and answer.whole and hashlib.sha256(answer.body).digest() != sha256(name, SIZES[size]):
+            wrong.append(f"{path}: {answer.head}, {len(answer.body)} bytes, {answer.body[:100]!r}")
 
 
 def right_or_absent(edge: Daemon, path: str) -> bool:

@@ -1,9 +1,18 @@
 """Interim responses pass (RFC 9110, section 15.2), and content waits for the origin's 100 (section 10.1.1)."""
 
+import asyncio
+import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from unittest.mock import Mock
 
+import pytest
+
+from nodes.edge.exchange import OnInterim
+from nodes.edge.fetch import Fetch
+from nodes.http.message import Fields
+from nodes.http.upstream_error import UpstreamError
 from tests.nodes.wirekit import Daemon, ScriptedOrigin, hear, ok, raw, request
 
 Edges = Callable[..., Daemon]
@@ -55,3 +64,30 @@ def test_an_origin_that_knows_no_expectation_gets_the_content_after_a_while(scri
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"hello")
         assert hear(sock).endswith(b"\r\n\r\nhello")
+
+
+def test_one_client_that_left_does_not_end_the_fetch_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its end and the moment at which that is known, an interim response may come."""
+    heard: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def hints(pool: object, ask: object, on_interim: OnInterim, on_retry: object) -> AsyncIterator[None]:
+        await asyncio.sleep(0)
+        await on_interim(103, Fields())
+        raise UpstreamError("that was all")
+        yield
+
+    async def gone(status: int, fields: Fields) -> None:
+        raise ConnectionResetError("the client left")
+
+    async def there(status: int, fields: Fields) -> None:
+        heard.append(status)
+
+    async def story() -> None:
+        fetch = Fetch(Mock(), Mock(), Mock(), Mock(), None)
+        heads = asyncio.gather(fetch.head(gone), fetch.head(there), return_exceptions=True)
+        assert [str(error) for error in await heads] == ["that was all"] * 2
+
+    monkeypatch.setattr("nodes.edge.fetch.exchange", hints)
+    asyncio.run(story())
+    assert heard == [103]
