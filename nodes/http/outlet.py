@@ -6,6 +6,7 @@ It does not know what a request is (`connection.py` does). Whoever sends waits b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from nodes.http.prepared import OpenFile, Prepared
@@ -122,10 +123,8 @@ class Outlet:
             return
         if self._answer is not None:
             answer, self._answer = self._answer, None
-            if self.wire.inner:
-                self.wire.answered(keep=answer.persistent)
-                self.wire.pump()
             self.server.records.prepared(self, answer, self._began_s, self._first_s)
+            self._answered(keep=answer.persistent)
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
@@ -133,7 +132,8 @@ class Outlet:
         """Tell the wire that a response is whole; only another worker wants to know."""
         if self.wire.inner and not self.lost:
             self.wire.answered(keep=keep)
-            self._pump()
+            with contextlib.suppress(ConnectionResetError):  # that worker is gone, and the client with it
+                self._pump()
 
     def _know_peer(self) -> None:
         if self.wire.peer is not None and self.wire.peer != self.peer:
