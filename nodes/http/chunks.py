@@ -27,13 +27,14 @@ EXTENSIONS_BYTES = 16 * 1024
 class Chunks:
     """The content of one message. `feed` it; `whole` says when it has ended, `rest` holds what came after it."""
 
-    __slots__ = ("_at", "_data", "_extensions_bytes", "_left", "_limits", "_state", "_trailers", "rest", "whole")
+    __slots__ = ("_announced_bytes", "_at", "_data", "_extensions_bytes", "_left", "_limits", "_state", "_trailers", "rest",
+                 "whole")  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._state = "size"
         self._left = 0
-        self._extensions_bytes = 0
+        self._extensions_bytes = self._announced_bytes = 0
         self._trailers: HeadScanner | None = None
         self._data = b""
         self._at = 0
@@ -88,6 +89,9 @@ class Chunks:
             raise HttpError(400, "too many chunk extensions", close=True)
         self._at = end
         self._left = int(digits or b"0", 16)
+        self._announced_bytes += self._left
+        if self._announced_bytes > self._limits.body_bytes:  # here, so that it does not depend on how the bytes were cut
+            raise too_large(self._limits)
         self._state = "data" if self._left else "trailers"
         return True
 
@@ -101,3 +105,8 @@ class Chunks:
             return False
         self._at, self.whole = self._at + end, True
         return False
+
+
+def too_large(limits: Limits) -> HttpError:
+    """The refusal of content that is larger than allowed."""
+    return HttpError(413, f"the content is larger than {limits.body_bytes} bytes", close=True)

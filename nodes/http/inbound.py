@@ -6,22 +6,20 @@ it stays bytes until its turn, and a fault there is a fault of that later reques
 
 from __future__ import annotations
 
-from nodes.http.chunks import Chunks
+from nodes.http.chunks import Chunks, too_large
 from nodes.http.framing import Framing, HeadScanner
 from nodes.http.limits import Limits
-from nodes.http.message import HttpError
 
 
 class Inbound:
     """Call `feed` with what came, then `head` until None; after a head with content `frame`, then `content`."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_scanner", "_taken_bytes")
+    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_scanner")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = b""
         self._left = 0
-        self._taken_bytes = 0
         self._chunks: Chunks | None = None
         self._scanner: HeadScanner | None = None
 
@@ -65,10 +63,9 @@ class Inbound:
 
     def frame(self, framing: Framing) -> None:
         """Say how the content behind the head ends. Raises HttpError 413."""
-        self._taken_bytes = 0
         self._left = framing.length or 0
         if self._left > self._limits.body_bytes:
-            raise self._too_large()
+            raise too_large(self._limits)
         if framing.chunked:
             self._chunks = Chunks(self._limits)
 
@@ -79,9 +76,6 @@ class Inbound:
             self._buffer = b""
             if self._chunks.whole:
                 self._buffer, self._chunks = self._chunks.rest, None
-            self._taken_bytes += sum(map(len, pieces))
-            if self._taken_bytes > self._limits.body_bytes:
-                raise self._too_large()
             return pieces
         if not self._left or not self._buffer:
             return []
@@ -93,6 +87,3 @@ class Inbound:
     def stop(self) -> None:
         """Nothing of what is here, and of what comes, is of interest any more."""
         self._buffer, self._left, self._chunks = b"", 0, None
-
-    def _too_large(self) -> HttpError:
-        return HttpError(413, f"the content is larger than {self._limits.body_bytes} bytes", close=True)

@@ -50,6 +50,7 @@ _STREAMS = st.lists(st.one_of(_PARTS, st.binary(max_size=8)), max_size=24).map(b
 @settings(max_examples=1500)
 @given(said=_STREAMS, cuts=st.lists(st.integers(0, 400), max_size=12), small=st.booleans())
 @example(said=b"GET / HTTP/1.1\r\n\r", cuts=[], small=False)
+@example(said=post(b"Transfer-Encoding: chunked") + b"B\r\nabcdefghijkl\r\n", cuts=[70], small=True)
 def test_the_result_does_not_depend_on_where_the_bytes_are_cut(said: bytes, cuts: list[int], small: bool) -> None:
     limits = SMALL if small else LIMITS
     places = sorted({0, *(cut for cut in cuts if cut < len(said)), len(said)})
