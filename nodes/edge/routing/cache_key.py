@@ -12,6 +12,7 @@ from re import Pattern
 from re import compile as regex
 from urllib.parse import quote, unquote_plus
 
+from nodes.edge.routing import field_names
 from nodes.edge.routing.table import Table
 from nodes.http.message import Fields
 
@@ -73,6 +74,8 @@ def key_rule(table: Table | None) -> KeyRule:
             table.wrong(key, table.values[key], 'nothing, because query is "none"')
     if "keep" in table and "drop" in table:
         table.wrong("drop", table.values["drop"], "either keep or drop, not both")
+    for name in table.texts("headers"):
+        field_names.check(table, "headers", name)
     chosen = "keep" in table or "drop" in table
     return KeyRule(
         query == "all", _patterns(table.texts("keep")), _patterns(table.texts("drop")), table.flag("sort", chosen),

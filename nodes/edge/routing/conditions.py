@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from nodes.edge.routing import field_names
 from nodes.edge.routing.normal_path import normal_path
 from nodes.edge.routing.table import Table
-from nodes.http.message import HOP_BY_HOP, Fields
+from nodes.http.message import Fields
 
 KEYS = ("host", "method", "prefix", "exact", "glob", "regex", "header", "client")
 _PATHS = ("prefix", "exact", "glob", "regex")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HOST = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.ASCII)
 
 
@@ -83,7 +83,7 @@ def _regex(text: str) -> re.Pattern[str]:
 def _method(table: Table) -> Test:
     wanted = frozenset(table.texts("method"))
     for text in wanted:
-        if not _TOKEN.fullmatch(text):
+        if not field_names.TOKEN.fullmatch(text):
             table.wrong("method", text, 'a method such as "GET"')
     return lambda asked: asked.method in wanted
 
@@ -124,10 +124,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _header(headers: Table, name: str) -> Test:
-    if not _TOKEN.fullmatch(name):
-        headers.wrong(name, name, "the name of a header field")
-    if name.lower() in HOP_BY_HOP:
-        headers.wrong(name, name, "a field that the origin sees, which those of one connection are not")
+    field_names.check(headers, name, name)
     wanted = headers.table(name)
     assert wanted is not None
     wanted.only("present", "equals", "matches")
