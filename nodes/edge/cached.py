@@ -77,7 +77,10 @@ class Cached:
             status = CacheStatus(fwd=made.fwd or None, key=primary)
             turn = Turn(request, reply, route, primary, known, made, status, epoch, seen, alone, plain)
             if made.do is Do.REFUSE:  # RFC 9111, section 5.2.1.7
-                raise HttpError(504, "only a cached response was asked for, and there is none")
+                status.fwd, status.detail = None, "only-if-cached"  # nothing was forwarded: RFC 9211, section 2.2
+                reply.outcome.cache_status = status.text(self._name)
+                raise HttpError(504, "only a cached response was asked for, and there is none",
+                                [("Cache-Status", reply.outcome.cache_status)])  # fmt: skip
             if made.do in (Do.SERVE, Do.BEHIND):
                 if made.do is Do.BEHIND:
                     self._validate_behind(turn)

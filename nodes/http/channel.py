@@ -40,7 +40,8 @@ class Channel:
 
     def send(self, message: Message, passed: socket.socket | None = None) -> None:
         """Send a message, perhaps with a socket, which stays the caller's."""
-        data = json.dumps(message, separators=(",", ":")).encode()
+        # Not escaped to ASCII: fields of 128 KiB would become six times as long, more than a usual kernel takes at once.
+        data = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
         if self._sock.fileno() < 0:
             return
         descriptor = None if passed is None else passed.fileno()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes.http.channel import Channel, pair
 from nodes.http.metrics import summed
 from tests.nodes.wire_dialogues import chunked, get, post
 from tests.nodes.wirekit import Answer, Daemon, ended, hear, listen, raw
@@ -152,6 +154,26 @@ def test_numbers_are_those_of_all_workers_whoever_is_asked(team: Daemon, both: d
             say(sock, get("/prepared"), b"yyyyy")
     assert hits(both[0]) - before == 10
     assert hits(both[1]) - before == 10
+
+
+def test_a_message_of_the_longest_fields_fits_where_the_kernel_allows_the_usual() -> None:
+    fields = [["X", "\xff" * 131_000], ["Y", '"' * 8_000]]  # what a response may have, in the worst characters
+    heard: list[object] = []
+
+    async def story() -> None:
+        ends = pair()
+        for end in ends:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212_992)
+        over = asyncio.Event()
+        one = Channel(ends[0], lambda *_: None, over.set)
+        other = Channel(ends[1], lambda message, _: (heard.append(message), over.set()), over.set)
+        one.send({"hit": fields})
+        await asyncio.wait_for(over.wait(), 5)
+        one.close()
+        other.close()
+
+    asyncio.run(story())
+    assert heard == [{"hit": fields}]
 
 
 def test_sums_keep_families_together() -> None:

@@ -205,7 +205,7 @@ def _take_head(sock: socket.socket) -> str | None:
         if not data:
             return None
         taken += data
-    return taken.removesuffix(b"\r\n\r\n").decode()
+    return taken.removesuffix(b"\r\n\r\n").decode("latin-1")
 
 
 def ok(body: bytes, *fields: str, status: str = "200 OK") -> bytes:
