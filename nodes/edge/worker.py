@@ -17,11 +17,11 @@ from nodes.edge.store.entry import Stamp, stamp_of
 from nodes.edge.store.shelf import Shelf
 from nodes.http.application import Message, Team
 from nodes.http.message import Request
-from nodes.http.prepared import Prepared, PreparedAnswers, key_of
+from nodes.http.prepared import LONGEST_HEAD_BYTES, Prepared, PreparedAnswers, key_of
 from nodes.http.reply import Reply
 
 MOST_RELAYED = 1024
-"""So many heads that were relayed once are remembered."""
+"""So many heads that were relayed once are remembered, none of them longer than what may be ready."""
 
 LATE_S = 0.05
 """Uses are told to the home so late at most."""
@@ -47,7 +47,8 @@ class EdgeWorker:
     async def handle(self, request: Request, reply: Reply) -> None:
         """By the home. What it relays twice it asks the home for: there it may be ready."""
         assert self._team is not None
-        if not request.has_body and request.method in ("GET", "HEAD"):
+        short = len(request.raw) <= LONGEST_HEAD_BYTES  # what is longer is never ready
+        if short and not request.has_body and request.method in ("GET", "HEAD"):
             head = key_of(request.scheme, request.raw)
             if head in self._relayed:
                 self._team.tell_home({"want": head.decode("latin-1")})

@@ -1,14 +1,19 @@
 """Several workers are one edge: one fetch for an object, hits by each, and nothing old from any of them."""
 
+import asyncio
 import json
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from nodes.edge.worker import EdgeWorker
+from nodes.http.message import Fields, Request
+from nodes.http.prepared import LONGEST_HEAD_BYTES
 from nodes.origin.generate import content
 from tests.nodes.edge.kept import get
 from tests.nodes.wirekit import Daemon, ScriptedOrigin, ok
@@ -70,6 +75,19 @@ def test_what_an_unsafe_request_ends_no_worker_gives_again(script: Scripts, edge
             get(edge, "/x")
         assert edge.get("/x", method="POST").body == f"{wanted}".encode()
         assert [get(edge, "/x").body for _ in range(6)] == [f"{wanted}".encode()] * 6
+
+
+@pytest.mark.parametrize(("length", "wants"), [(100, 2), (LONGEST_HEAD_BYTES, 0)])
+def test_a_worker_asks_only_for_answers_that_may_be_ready(tmp_path: Path, length: int, wants: int) -> None:
+    team, worker = AsyncMock(tell_home=Mock()), EdgeWorker("edge1", tmp_path, 10)
+    worker.join(team)
+    head = b"GET / HTTP/1.1\r\nX: " + b"x" * length + b"\r\n\r\n"
+    request = Request("GET", "/", "1.1", Fields(), "/", "", raw=head)
+    for _ in range(4):
+        asyncio.run(worker.handle(request, Mock()))
+    assert team.relay.await_count == 4
+    assert team.tell_home.call_count == wants
+    assert not worker._relayed
 
 
 def test_metrics_are_those_of_all_workers(origin: Daemon, edge_for: Edges) -> None:
