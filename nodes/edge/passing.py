@@ -36,9 +36,9 @@ class Passing:
     async def answer(self, request: Request, reply: Reply, route: Route, why: str) -> None:
         """Answer one request; `why` is a `fwd` of RFC 9211. Raises HttpError, ConnectionError."""
         assert route.origin is not None
-        status = CacheStatus(fwd=why)
         # The answer to a POST may be one to a later GET: RFC 9110, section 9.3.3.
         primary = route.primary_key(request) if request.method == "POST" and not route.passes else None
+        status = CacheStatus(fwd=why)
         ask = Ask(
             route.origin.address, request.method, origin_form(request), fields_for(self._name, request, route, None),
             request.body if request.has_body else None, request, primary, request.uri, route.freshness.override,
@@ -59,6 +59,7 @@ class Passing:
             made = fetch.exchange
             assert made is not None
             status.fwd_status, reply.outcome.upstream_ms, status.stored = made.response.status, made.upstream_ms, fetch.kept
+            status.key = primary if fetch.kept else None
             fields = following.fields_of(self._name, request, route, fetch, status)
             reply.outcome.result, reply.outcome.cache_status = "TCP_MISS", status.text(self._name)
             await following.follow(request, reply, fetch, reader, fields)
