@@ -7,6 +7,7 @@ been when its bytes were asked for; clocks, which may be set back, decide nothin
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable
@@ -17,6 +18,10 @@ from nodes.http.message import Fields
 
 KEYED = ("keyed-uri", "keyed-prefix", "keyed-group")
 """Orders that look at keys, not at origins: an object whose key has no host answers for other hosts than it was asked of."""
+
+
+LONGEST_KEPT = 200
+"""Characters of a URI that are kept as they are; of a longer one, which any client can make up, a digest is."""
 
 
 class PurgesError(ValueError):
@@ -48,7 +53,7 @@ class Purges:
         """Whether an object was purged, whose bytes were asked for after so many orders."""
         if purges >= self.count:
             return False
-        if self.everything > purges or self.uris.get(stored.uri, 0) > purges:
+        if self.everything > purges or self.uris.get(_short(stored.uri), 0) > purges:
             return True
         if any(number > purges and stored.uri.startswith(prefix) for prefix, number in self.prefixes.items()):
             return True
@@ -63,7 +68,7 @@ class Purges:
         start = origin_of(stored.primary)
         uri = keyed(start, path_of(stored.uri))
         uris, prefixes, groups = (self.keyed[kind] for kind in KEYED)
-        if uris.get(uri, 0) > purges:
+        if uris.get(_short(uri), 0) > purges:
             return True
         if any(number > purges and uri.startswith(prefix) for prefix, number in prefixes.items()):
             return True
@@ -119,14 +124,14 @@ class Purges:
 
     def _take(self, kind: str, value: str, number: int) -> None:
         if kind == "uri":
-            self.uris[value] = number
+            self.uris[_short(value)] = number
         elif kind == "prefix":
             self.prefixes[value] = number
         elif kind == "group":
             origin, _, group = value.partition(" ")
             self.groups[(origin, group)] = number
         elif kind in KEYED:
-            self.keyed[kind][value] = number
+            self.keyed[kind][_short(value) if kind == "keyed-uri" else value] = number
         elif kind == "everything":
             self.everything = number
             self.forget(number)
@@ -147,6 +152,12 @@ def path_of(uri: str) -> str:
 def keyed(start: str, what: str) -> str:
     """The value of an order by key: what the key begins with up to its path, and a path, its beginning, or a group."""
     return f"{start.lower()}\t{what}"
+
+
+def _short(uri: str) -> str:
+    if len(uri) <= LONGEST_KEPT:
+        return uri
+    return "#" + hashlib.blake2b(uri.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
 def _line(value: list[object]) -> bytes:

@@ -151,6 +151,20 @@ def test_a_line_that_is_no_order_is_refused_though_its_checksum_is_right(line: b
         Purges(member_of).read(_checksum(line) + b" " + line + b"\n")
 
 
+@pytest.mark.parametrize("keyed", [False, True])
+def test_of_long_urls_no_more_than_a_digest_is_remembered(keyed: bool) -> None:
+    purges, urls = Purges(member_of), [f"/{number}{'x' * 8000}" for number in range(200)]
+    for url in urls[:100]:
+        purges.order("keyed-uri", f"http://o\t{url}", 1.0) if keyed else purges.order("uri", f"http://a{url}", 1.0)
+    assert len(purges) == 100
+    again = Purges(member_of)
+    again.read(purges.lines(1.0))
+    assert len(purges.lines(1.0)) < 100 * 200
+    for known in (purges, again):
+        reached = [known.reach(response(f"http://o{url}", uri=f"http://a{url}"), 0) for url in urls]
+        assert reached == [True] * 100 + [False] * 100
+
+
 @pytest.mark.parametrize("starts", [(), ("http://origin",)])
 def test_a_purge_of_a_url_does_not_look_at_all_that_is_known(tmp_path: Path, starts: tuple[str, ...]) -> None:
     """Every unsafe request orders one."""
