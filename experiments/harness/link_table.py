@@ -25,9 +25,7 @@ def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
         lines.append(f"{len(cables)} plain cables inside sites: RTT at most {show_ms(worst)}")
     lines += ["", *_rules(shaped), *_notes(shaped)]
     if load := found.get("machine"):
-        share = load["pressure_fraction"]
-        waited = "not kept by this kernel" if share is None else f"{share:.1%} of the time"
-        lines += [f"machine: {load['steal_fraction']:.1%} of the CPU time stolen; somebody waited for a processor {waited}"]
+        lines.append(load_line(load))
     wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]] + [f"  {one}" for one in more]
     if wrong:
         return "\n".join([*lines, "", "invalid:", *wrong])
@@ -35,6 +33,13 @@ def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
     emulated = f"; emulated processors: times up to {show_ms(slack_ms)}" if slack_ms else ""
     said = f"RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %{emulated}"
     return "\n".join([*lines, f"every link is within its tolerance ({said})"])
+
+
+def load_line(load: Mapping[str, Any]) -> str:
+    """What the machine had to do meanwhile, as `machine.Reading.since` has it."""
+    share = load["pressure_fraction"]
+    waited = "not kept by this kernel" if share is None else f"{share:.1%} of the time"
+    return f"machine: {load['steal_fraction']:.1%} of the CPU time stolen; somebody waited for a processor {waited}"
 
 
 def _line(cells: tuple[str, ...]) -> str:

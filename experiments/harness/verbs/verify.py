@@ -11,13 +11,13 @@ import json
 import time
 
 from experiments.harness import labs, lifeline, machine, options
-from experiments.harness.link_table import table
+from experiments.harness.link_table import load_line, table
 from experiments.harness.progress import Progress
 from experiments.harness.status import HOLDS, INVALID, UNSUPPORTED, UsageError
 from topologies.emulator.conformance import suite
 from topologies.emulator.conformance import table as text
 from topologies.emulator.conformance.bed import Bed
-from topologies.emulator.conformance.figure import OUTSIDE, Row
+from topologies.emulator.conformance.figure import OUTSIDE, TOO_SLOW, Row
 from topologies.emulator.conformance.figure import UNSUPPORTED as UNSUPPORTED_ROW
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.tolerance import REAL, Tolerance, of_this_machine
@@ -85,7 +85,7 @@ def _conformance(given: argparse.Namespace) -> int:
     chosen = suite.found(given.only, given.quick)
 
     def lab() -> int:
-        bed, began = Bed(given.link, tolerance=tolerance), time.monotonic()
+        bed, before, began = Bed(given.link, tolerance=tolerance), machine.reading(), time.monotonic()
         how, rows = bed.prepare(), list[Row]()
         progress = Progress(len(chosen), of="check")
         if not given.json:
@@ -96,13 +96,14 @@ def _conformance(given: argparse.Namespace) -> int:
                 progress.clear()
                 print(text.lines(made), flush=True)
             progress.step(made[0].what)
-        taken = time.monotonic() - began
+        taken, load = time.monotonic() - began, machine.reading().since(before)
+        stolen = machine.stolen(load)
         if given.json:
-            print(json.dumps({"backend": how["backend"], "how": how, "tolerance": why, "seconds": taken,
-                              "rows": [row.as_dict() for row in rows]}))  # fmt: skip
+            print(json.dumps({"backend": how["backend"], "how": how, "tolerance": why, "seconds": taken, "machine": load,
+                              "rows": [row.as_dict() for row in rows], "invalid": stolen}))  # fmt: skip
         else:
-            print(f"\n{text.summary(rows, taken)}")
-        if any(row.verdict == OUTSIDE for row in rows):
+            print("\n".join(["", text.summary(rows, taken), load_line(load), *(f"invalid: {one}" for one in stolen)]))
+        if stolen or any(row.verdict in (OUTSIDE, TOO_SLOW) for row in rows):
             return INVALID
         return UNSUPPORTED if all(row.verdict == UNSUPPORTED_ROW for row in rows) else HOLDS
 

@@ -13,7 +13,7 @@ from topologies.emulator.conformance import suite
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.figure import INSIDE, OUTSIDE
 from topologies.emulator.links import netem, tc_plan
-from topologies.emulator.links.spec import ETHERNET_HEADER
+from topologies.emulator.links.spec import ETHERNET_HEADER, wire
 from topologies.emulator.links.tolerance import EMULATED
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -53,6 +53,27 @@ def test_a_link_eight_milliseconds_too_slow_is_outside():
 def test_a_rate_a_tenth_too_low_or_too_high_is_outside(share):
     figures = found("goodput", lambda spec: both(spec, lambda way: replace(way, rate_bps=round(way.rate_bps * share))))
     assert figures == {"goodput": (OUTSIDE, pytest.approx(share * PAYLOAD_BPS, rel=0.04))}
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_no_jitter_and_half_of_it_are_outside(share):
+    def less(way):
+        return replace(way, effects=wire(*(replace(one, jitter_ms=share * one.jitter_ms) for one in way.effects)))
+
+    verdict, _ = found("jitter", lambda spec: both(spec, less))["deviation"]
+    assert verdict == OUTSIDE
+
+
+@pytest.mark.parametrize("rate_bps", [10_000_000, 1_000_000_000])
+def test_gaps_of_another_rate_are_outside(rate_bps):
+    verdict, _ = found("gaps", lambda spec: both(spec, lambda way: replace(way, rate_bps=rate_bps)))["mean gap"]
+    assert verdict == OUTSIDE
+
+
+def test_what_netem_drops_by_a_limit_of_its_own_is_no_fault_of_the_machine(monkeypatch):
+    monkeypatch.setattr(tc_plan, "_MOST_FRAMES", 60)
+    verdict, lost = found("reorder", lambda spec: spec)["lost"]
+    assert (verdict, lost > 100) == (OUTSIDE, True)
 
 
 def test_a_queue_of_a_thousand_packets_instead_of_sixty_is_outside():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 INSIDE, OUTSIDE, UNSUPPORTED, PUBLISHED = "inside", "outside", "unsupported", "published"
+TOO_SLOW = "too slow"
 
 
 def ms(value: float) -> str:
@@ -103,11 +104,14 @@ class Row:
     attempts: int = 1
     seconds: float = 0.0
     reason: str = ""
+    too_slow: bool = False
 
     @property
     def verdict(self) -> str:
-        """Inside, outside, unsupported or published."""
-        return UNSUPPORTED if self.figure is None else self.figure.verdict
+        """Inside, outside or published; without a figure unsupported, or too slow where the machine did not do it this time."""
+        if self.figure is None:
+            return TOO_SLOW if self.too_slow else UNSUPPORTED
+        return self.figure.verdict
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`; texts as in the table, numbers in base units."""

@@ -31,7 +31,7 @@ def stream(bed: Bed, link: Link, there: int, back: int = 0) -> tuple[Flow, Flow]
     with link.flow("a_to_b", SMALLEST) as one, link.flow("b_to_a", SMALLEST) as other:
         play([one, other], steady(gap_ns, there // BATCH, lambda: one.send(BATCH)),
              steady(gap_ns, back // BATCH, lambda: other.send(BATCH), gap_ns / 2), tail_s=0.5 + DELAY_MS / 100)  # fmt: skip
-    lost = sum((way.overrun or 0) + (way.failed or 0) for way in link.lab.links.counters()[NAME].values())
+    lost = sum((way.overrun or 0) + (way.stranded or 0) for way in link.lab.links.counters()[NAME].values())
     if lost:
         raise TooSlowError(f"this machine lost {lost} packets beside the link at {bed.frames_per_s:.0f} a second each way")
     return one, other

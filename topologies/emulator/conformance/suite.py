@@ -1,7 +1,8 @@
 """The conformance suite of links: every check there is, made and repeated as the rules say. It prints nothing.
 
-A check one of whose figures is outside is made again, twice at most; its rows say how many attempts it took. With
-repetitions it is made so many times instead, whatever comes out, and its rows have the medians.
+A check one of whose figures is outside is made again, and must then be right twice in a row: trying until it fits would pass a
+wrong link some day. Its rows say how many attempts it took. With repetitions it is made so many times instead, whatever comes
+out, and its rows have the medians. What the machine was too slow for is made again too, and counts neither way.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.figure import OUTSIDE, Figure, Row, middle
 from topologies.emulator.links.backend import UnsupportedError
 
-ATTEMPTS = 3
+ATTEMPTS, PASSES_AFTER_FAILURE = 5, 2
 
 
 def names() -> list[str]:
@@ -52,27 +53,43 @@ def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS, repetition
 
 def _tried(bed: Bed, kind: str, check: Check, attempts: int) -> list[Row]:
     made: list[Row] = []
+    passes, due = 0, 1
     for bed.attempt in range(1, attempts + 1):
         try:
-            made = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
+            found = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
+        except TooSlowError as error:
+            made = made or [Row(kind, check.what, None, reason=str(error), too_slow=True)]
+            continue
         except UnsupportedError as error:
-            made = made or [Row(kind, check.what, None, reason=str(error))]  # what was outside before stays so
-            if isinstance(error, TooSlowError):
-                continue  # the machine may have been disturbed
-            return made
-        if all(row.verdict != OUTSIDE for row in made):
+            return made or [Row(kind, check.what, None, reason=str(error))]  # what was outside before stays so
+        if any(row.verdict == OUTSIDE for row in found):
+            made, passes, due = found, 0, PASSES_AFTER_FAILURE
+        else:
+            passes += 1
+            if passes == due:
+                return found
+        if passes + attempts - bed.attempt < due:
             break
-    return made
+    return [replace(row, attempts=bed.attempt) for row in made]
 
 
 def _repeated(bed: Bed, kind: str, check: Check, repetitions: int) -> list[Row]:
-    """A run that lacks a figure of the others has failed, and so has the figure: it counts as one without a value."""
+    """A run that lacks a figure of the others has failed, and so has the figure: it counts as one without a value. A run that
+    the machine was too slow for is made again, at most as often as there are repetitions."""
     runs: list[dict[str, Figure]] = []
-    try:
-        for bed.attempt in range(1, repetitions + 1):
+    slow = ""
+    for bed.attempt in range(1, 2 * repetitions + 1):
+        try:
             runs.append({figure.name: figure for figure in check.measure(bed)})
-    except UnsupportedError as error:
-        return [Row(kind, check.what, None, reason=str(error))]
+        except TooSlowError as error:
+            slow = str(error)
+        except UnsupportedError as error:
+            return [Row(kind, check.what, None, reason=str(error))]
+        if len(runs) == repetitions:
+            break
     every = {name: figure for run in reversed(runs) for name, figure in run.items()}
-    return [Row(kind, check.what, middle([run.get(name, replace(figure, achieved=math.nan)) for run in runs]))
+    rows = [Row(kind, check.what, middle([run.get(name, replace(figure, achieved=math.nan)) for run in runs]))
             for name, figure in every.items()]  # fmt: skip
+    if len(runs) < repetitions and all(row.verdict != OUTSIDE for row in rows):
+        return [Row(kind, check.what, None, reason=slow, too_slow=True)]
+    return rows

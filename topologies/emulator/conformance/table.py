@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, UNSUPPORTED, Row
+from topologies.emulator.conformance.figure import INSIDE, OUTSIDE, PUBLISHED, TOO_SLOW, UNSUPPORTED, Row
 
 _WIDTHS = (38, 20, 17, 34, 0)
 HEAD = ("what", "specified", "achieved", "allowed", "verdict")
@@ -26,12 +26,15 @@ def lines(rows: Sequence[Row]) -> str:
 
 def summary(rows: Sequence[Row], seconds: float) -> str:
     """How many of each verdict, and what is outside."""
-    counts = [(verdict, sum(row.verdict == verdict for row in rows)) for verdict in (INSIDE, OUTSIDE, UNSUPPORTED, PUBLISHED)]
+    counts = [(verdict, sum(row.verdict == verdict for row in rows))
+              for verdict in (INSIDE, OUTSIDE, TOO_SLOW, UNSUPPORTED, PUBLISHED)]  # fmt: skip
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts if count or verdict in (INSIDE, OUTSIDE))
     again = sum(row.attempts > 1 for row in rows)
     said += f"; {seconds:.0f} s" + (f"; {again} of them not at the first attempt" if again else "")
     wrong = [f"  {row.what}: {row.figure.name}: {row.figure.show(row.figure.achieved)}, allowed {row.figure.allowed}"
              for row in rows if row.verdict == OUTSIDE and row.figure]  # fmt: skip
+    slow = [f"  {row.what}: {row.reason}" for row in rows if row.verdict == TOO_SLOW]
+    said += "\n".join(["", "not judged, so nothing is proved of them here:", *slow]) if slow else ""
     return "\n".join([said, *(["outside, so these links are not to be trusted here:", *wrong] if wrong else [])])
 
 

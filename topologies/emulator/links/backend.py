@@ -39,7 +39,8 @@ class DirectionCounters:
 
     `packets` and `bytes` were offered to the direction; each was `delivered`, `dropped_queue` (the queue was full),
     `dropped_codel` (CoDel took it), `dropped_down` (the link was down), `lost` (on the wire, as specified), `failed` (the
-    receiving interface refused it, which a sound link never shows), or is still under way (`held`). `duplicated` copies come
+    receiving interface refused it, which a sound link never shows; of those the machine was too slow for `stranded`), or is
+    still under way (`held`). `duplicated` copies come
     on top of them; `corrupted` and `overtook` were delivered all the same. `overrun` frames never reached the emulation: the
     machine was too slow. `unexplained` frames are missing from this balance, or from the kernel's own counts at both ends.
     `backlog_bytes` and `backlog_packets` wait in the kernel's own queues. Lateness is release minus due
@@ -62,6 +63,7 @@ class DirectionCounters:
     held: int | None = None
     overrun: int | None = None
     unexplained: int | None = None
+    stranded: int | None = None
     backlog_bytes: int | None = None
     backlog_packets: int | None = None
     lateness: list[tuple[int, int]] | None = None

@@ -44,7 +44,8 @@ def counted(at: Places, before: Seen, seen: Seen, refused: Mapping[str, int], pa
     gate, queue, line, wire = (seen[one] for one in qdiscs)
     unknown = past.loss and past.duplicate
     lost = wire.drops if past.loss else 0
-    failed = sum(refused[name] for name in (at.queue, at.line, at.wire)) + line.drops + wire.drops - lost
+    stranded = sum(refused[name] for name in (at.queue, at.line, at.wire))
+    failed = stranded + line.drops + wire.drops - lost
     doubled = max(0, wire.packets + wire.qlen + refused[at.line] - line.packets) if past.duplicate else 0
     delivered = wire.packets - refused[at.wire]
     held = queue.qlen + line.qlen + wire.qlen
@@ -54,7 +55,7 @@ def counted(at: Places, before: Seen, seen: Seen, refused: Mapping[str, int], pa
         packets=gate.packets, bytes=gate.bytes + ETHERNET_HEADER * gate.packets,  # an ingress qdisc sees no Ethernet header
         delivered=delivered, dropped_queue=queue.drops, dropped_down=gate.drops, dropped_codel=0,
         lost=None if unknown else lost, duplicated=None if unknown else doubled, failed=failed,
-        corrupted=None if past.corrupt else 0, overtook=wire.requeues, held=held, overrun=overrun,
+        corrupted=None if past.corrupt else 0, overtook=wire.requeues, held=held, overrun=overrun, stranded=stranded,
         unexplained=gone if still and not unknown and not past.passes else None,
         backlog_bytes=queue.backlog, backlog_packets=queue.qlen,
     )  # fmt: skip

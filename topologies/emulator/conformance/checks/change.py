@@ -13,7 +13,7 @@ from topologies.emulator.conformance.checks.down_up import between_clocks_ns
 from topologies.emulator.conformance.checks.rtt import allowed_ms
 from topologies.emulator.conformance.figure import Figure, around, count, ms, none
 from topologies.emulator.conformance.flow import SMALLEST
-from topologies.emulator.conformance.play import every, play
+from topologies.emulator.conformance.play import every, play, steady
 from topologies.emulator.conformance.stream import BATCH, RATE_BPS, one_way, overtakers
 from topologies.emulator.links.effects.effect import percent
 from topologies.emulator.links.effects.loss import Loss
@@ -128,7 +128,7 @@ class ChangeOfLoss(Check):
         gap_ns = BATCH * 1e9 / bed.frames_per_s
         turns, clocks = self.packets // BATCH, between_clocks_ns()
         with bed.link(spec) as link, link.flow("a_to_b", SMALLEST) as flow:
-            play([flow], every(gap_ns, turns, lambda: flow.send(BATCH)),
+            play([flow], steady(gap_ns, turns, lambda: flow.send(BATCH)),
                  [(round(gap_ns * turns / 2), lambda: moments.append(link.change(a_to_b=lossy)))], tail_s=0.5)  # fmt: skip
         moment, near = moments[0] + clocks, bed.tolerance.of_time(5.0, 0) * 1e6
         arrived = {number for number, _ in flow.arrived}

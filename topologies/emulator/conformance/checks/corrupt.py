@@ -11,7 +11,7 @@ from topologies.emulator.conformance.check import Check
 from topologies.emulator.conformance.figure import Figure, count, none
 from topologies.emulator.conformance.flow import HEADERS, SMALLEST, numbered
 from topologies.emulator.conformance.frames import Frames
-from topologies.emulator.conformance.play import every, play
+from topologies.emulator.conformance.play import play, steady
 from topologies.emulator.conformance.stream import one_way
 from topologies.emulator.links.effects.corrupt import Corrupt
 from topologies.emulator.links.effects.effect import percent
@@ -48,7 +48,7 @@ class Corruption(Check):
         with (bed.link(one_way(Corrupt(self.share), seed=bed.attempt)) as link, link.flow("a_to_b", SMALLEST) as flow,
               Frames(link.end("b")[0], SMALLEST) as frames):  # fmt: skip
             # One by one: segments of one call would be numbered by the kernel, and no two headers equal.
-            play([frames, flow], every(1e9 / bed.frames_per_s, self.packets, flow.send), tail_s=1.0,
+            play([frames, flow], steady(1e9 / bed.frames_per_s, self.packets, flow.send), tail_s=1.0,
                  done=lambda: len(frames.seen) >= len(flow.sent))  # fmt: skip
             inverted = bits_inverted(frames.seen)
             low, high = binomial(len(flow.sent), self.share)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.chance import percentile
 from topologies.emulator.conformance.check import Check
-from topologies.emulator.conformance.figure import Figure, none, share
+from topologies.emulator.conformance.figure import Figure, around, ms, none, share
 from topologies.emulator.conformance.play import play
 from topologies.emulator.links.spec import symmetric
 from units import show_bps, show_ms
 
 FRAME = 1514
 CLOCK_MS = 0.1
-"""Where the clock is coarser than a tenth of the gap, so much is near enough."""
+"""Where timers are coarser than a tenth of the gap, so much is near enough."""
+MEAN = 0.01
+_SLEEPS, _SLEEP_S = 20, 500e-6
 WARM = 100
 
 
@@ -34,7 +38,10 @@ class Gaps(Check):
         return f"gaps between {self.packets} packets leaving {show_bps(self.rate_bps)}"
 
     def measure(self, bed: Bed) -> list[Figure]:
-        """Share of the gaps within 10 % of the ideal, and within what counts as near enough."""
+        """Share of the gaps within 10 % of the ideal, and within what counts as near enough; the mean gap.
+
+        Where so much is more than the gap itself (emulated processors) the share would prove nothing and is only published.
+        """
         bed.needs(self.rate_bps)
         spec = symmetric(20, self.rate_bps, 2 * self.packets * FRAME)
         with bed.link(spec) as link, link.flow() as flow:
@@ -45,13 +52,28 @@ class Gaps(Check):
         off = sorted(abs((later - sooner) / 1e6 - ideal_ms) for (_, sooner), (_, later) in pairwise(flow.arrived[WARM:]))
         if not off:
             return [Figure("gaps", show_ms(ideal_ms), float("nan"), 0.99, None, share, "nothing arrived")]
-        near_ms = max(0.1 * ideal_ms, bed.tolerance.of_time(CLOCK_MS, ideal_ms))
+        coarse = timer_late_ms() > 0.1 * ideal_ms
+        near_ms = bed.tolerance.of_time(max(0.1 * ideal_ms, CLOCK_MS if coarse else 0.0), ideal_ms)
         tenth, near = (sum(one <= most for one in off) / len(off) for most in (0.1 * ideal_ms, near_ms))
         tail = f"99 % within {show_ms(percentile(off, 99))} of {show_ms(ideal_ms)}"
         found = [Figure("within 10 % of ideal", show_ms(ideal_ms), tenth, None, None, share, tail)]
-        if self.judged:
+        if self.judged and near_ms < ideal_ms:
             found.insert(0, Figure(f"within 10 % or {show_ms(near_ms)}", show_ms(ideal_ms), near, 0.99, None, share, tail))
+        if self.judged:
+            stamps = [at for _, at in flow.arrived[WARM:]]
+            mean_ms = (stamps[-1] - stamps[0]) / 1e6 / (len(stamps) - 1)
+            found.append(around("mean gap", ms(ideal_ms), mean_ms, ideal_ms, bed.tolerance.of_rate(MEAN) * ideal_ms, ms))
         return [*found, none("lost", lost)]
+
+
+def timer_late_ms() -> float:
+    """By how much this machine's timers end late: the median of some short sleeps."""
+    late = []
+    for _ in range(_SLEEPS):
+        before_s = time.monotonic()
+        time.sleep(_SLEEP_S)
+        late.append(time.monotonic() - before_s - _SLEEP_S)
+    return median(late) * 1e3
 
 
 def checks(quick: bool) -> Sequence[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean, pstdev
 
@@ -18,10 +18,14 @@ from topologies.emulator.conformance.flow import SMALLEST
 from topologies.emulator.conformance.play import every, play
 from topologies.emulator.conformance.stream import RATE_BPS, one_way, overtakers, stream
 from topologies.emulator.links.effects.jitter import SHAPES, Jitter
+from topologies.emulator.links.tolerance import REAL
 from units import show_ms
 
 DELAY_MS = 30.0
 DENSE = 4000
+EMULATED_TIMES = 3
+LESS = 0.1
+"""Of the deviation: so much less of it may a clock that is off make."""
 _DRAWS = 20_000
 _KOLMOGOROV99 = 1.63
 """99 % of the largest distances between two samples' distributions, times sqrt(1/n + 1/m), lie below."""
@@ -41,24 +45,28 @@ class JitterShape(Check):
 
     def measure(self, bed: Bed) -> list[Figure]:
         """Mean, deviation, range and shape of the one-way times; order of a denser flow."""
-        shape, width = SHAPES[self.jitter.shape], self.jitter.jitter_ms
+        # Where clocks may be off by much the jitter is wider too, else it could be none at all.
+        jitter, delay_ms = (self.jitter, DELAY_MS) if bed.tolerance == REAL else (replace(
+            self.jitter, jitter_ms=EMULATED_TIMES * self.jitter.jitter_ms), EMULATED_TIMES * DELAY_MS)  # fmt: skip
+        shape, width = SHAPES[jitter.shape], jitter.jitter_ms
         apart_ns = ((shape.most - shape.least) * width + 2) * 1e6
-        with bed.link(one_way(self.jitter, seed=bed.attempt, delay_ms=DELAY_MS)) as link:
+        with bed.link(one_way(jitter, seed=bed.attempt, delay_ms=delay_ms)) as link:
             with link.flow("a_to_b", SMALLEST) as flow:
                 play([flow], every(apart_ns, self.packets, flow.send), tail_s=1.0, done=lambda: flow.complete)
             dense, _ = stream(bed, link, DENSE)
         times = [time_ms for _, time_ms in flow.times_ms()]
         if len(times) < 2:
             return [none("lost", flow.lost)]
-        base = DELAY_MS + SMALLEST * 8e3 / RATE_BPS
-        clock, late = allowed_ms(bed, DELAY_MS), bed.tolerance.of_time(0.8, DELAY_MS)
+        base = delay_ms + SMALLEST * 8e3 / RATE_BPS
+        clock, late = allowed_ms(bed, delay_ms), bed.tolerance.of_time(0.8, delay_ms)
         off_mean, off_deviation = errors(times)
-        mean, deviation = base + self.jitter.mean_ms, self.jitter.deviation_ms
-        far, allowed = distance([time_ms - base for time_ms in times], self.jitter, clock)
+        mean, deviation = base + jitter.mean_ms, jitter.deviation_ms
+        far, allowed = distance([time_ms - base for time_ms in times], jitter, clock)
         least, most = base + shape.least * width, base + shape.most * width
         return [
             around("mean", ms(mean), fmean(times), mean, clock + off_mean, ms),
-            around("deviation", ms(deviation), pstdev(times), deviation, clock + off_deviation, ms),
+            Figure("deviation", ms(deviation), pstdev(times), deviation - min(clock, LESS * deviation) - off_deviation,
+                   deviation + clock + off_deviation, ms),  # a clock that is off rather adds to it
             Figure("earliest", ms(least), min(times), least - clock, None, ms),
             Figure("p99", f"at most {ms(most)}", percentile(times, 99), None, most + late, ms),
             Figure("distance from the shape", "none", far, None, allowed, share),
@@ -83,4 +91,4 @@ def distance(offsets_ms: Sequence[float], jitter: Jitter, clock_ms: float) -> tu
 def checks(quick: bool) -> Sequence[Check]:
     """Each shape."""
     wide = {"uniform": 5.0, "normal": 3.0, "pareto": 5.0}
-    return [JitterShape(Jitter(wide[shape], shape), 120 if quick else 400) for shape in SHAPES]
+    return [JitterShape(Jitter(wide[shape], shape), 80 if quick else 400) for shape in SHAPES]
