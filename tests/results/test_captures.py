@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from results.captures.connections import Stream, connections
 from results.captures.errors import CaptureError, TruncatedCapture
-from results.captures.packets import decode, segments
+from results.captures.packets import segments
 from results.captures.transfer import Transfer, agreement, transfer
 from tests.results.dialogue import START_NS, Dialogue, page
 
@@ -145,25 +145,31 @@ def test_what_is_not_a_capture_is_refused(tmp_path: Path, content: bytes) -> Non
         transfer(tmp_path / "none.pcap", 1)
 
 
-def test_link_types_without_ethernet_are_decoded_and_strange_ones_refused() -> None:
+def _capture(path: Path, frame: bytes, linktype: int) -> Path:
+    head = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65_535, linktype)
+    path.write_bytes(head + struct.pack("<IIII", 0, 7, len(frame), len(frame)) + frame)
+    return path
+
+
+def test_link_types_without_ethernet_are_decoded_and_strange_ones_refused(tmp_path: Path) -> None:
     frame = bytes(page().packets[3])
-    expected = decode(frame, 1, 7, len(frame))
-    assert expected is not None
-    assert expected.payload_bytes == 120
     ip = frame[14:]
-    assert decode(ip, 101, 7, len(ip)) == expected
-    assert decode(b"\0" * 14 + b"\x08\x00" + ip, 113, 7, 0) == expected
-    assert decode(b"\x08\x00" + b"\0" * 18 + ip, 276, 7, 0) == expected
-    assert decode(frame[:12] + b"\x81\x00\x00\x05\x08\x00" + ip, 1, 7, 0) == expected
-    with pytest.raises(ValueError, match="link type 105"):
-        decode(frame, 105, 7, 0)
+    seen = {
+        linktype: list(segments(_capture(tmp_path / f"{linktype}.pcap", whole, linktype)))
+        for linktype, whole in ((1, frame), (101, ip), (113, bytes(14) + b"\x08\x00" + ip), (276, b"\x08\x00" + bytes(18) + ip))
+    }
+    seen[-1] = list(segments(_capture(tmp_path / "vlan.pcap", frame[:12] + b"\x81\x00\x00\x05\x08\x00" + ip, 1)))
+    assert seen[1][0].payload_bytes == 120
+    assert all(one == seen[1] for one in seen.values())
+    with pytest.raises(CaptureError, match="link type 105"):
+        list(segments(_capture(tmp_path / "wifi.pcap", frame, 105)))
 
 
-def test_what_is_not_tcp_is_passed_over() -> None:
+def test_what_is_not_tcp_is_passed_over(tmp_path: Path) -> None:
     frame = bytearray(bytes(page().packets[3]))
     frame[14 + 9] = 17
-    assert decode(bytes(frame), 1, 0, len(frame)) is None
-    assert decode(b"\xff" * 12 + b"\x08\x06" + b"\0" * 28, 1, 0, 42) is None
+    assert list(segments(_capture(tmp_path / "udp.pcap", bytes(frame), 1))) == []
+    assert list(segments(_capture(tmp_path / "arp.pcap", b"\xff" * 12 + b"\x08\x06" + b"\0" * 28, 1))) == []
 
 
 @needs_tshark
