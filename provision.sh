@@ -4,7 +4,7 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
-#   ./provision.sh --peers ...  the same for what we are measured against and with: wrk, and nginx where it is not here yet.
+#   ./provision.sh --peers ...  the same for what we are measured against and with: wrk, tshark, and nginx where it is not here yet.
 #                            nginx's package would bring a service, so its program alone is unpacked, into .venv/nginx
 set -eu
 
@@ -19,7 +19,7 @@ fi
 
 if [ "${1:-}" = --peers ]; then
     shift
-    PACKAGES="wrk"
+    PACKAGES="wrk tshark"
     again=" --peers"
     here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
     where="$here/.venv/nginx"
