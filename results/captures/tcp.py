@@ -27,7 +27,7 @@ class Segments:
     """Segments of all connections. Shape of every array: one entry a TCP segment.
 
     `number` of the connection; `row` in the packets; `flow` is 2 * number, plus 1 for what the server sent. `seq`, `end`
-    (behind the last byte; SYN and FIN count one) and `ack` (-1 before any) are relative. What was so *before* each segment: `highest`
+    (behind the last byte; SYN and FIN count one) and `ack` (-1 before any) are relative. What was so before it: `highest`
     is the highest `end` of its sender, `other_highest` of the other side, `acked` the highest number that the other side had
     acknowledged, `own_acked` that its sender had; -1 before any. `window` is scaled bytes. `late` marks segments with bytes
     that begin below `highest` (sent again or out of order), `gap` those that begin above it, and `keep_alive` probes

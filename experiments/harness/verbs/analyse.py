@@ -1,0 +1,90 @@
+"""A packet capture, ours or anyone's, to tables and figures; no root and no lab needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.harness import options
+from experiments.harness.status import HOLDS, INVALID, UsageError
+
+if TYPE_CHECKING:  # numpy takes a tenth of a second, which a wrong option or a help text need not wait for
+    from results.captures.survey import Survey
+
+EXAMPLE = "longhaul analyse capture.pcapng --filter 'ip.addr == 10.1.0.0/16 and tcp.port == 80' --csv tables"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.add_argument("captures", nargs="+", type=Path, metavar="CAPTURE",
+                        help="pcap or pcapng, plain, gzip or Zstandard; - reads standard input")  # fmt: skip
+    parser.add_argument("--filter", metavar="EXPRESSION", help="only packets that match, as in Wireshark's display filters")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="connections shown, largest first (default 10)")
+    parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, rtt samples and packets as CSV")
+    parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
+    options.json(parser)
+
+
+def main(given: argparse.Namespace) -> int:
+    """0 when every capture was whole, 3 when one was damaged or cut: what came before the damage is shown."""
+    from results.captures import filters, summary
+
+    if given.top < 0:
+        raise UsageError(f"could not show {given.top} connections: that is less than none; write 0 or more")
+    try:
+        wanted = None if given.filter is None else filters.compiled(given.filter)
+    except filters.FilterError as error:
+        raise UsageError(str(error)) from error
+    said: list[dict[str, Any]] = []
+    status = HOLDS
+    for number, path in enumerate(given.captures):
+        found = _surveyed(path, wanted, given, number)
+        if found.capture.records.problem:
+            status = INVALID
+        if given.json:
+            said.append(summary.as_dict(found))
+        else:
+            print(("\n" if number else "") + summary.text(found, given.top))
+            for note in found.capture.notes():
+                print(f"longhaul: {note}", file=sys.stderr)
+    if given.json:
+        print(json.dumps(said))
+    return status
+
+
+def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -> Survey:
+    """Survey one capture, and write its tables on the way."""
+    from results.captures import connection_table, tables
+    from results.captures.survey import survey
+
+    kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
+    if given.parquet:
+        tables.arrow()
+    if not kinds:
+        return survey(path, wanted)
+    prefix = f"{number + 1}-" if len(given.captures) > 1 else ""
+    try:
+        with ExitStack() as stack:
+            samples = stack.enter_context(tables.SampleSpool())
+            writers: list[dict[str, tables.Writer]] = []
+            for kind, folder in kinds:
+                folder.mkdir(parents=True, exist_ok=True)
+                columns = {"connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
+                           "packets": tables.PACKET_COLUMNS}  # fmt: skip
+                ending = kind.__name__.lower()
+                writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
+                for writer in writers[-1].values():
+                    stack.callback(writer.close)
+            found = survey(path, wanted, (samples.visit,), tuple(tables.packets_to(one["packets"]) for one in writers))
+            for one in writers:
+                one["connections"].put(found.connections)
+                for piece in samples.tables(found.connections["first_frame"]):
+                    one["rtt"].put(piece)
+    except OSError as error:
+        raise UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
+                         "written to, with room") from error  # fmt: skip
+    return found

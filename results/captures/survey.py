@@ -1,0 +1,201 @@
+"""One capture surveyed from end to end in memory that does not grow with it: totals, connections, samples. It prints nothing.
+
+Packets are read in chunks; TCP segments go to a temporary file, apart by a hash of their endpoints, and come back a batch of
+whole connections at a time. A single connection of tens of millions of segments is the one thing that needs memory for
+all of it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from results.captures import connection_table
+from results.captures.columns import TYPES, Packets
+from results.captures.connection_table import Analysis, Table
+from results.captures.filters import Test
+from results.captures.reader import Capture, Chunk
+from results.captures.streams import pair_hash, tcp_rows
+
+BATCH = 250_000
+"""Segments analysed at once: about 150 MB. More are no faster."""
+PARTS = 128
+_KEPT = tuple(name for name in TYPES if name not in (
+    "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version", "mss",
+    "interface"))  # fmt: skip
+_ROW = np.dtype([(name, TYPES[name]) for name in _KEPT])
+_SACK = np.dtype([("row", np.int64), ("left", np.uint32), ("right", np.uint32)])
+
+Visitor = Callable[[Analysis], None]
+ChunkVisitor = Callable[[Chunk, Any], None]
+
+
+@dataclass
+class Survey:
+    """What a capture holds. `connections` has a row a connection; `protocols` are packets by name; times are ns since 1970."""
+
+    capture: Capture
+    packets: int = 0
+    shown: int = 0
+    wire_bytes: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    protocols: dict[str, int] = field(default_factory=dict)
+    connections: Table = field(default_factory=dict)
+
+
+def survey(
+    path: Path, wanted: Test | None = None, visit: tuple[Visitor, ...] = (), chunks: tuple[ChunkVisitor, ...] = ()
+) -> Survey:
+    """Read `path`. `wanted` chooses packets; `visit` is called with each batch of whole connections, before they have their
+    final numbers, and `chunks` with each chunk and the mask of chosen packets. Raises CaptureError, OSError."""
+    found = Survey(Capture(path))
+    with _Spool() as spool:
+        for chunk in found.capture.chunks():
+            packets = chunk.packets
+            mask = None if wanted is None else wanted(packets)
+            for one in chunks:
+                one(chunk, mask)
+            found.packets += len(packets)
+            if mask is not None:
+                packets = packets[mask]
+            _count(found, packets)
+            rows = tcp_rows(packets)
+            spool.put(packets if len(rows) == len(packets) else packets[rows])
+        tables = []
+        for batch in spool.batches():
+            analysis = connection_table.analyse(batch)
+            tables.append(analysis.table)
+            for visitor in visit:
+                visitor(analysis)
+    found.connections = merged(tables)
+    return found
+
+
+def merged(tables: list[Table]) -> Table:
+    """Connections of all batches, numbered by their first frames."""
+    if not tables:
+        return {name: [] if name in ("client", "server") else np.empty(0) for name in connection_table.COLUMNS}
+    order = np.argsort(np.concatenate([table["first_frame"] for table in tables]), kind="stable")
+    out: Table = {}
+    for name in connection_table.COLUMNS:
+        if isinstance(tables[0][name], list):
+            whole = [value for table in tables for value in table[name]]
+            out[name] = [whole[place] for place in order.tolist()]
+        else:
+            out[name] = np.concatenate([table[name] for table in tables])[order]
+    out["stream"] = np.arange(len(order))
+    return out
+
+
+def _count(found: Survey, packets: Packets) -> None:
+    if not len(packets):
+        return
+    found.first_ns = int(packets.time_ns.min()) if not found.shown else min(found.first_ns, int(packets.time_ns.min()))
+    found.last_ns = max(found.last_ns, int(packets.time_ns.max()))
+    found.shown += len(packets)
+    found.wire_bytes += int(packets.wire.sum(dtype=np.int64))
+    numbers = np.bincount(packets.protocol[packets.version > 0], minlength=256)
+    for number in np.flatnonzero(numbers).tolist():
+        name = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}.get(number, f"IP protocol {number}")
+        found.protocols[name] = found.protocols.get(name, 0) + int(numbers[number])
+    if rest := int((packets.version == 0).sum()):
+        found.protocols["no IP"] = found.protocols.get("no IP", 0) + rest
+
+
+class _Spool:
+    """TCP segments apart by endpoints: in memory while they are few, else in a temporary file a part."""
+
+    def __init__(self) -> None:
+        self._few: list[Packets] = []
+        self._count = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._files: list[tuple[BinaryIO, BinaryIO]] = []
+        self._sizes = np.zeros(PARTS, np.int64)
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for pair in self._files:
+            for file in pair:
+                file.close()
+        if self._folder:
+            self._folder.cleanup()
+
+    def put(self, packets: Packets) -> None:
+        """Keep some segments."""
+        self._count += len(packets)
+        if self._folder is None:
+            self._few.append(packets)
+            if self._count > BATCH:
+                self._open()
+            return
+        self._write(packets)
+
+    def _open(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="longhaul-analyse-")
+        folder = Path(self._folder.name)
+        self._files = [((folder / f"{part}").open("w+b"), (folder / f"{part}.sack").open("w+b")) for part in range(PARTS)]
+        for packets in self._few:
+            self._write(packets)
+        self._few.clear()
+
+    def _write(self, packets: Packets) -> None:
+        part = (pair_hash(packets) % np.uint64(PARTS)).astype(np.uint8)
+        order = np.argsort(part, kind="stable")
+        rows = np.empty(len(packets), _ROW)
+        for name in _KEPT:
+            rows[name] = getattr(packets, name)[order]
+        sizes = np.bincount(part, minlength=PARTS)
+        place = np.empty(len(packets), np.int64)
+        place[order] = np.arange(len(packets))
+        ends = np.cumsum(sizes)
+        begins = ends - sizes
+        sacks = np.empty(len(packets.sack_row), _SACK)
+        sack_part = part[packets.sack_row]
+        sacks["row"] = place[packets.sack_row] - begins[sack_part] + self._sizes[sack_part]
+        sacks["left"], sacks["right"] = packets.sack_left, packets.sack_right
+        for number in np.flatnonzero(sizes).tolist():
+            rows[begins[number] : ends[number]].tofile(self._files[number][0])
+            if len(mine := sacks[sack_part == number]):
+                mine.tofile(self._files[number][1])
+        self._sizes += sizes
+
+    def batches(self) -> Iterator[Packets]:
+        """Whole connections, some at a time, each in file order."""
+        if self._folder is None:
+            if self._count:
+                yield Packets.joined(self._few)
+            self._few.clear()
+            return
+        waiting: list[Packets] = []
+        size = 0
+        for number in range(PARTS):
+            if size and size + self._sizes[number] > BATCH:
+                yield Packets.joined(waiting)
+                waiting, size = [], 0
+            if self._sizes[number]:
+                waiting.append(self._read(number))
+                size += int(self._sizes[number])
+        if waiting:
+            yield Packets.joined(waiting)
+
+    def _read(self, number: int) -> Packets:
+        main, sack = self._files[number]
+        for file in (main, sack):
+            file.flush()
+            file.seek(0)
+        rows, sacks = np.fromfile(main, _ROW), np.fromfile(sack, _SACK)
+        packets = Packets.zeros(len(rows))
+        for name in _KEPT:
+            setattr(packets, name, np.ascontiguousarray(rows[name]))
+        packets.sack_row = sacks["row"].copy()
+        packets.sack_left, packets.sack_right = sacks["left"].copy(), sacks["right"].copy()
+        return packets
+

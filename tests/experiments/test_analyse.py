@@ -1,0 +1,128 @@
+"""`longhaul analyse`: what it says, what it writes, and what it answers when a capture is not whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.harness import cli
+from results.captures import framing, made, survey, tables
+from results.captures.connection_table import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("analyse") / "made.pcap"
+    made.write(path, 20, 100, 0.02)
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = cli.main(["analyse", *words])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_a_summary_names_the_capture_and_its_largest_connections(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = said(capsys, str(capture), "--top", "3")
+    assert (status, err) == (0, "")
+    assert "20 TCP connections" in out
+    assert out.count("10.2.0.1:80") == 3
+    assert "... and 17 smaller" in out
+
+
+def test_json_holds_every_connection_and_no_infinity(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = said(capsys, str(capture), "--json")
+    found = json.loads(out, parse_constant=pytest.fail)[0]
+    assert status == 0
+    assert (found["whole"], len(found["connections"])) == (True, 20)
+    assert set(found["connections"][0]) == set(COLUMNS)
+
+
+def test_a_filter_chooses_packets(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, str(capture), "--json", "--filter", "ip.addr == 10.1.0.3 or ip.addr == 10.1.0.7")
+    assert [one["client"] for one in json.loads(out)[0]["connections"]] == ["10.1.0.3", "10.1.0.7"]
+    status, _, err = said(capsys, str(capture), "--filter", "tcp.prt == 80")
+    assert status == 2
+    assert "did you mean tcp.port" in err
+
+
+def test_tables_agree_with_each_other(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, str(capture), "--csv", str(tmp_path))[0] == 0
+    found = {name: list(csv.DictReader((tmp_path / f"{name}.csv").open())) for name in ("connections", "rtt", "packets")}
+    assert sum(int(one["packets"]) for one in found["connections"]) == len(found["packets"])
+    clean = [one for one in found["rtt"] if one["by"] == "sequence" and one["ambiguous"] == "0" and one["up"] == "0"]
+    for one in found["connections"]:
+        mine = [float(sample["rtt_ms"]) for sample in clean if sample["stream"] == one["stream"]]
+        assert min(mine) >= 5  # no round trip was made shorter; those of the client's data are the server's own delay
+        assert float(one["rtt_min_down_ms"]) in mine
+
+
+def test_a_cut_capture_is_shown_and_called_invalid(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(capture.read_bytes()[:-5])
+    status, out, err = said(capsys, str(cut))
+    assert status == 3
+    assert "20 TCP connections" in out
+    assert "longhaul: could not read cut.pcap: it is truncated" in err
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("none.pcap",), "could not read none.pcap: No such file"), (("/dev/null",), "it is empty"),
+    (("{capture}", "--top", "-1"), "could not show -1 connections"),
+    (("{capture}", "--csv", "/dev/null/x"), "could not write the tables"),
+])  # fmt: skip
+def test_errors_are_one_line(words: tuple[str, ...], message: str, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = said(capsys, *(word.format(capture=capture) for word in words))
+    assert status == 2
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    status, _, err = said(capsys, str(capture), "--parquet", str(tmp_path))
+    assert status == 2
+    assert "pip install pyarrow" in err
+
+
+def test_parquet_holds_what_csv_holds(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert said(capsys, str(capture), "--parquet", str(tmp_path))[0] == 0
+    assert parquet.read_table(tmp_path / "connections.parquet").column_names == list(COLUMNS)
+
+
+def test_batches_and_memory_give_the_same_table(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = survey.survey(capture)
+    monkeypatch.setattr(survey, "BATCH", 700)
+    monkeypatch.setattr(framing, "CHUNK_BYTES", 1 << 16)
+    with tables.SampleSpool() as samples:
+        parts = survey.survey(capture, None, (samples.visit,))
+        rows = sum(len(one["stream"]) for one in samples.tables(parts.connections["first_frame"]))
+    assert rows > int(parts.connections["rtt_samples_down"].sum())
+    for name, column in whole.connections.items():
+        same: Any = parts.connections[name]
+        assert same == column if isinstance(column, list) else np.array_equal(same, column, equal_nan=column.dtype.kind == "f")
+
+
+def test_standard_input_and_a_quick_start(capture: Path) -> None:
+    times = []
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-P", "-m", "experiments.harness", "analyse", "-"], check=True, timeout=20,
+                              stdin=capture.open("rb"), capture_output=True, text=True)  # fmt: skip
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Its work, not its waiting: others may have the processors during the test.
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert "-: pcap" in done.stdout
+    assert min(times) < 0.5
