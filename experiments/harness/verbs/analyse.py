@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from experiments.harness import options
 from experiments.harness.status import HOLDS, INVALID, UsageError
 
 if TYPE_CHECKING:  # numpy takes a tenth of a second, which a wrong option or a help text need not wait for
+    from results.captures.between import Between
     from results.captures.survey import Survey
 
 EXAMPLE = "longhaul analyse capture.pcapng --filter 'ip.addr == 10.1.0.0/16 and tcp.port == 80' --csv tables"
@@ -26,6 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=10, metavar="N", help="connections shown, largest first (default 10)")
     parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, rtt samples and packets as CSV")
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
+    parser.add_argument("--match", action="store_true",
+                        help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
     options.json(parser)
 
 
@@ -51,9 +55,28 @@ def main(given: argparse.Namespace) -> int:
             print(("\n" if number else "") + summary.text(found, given.top))
             for note in found.capture.notes():
                 print(f"longhaul: {note}", file=sys.stderr)
+    if given.match:
+        for one in _matched(given.captures, wanted):
+            if given.json:
+                said.append(one.as_dict())
+            else:
+                print("\n" + one.text())
     if given.json:
         print(json.dumps(said))
     return status
+
+
+def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
+    """Both directions between each capture and the next."""
+    from results.captures import between
+
+    if len(paths) < 2:
+        raise UsageError("could not match packets: one capture has none to compare with; give two or more")
+    before = between.load(paths[0], wanted)
+    for path in paths[1:]:
+        after = between.load(path, wanted)
+        yield from between.ways(before, after)
+        before = after
 
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -> Survey:

@@ -1,0 +1,94 @@
+"""Packets found again at another point: what was delayed, lost, overtaken, and what only looks the same."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results.captures import between, made
+from results.captures.columns import TYPES, Packets
+from results.captures.matching import match
+from results.captures.reader import read
+
+MS = 10**6
+
+
+def reordered(packets: Packets, rows: list[int], times: list[int]) -> Packets:
+    """Rows with other times, sorted by them, as a tap elsewhere would have seen them."""
+    order = sorted(range(len(rows)), key=lambda one: times[one])
+    chosen = np.array([rows[one] for one in order], np.int64)
+    out = Packets.zeros(len(chosen))
+    for name in TYPES:
+        setattr(out, name, getattr(packets, name)[chosen].copy())
+    out.time_ns = np.array([times[one] for one in order], np.int64)
+    out.frame = np.arange(1, len(chosen) + 1)
+    return out
+
+
+def flow(count: int, gap_ns: int = MS) -> Packets:
+    packets = Packets.zeros(count)
+    packets.version[:], packets.protocol[:], packets.flags[:] = 4, 6, 0x10
+    packets.source_low[:], packets.destination_low[:] = 0xFFFF0A000001, 0xFFFF0A000002
+    packets.seq[:], packets.payload[:] = np.arange(count) * 1000, 1000
+    packets.time_ns = 10**18 + np.arange(count) * gap_ns
+    packets.frame = np.arange(1, count + 1)
+    return packets
+
+
+@given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 50))
+@settings(max_examples=60, deadline=None)
+def test_delays_losses_and_overtaking_are_what_they_were(seed: int, count: int, delay_ms: int) -> None:
+    dice = random.Random(seed)
+    here = flow(count, gap_ns=2 * MS)
+    kept = [row for row in range(count) if dice.random() > 0.2 or row in (0, count - 1)]
+    delays = [delay_ms * MS + (dice.randrange(4 * MS) if 0 < row < count - 1 else 0) for row in kept]
+    there = reordered(here, kept, [int(here.time_ns[row]) + delay for row, delay in zip(kept, delays, strict=True)])
+    way, back = match(here, there)
+    assert way.sent.tolist() == kept
+    assert way.delay_ns.tolist() == delays
+    assert way.queueing_ns.tolist() == [delay - min(delays) for delay in delays]
+    assert way.lost.tolist() == sorted(set(range(count)) - set(kept))
+    arrivals = [int(here.time_ns[row]) + delay for row, delay in zip(kept, delays, strict=True)]
+    assert way.overtaken == sum(arrival < max(arrivals[: number + 1]) for number, arrival in enumerate(arrivals))
+    assert len(back.sent) == len(back.lost) == 0
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_equal_packets_are_kept_apart_when_one_of_them_is_lost(lost: int) -> None:
+    here = flow(40)
+    here.seq[[10, 20, 30]] = 5  # one segment, sent three times without time stamps
+    kept = [row for row in range(40) if row != (10, 20, 30)[lost]]
+    there = reordered(here, kept, [int(here.time_ns[row]) + 15 * MS for row in kept])
+    way, _ = match(here, there)
+    assert way.lost.tolist() == [(10, 20, 30)[lost]]
+    assert set(way.delay_ns.tolist()) == {15 * MS}
+
+
+def test_both_directions_are_told_apart_and_a_later_capture_has_lost_nothing(tmp_path: Path) -> None:
+    made.write(tmp_path / "a.pcap", 3, 60, 0.0)
+    here, _ = read(tmp_path / "a.pcap")
+    forth = here.source_port == 80
+    times = (here.time_ns + np.where(forth, 7 * MS, -9 * MS)).tolist()
+    rows = list(range(20, len(here)))
+    there = reordered(here, rows, times[20:])
+    way, back = match(here, there)
+    assert set(way.delay_ns.tolist()) == {7 * MS}
+    assert set(back.delay_ns.tolist()) == {9 * MS}
+    assert len(way.sent) + len(back.sent) == len(rows)
+    assert len(back.lost) == 0
+
+
+def test_words_name_the_points_and_the_frames(tmp_path: Path) -> None:
+    here = flow(30)
+    kept = [row for row in range(30) if row not in (4, 9)]
+    there = reordered(here, kept, [int(here.time_ns[row]) + 15 * MS for row in kept])
+    there_and_back = list(between.ways(between.Point("virginia", here), between.Point("mumbai", there)))
+    assert "virginia -> mumbai: 28 packets, one way 15.000 ms at least" in there_and_back[0].text()
+    assert "2 packets seen at virginia never came to mumbai: frames 5, 10" in there_and_back[0].text()
+    assert there_and_back[1].text() == "mumbai -> virginia: no packet was found at both"
+    assert there_and_back[0].as_dict()["lost_frames"] == [5, 10]
