@@ -48,8 +48,9 @@ class Between:
             return head + "no packet was found at both"
         delay, queueing = self._delays()
         lines = [head + f"{len(self.way.sent):,} packets, one way {delay['min']:.3f} ms at least, "
-                 f"{delay['median']:.3f} median, {delay['p99']:.3f} p99, {delay['max']:.3f} most; queueing {queueing['median']:.3f} ms median, "
-                 f"{queueing['p99']:.3f} p99; {self.way.overtaken:,} overtaken"]  # fmt: skip
+                 f"{delay['median']:.3f} median, {delay['p99']:.3f} p99, {delay['max']:.3f} most; "
+                 f"queueing {queueing['median']:.3f} ms median, {queueing['p99']:.3f} p99; "
+                 f"{self.way.overtaken:,} overtaken"]  # fmt: skip
         if len(self.way.lost):
             frames = self._lost()
             more = ", ..." if len(frames) > 10 else ""

@@ -7,6 +7,7 @@ all of it.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -109,93 +110,89 @@ def _count(found: Survey, packets: Packets) -> None:
 
 
 class _Spool:
-    """TCP segments apart by endpoints: in memory while they are few, else in a temporary file a part."""
+    """TCP segments apart by endpoints: in memory while few, else in a temporary file, each chunk sorted by part."""
 
     def __init__(self) -> None:
         self._few: list[Packets] = []
         self._count = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: list[tuple[BinaryIO, BinaryIO]] = []
-        self._sizes = np.zeros(PARTS, np.int64)
+        self._file: BinaryIO | None = None
+        self._sizes: list[Any] = []
+        self._begins: list[int] = []
+        self._sacks: list[Any] = []
 
     def __enter__(self) -> _Spool:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for pair in self._files:
-            for file in pair:
-                file.close()
-        if self._folder:
-            self._folder.cleanup()
+        if self._file:
+            self._file.close()
 
     def put(self, packets: Packets) -> None:
         """Keep some segments."""
         self._count += len(packets)
-        if self._folder is None:
+        if self._file is None:
             self._few.append(packets)
             if self._count > BATCH:
-                self._open()
+                self._file = tempfile.TemporaryFile(prefix="longhaul-analyse-")  # noqa: SIM115
+                for one in self._few:
+                    self._write(self._file, one)
+                self._few.clear()
             return
-        self._write(packets)
+        self._write(self._file, packets)
 
-    def _open(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="longhaul-analyse-")
-        folder = Path(self._folder.name)
-        self._files = [((folder / f"{part}").open("w+b"), (folder / f"{part}.sack").open("w+b")) for part in range(PARTS)]
-        for packets in self._few:
-            self._write(packets)
-        self._few.clear()
-
-    def _write(self, packets: Packets) -> None:
+    def _write(self, file: BinaryIO, packets: Packets) -> None:
         part = (pair_hash(packets) % np.uint64(PARTS)).astype(np.uint8)
         order = np.argsort(part, kind="stable")
         rows = np.empty(len(packets), _ROW)
         for name in _KEPT:
             rows[name] = getattr(packets, name)[order]
-        sizes = np.bincount(part, minlength=PARTS)
         place = np.empty(len(packets), np.int64)
         place[order] = np.arange(len(packets))
-        ends = np.cumsum(sizes)
-        begins = ends - sizes
         sacks = np.empty(len(packets.sack_row), _SACK)
-        sack_part = part[packets.sack_row]
-        sacks["row"] = place[packets.sack_row] - begins[sack_part] + self._sizes[sack_part]
-        sacks["left"], sacks["right"] = packets.sack_left, packets.sack_right
-        for number in np.flatnonzero(sizes).tolist():
-            rows[begins[number] : ends[number]].tofile(self._files[number][0])
-            if len(mine := sacks[sack_part == number]):
-                mine.tofile(self._files[number][1])
-        self._sizes += sizes
+        sacks["row"], sacks["left"], sacks["right"] = place[packets.sack_row], packets.sack_left, packets.sack_right
+        sacks = sacks[np.argsort(sacks["row"], kind="stable")]
+        self._sizes.append(np.bincount(part, minlength=PARTS))
+        self._begins.append(file.tell())
+        file.write(rows.tobytes())
+        file.write(sacks.tobytes())
+        self._sacks.append(len(sacks))
 
     def batches(self) -> Iterator[Packets]:
         """Whole connections, some at a time, each in file order."""
-        if self._folder is None:
+        if self._file is None:
             if self._count:
                 yield Packets.joined(self._few)
             self._few.clear()
             return
-        waiting: list[Packets] = []
-        size = 0
-        for number in range(PARTS):
-            if size and size + self._sizes[number] > BATCH:
-                yield Packets.joined(waiting)
-                waiting, size = [], 0
-            if self._sizes[number]:
-                waiting.append(self._read(number))
-                size += int(self._sizes[number])
+        self._file.flush()
+        totals = np.sum(self._sizes, axis=0)
+        waiting: list[int] = []
+        for number in np.flatnonzero(totals).tolist():
+            if waiting and totals[[*waiting, number]].sum() > BATCH:
+                yield self._read(waiting)
+                waiting = []
+            waiting.append(number)
         if waiting:
-            yield Packets.joined(waiting)
+            yield self._read(waiting)
 
-    def _read(self, number: int) -> Packets:
-        main, sack = self._files[number]
-        for file in (main, sack):
-            file.flush()
-            file.seek(0)
-        rows, sacks = np.fromfile(main, _ROW), np.fromfile(sack, _SACK)
-        packets = Packets.zeros(len(rows))
-        for name in _KEPT:
-            setattr(packets, name, np.ascontiguousarray(rows[name]))
-        packets.sack_row = sacks["row"].copy()
-        packets.sack_left, packets.sack_right = sacks["left"].copy(), sacks["right"].copy()
-        return packets
+    def _read(self, parts: list[int]) -> Packets:
+        """Segments of neighbouring parts, a connection's in file order."""
+        assert self._file is not None
+        first, last = parts[0], parts[-1] + 1
+        found = []
+        for begin, sizes, sacks in zip(self._begins, self._sizes, self._sacks, strict=True):
+            ends = np.cumsum(sizes)
+            low, high = int(ends[first] - sizes[first]), int(ends[last - 1])
+            rows = self._rows(begin + low * _ROW.itemsize, high - low, _ROW)
+            edges = self._rows(begin + int(ends[-1]) * _ROW.itemsize, sacks, _SACK)
+            edges = edges[np.searchsorted(edges["row"], low) : np.searchsorted(edges["row"], high)]
+            packets = Packets.zeros(len(rows))
+            for name in _KEPT:
+                setattr(packets, name, rows[name])
+            packets.sack_row, packets.sack_left, packets.sack_right = edges["row"] - low, edges["left"], edges["right"]
+            found.append(packets)
+        return Packets.joined(found)
 
+    def _rows(self, at: int, count: int, dtype: Any) -> Any:
+        assert self._file is not None
+        return np.frombuffer(os.pread(self._file.fileno(), count * dtype.itemsize, at), dtype)
