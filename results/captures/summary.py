@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from results.captures.connection_table import Table
 from results.captures.survey import Survey
 
 _HEADS = ("stream", "client", "server", "packets", "down", "goodput", "rtt", "again", "fast/to/tlp", "reord", "ended")
@@ -16,8 +17,6 @@ _HEADS = ("stream", "client", "server", "packets", "down", "goodput", "rtt", "ag
 def as_dict(found: Survey) -> dict[str, Any]:
     """Plain values; what is unknown is None."""
     records = found.capture.records
-    names = list(found.connections)
-    rows = zip(*(_plain(found.connections[name]) for name in names), strict=True)
     return {
         "capture": str(found.capture.path), "format": records.kind, "whole": not records.problem,
         "packets": found.packets, "chosen": found.shown, "wire_bytes": found.wire_bytes,
@@ -25,8 +24,14 @@ def as_dict(found: Survey) -> dict[str, Any]:
         "interfaces": [{"name": one.name, "comment": one.comment, "linktype": one.linktype, "snap_bytes": one.snap_bytes,
                         "received": one.received, "dropped": one.dropped} for one in records.interfaces],
         "comments": records.comments, "packet_comments": {str(frame): text for frame, text in records.packet_comments.items()},
-        "notes": found.capture.notes(), "connections": [dict(zip(names, row, strict=True)) for row in rows],
+        "notes": found.capture.notes(), "connections": _rows(found.connections),
+        "requests": _rows(found.requests), "handshakes": _rows(found.handshakes),
     }  # fmt: skip
+
+
+def _rows(table: Table) -> list[dict[str, Any]]:
+    rows = zip(*(_plain(column) for column in table.values()), strict=True)
+    return [dict(zip(table, row, strict=True)) for row in rows]
 
 
 def text(found: Survey, top: int) -> str:
@@ -52,12 +57,27 @@ def text(found: Survey, top: int) -> str:
         lines.append(f"  {_count(count)} TCP connections, {_size(new)} of payload; {_size(sent - new)} sent again in "
                      f"{_count(again)} segments: {kinds[0]} fast, {kinds[1]} time-outs, {kinds[2]} tail loss probes; "
                      f"{kinds[3]} of them needless")  # fmt: skip
+        lines += _applications(found)
         shown = np.argsort(-(table["bytes_up"] + table["bytes_down"]), kind="stable")[:top]
         if top:
             lines += ["", *_aligned([_HEADS, *(_row(table, int(one)) for one in shown)])]
         if top and count > top:
             lines.append(f"... and {_count(count - top)} smaller; --top N shows more, --csv DIR writes all")
     return "\n".join(lines)
+
+
+def _applications(found: Survey) -> list[str]:
+    lines = []
+    if count := len(found.requests["stream"]):
+        waits = found.requests["wait_ms"][np.isfinite(found.requests["wait_ms"])]
+        lines.append(f"  {_count(count)} HTTP requests, {_count(len(waits))} answered"
+                     + (f", first byte after {np.median(waits):.2f} ms in the median" if len(waits) else ""))  # fmt: skip
+    if count := len(found.handshakes["stream"]):
+        times = found.handshakes["handshake_ms"][np.isfinite(found.handshakes["handshake_ms"])]
+        versions = ", ".join(sorted({one or "unanswered" for one in found.handshakes["version"]}))
+        lines.append(f"  {_count(count)} TLS handshakes ({versions}), {_count(int(found.handshakes['resumed'].sum()))} resumed"
+                     + (f", {np.median(times):.2f} ms in the median" if len(times) else ""))  # fmt: skip
+    return lines
 
 
 def _row(table: dict[str, Any], one: int) -> tuple[str, ...]:

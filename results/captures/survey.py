@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from results.captures import connection_table
+from results.captures import connection_table, messages, requests
 from results.captures.columns import TYPES, Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
@@ -38,7 +38,8 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 
 @dataclass
 class Survey:
-    """What a capture holds. `connections` has a row a connection; `protocols` are packets by name; times are ns since 1970."""
+    """What a capture holds. `connections` has a row a connection, `requests` a row an
+    HTTP exchange and `handshakes` a row a TLS handshake; `protocols` are packets by name; times are ns since 1970."""
 
     capture: Capture
     packets: int = 0
@@ -48,6 +49,8 @@ class Survey:
     last_ns: int = 0
     protocols: dict[str, int] = field(default_factory=dict)
     connections: Table = field(default_factory=dict)
+    requests: Table = field(default_factory=dict)
+    handshakes: Table = field(default_factory=dict)
 
 
 def survey(
@@ -56,11 +59,13 @@ def survey(
     """Read `path`. `wanted` chooses packets; `visit` is called with each batch of whole connections, before they have their
     final numbers, and `chunks` with each chunk and the mask of chosen packets. Raises CaptureError, OSError."""
     found = Survey(Capture(path))
+    beginnings = messages.Messages()
+    exchanges = requests.Exchanges(beginnings.found)
     with _Spool() as spool:
         for chunk in found.capture.chunks():
             packets = chunk.packets
             mask = None if wanted is None else wanted(packets)
-            for one in chunks:
+            for one in (*chunks, beginnings.visit):
                 one(chunk, mask)
             found.packets += len(packets)
             if mask is not None:
@@ -72,9 +77,12 @@ def survey(
         for batch in spool.batches():
             analysis = connection_table.analyse(batch)
             tables.append(analysis.table)
-            for visitor in visit:
+            for visitor in (*visit, exchanges.visit):
                 visitor(analysis)
     found.connections = merged(tables)
+    first_frames = found.connections["first_frame"]
+    found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
+    found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
     return found
 
 

@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="pcap or pcapng, plain, gzip or Zstandard; - reads standard input")  # fmt: skip
     parser.add_argument("--filter", metavar="EXPRESSION", help="only packets that match, as in Wireshark's display filters")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="connections shown, largest first (default 10)")
-    parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, rtt samples and packets as CSV")
+    parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, requests, rtt samples and packets as CSV")
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
     parser.add_argument("--match", action="store_true",
                         help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
@@ -81,7 +81,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -> Survey:
     """Survey one capture, and write its tables on the way."""
-    from results.captures import connection_table, tables
+    from results.captures import connection_table, requests, tables
     from results.captures.survey import survey
 
     kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
@@ -96,8 +96,11 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -
             writers: list[dict[str, tables.Writer]] = []
             for kind, folder in kinds:
                 folder.mkdir(parents=True, exist_ok=True)
-                columns = {"connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
-                           "packets": tables.PACKET_COLUMNS}  # fmt: skip
+                columns = {
+                    "connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
+                    "packets": tables.PACKET_COLUMNS, "requests": tuple(requests.table([], requests.COLUMNS, [])),
+                    "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])),
+                }  # fmt: skip
                 ending = kind.__name__.lower()
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
                 for writer in writers[-1].values():
@@ -105,6 +108,8 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -
             found = survey(path, wanted, (samples.visit,), tuple(tables.packets_to(one["packets"]) for one in writers))
             for one in writers:
                 one["connections"].put(found.connections)
+                one["requests"].put(found.requests)
+                one["handshakes"].put(found.handshakes)
                 for piece in samples.tables(found.connections["first_frame"]):
                     one["rtt"].put(piece)
     except OSError as error:
