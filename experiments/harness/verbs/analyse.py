@@ -15,8 +15,10 @@ from experiments.harness.status import HOLDS, INVALID, UsageError
 
 if TYPE_CHECKING:  # numpy takes a tenth of a second, which a wrong option or a help text need not wait for
     from results.captures.between import Between
-    from results.captures.survey import Survey
+    from results.captures.survey import Survey, Visitor
 
+_DRAWN = 12
+"""Connections that the page draws, the largest."""
 EXAMPLE = "longhaul analyse capture.pcapng --filter 'ip.addr == 10.1.0.0/16 and tcp.port == 80' --csv tables"
 
 
@@ -30,48 +32,61 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
     parser.add_argument("--match", action="store_true",
                         help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens in any browser")
     options.json(parser)
 
 
 def main(given: argparse.Namespace) -> int:
     """0 when every capture was whole, 3 when one was damaged or cut: what came before the damage is shown."""
-    from results.captures import filters, summary
+    from results.captures import series, summary
 
-    if given.top < 0:
-        raise UsageError(f"could not show {given.top} connections: that is less than none; write 0 or more")
-    try:
-        wanted = None if given.filter is None else filters.compiled(given.filter)
-    except filters.FilterError as error:
-        raise UsageError(str(error)) from error
-    said: list[dict[str, Any]] = []
-    status = HOLDS
+    wanted = _filter(given)
+    surveys: list[tuple[Survey, list[dict[str, Any]]]] = []
     for number, path in enumerate(given.captures):
-        found = _surveyed(path, wanted, given, number)
-        if found.capture.records.problem:
-            status = INVALID
-        if given.json:
-            said.append(summary.as_dict(found))
-        else:
+        drawn = series.Series(_DRAWN)
+        found = _surveyed(path, wanted, given, number, (drawn.visit,) if given.html else ())
+        surveys.append((found, drawn.chosen(found.connections["first_frame"])))
+        if not given.json:
             print(("\n" if number else "") + summary.text(found, given.top))
             for note in found.capture.notes():
                 print(f"longhaul: {note}", file=sys.stderr)
-    if given.match:
-        for one in _matched(given.captures, wanted):
-            if given.json:
-                said.append(one.as_dict())
-            else:
-                print("\n" + one.text())
+    ways = list(_matched(given.captures, wanted)) if given.match else []
+    if given.html:
+        _pages(given.html, surveys, ways)
     if given.json:
-        print(json.dumps(said))
-    return status
+        print(json.dumps([*(summary.as_dict(found) for found, _ in surveys), *(way.as_dict() for way in ways)]))
+    else:
+        for way in ways:
+            print("\n" + way.text())
+    return INVALID if any(found.capture.records.problem for found, _ in surveys) else HOLDS
+
+
+def _filter(given: argparse.Namespace) -> Any:
+    from results.captures import filters
+
+    if given.top < 0:
+        raise UsageError(f"could not show {given.top} connections: that is less than none; write 0 or more")
+    if given.match and len(given.captures) < 2:
+        raise UsageError("could not match packets: one capture has none to compare with; give two or more")
+    try:
+        return None if given.filter is None else filters.compiled(given.filter)
+    except filters.FilterError as error:
+        raise UsageError(str(error)) from error
+
+
+def _pages(path: Path, surveys: list[tuple[Survey, list[dict[str, Any]]]], ways: list[Between]) -> None:
+    """A page a capture; the second and later have their number in the name."""
+    from results.captures import page
+
+    for number, (found, chosen) in enumerate(surveys):
+        file = path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
+        page.write(file, found, chosen, [way.as_dict() for way in ways])
 
 
 def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
     """Both directions between each capture and the next."""
     from results.captures import between
 
-    if len(paths) < 2:
-        raise UsageError("could not match packets: one capture has none to compare with; give two or more")
     before = between.load(paths[0], wanted)
     for path in paths[1:]:
         after = between.load(path, wanted)
@@ -79,7 +94,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
         before = after
 
 
-def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -> Survey:
+def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
     """Survey one capture, and write its tables on the way."""
     from results.captures import connection_table, requests, tables
     from results.captures.survey import survey
@@ -88,7 +103,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -
     if given.parquet:
         tables.arrow()
     if not kinds:
-        return survey(path, wanted)
+        return survey(path, wanted, visit)
     prefix = f"{number + 1}-" if len(given.captures) > 1 else ""
     try:
         with ExitStack() as stack:
@@ -105,7 +120,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int) -
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
                 for writer in writers[-1].values():
                     stack.callback(writer.close)
-            found = survey(path, wanted, (samples.visit,), tuple(tables.packets_to(one["packets"]) for one in writers))
+            found = survey(path, wanted, (*visit, samples.visit), tuple(tables.packets_to(one["packets"]) for one in writers))
             for one in writers:
                 one["connections"].put(found.connections)
                 one["requests"].put(found.requests)
