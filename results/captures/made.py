@@ -70,7 +70,7 @@ def _talk(
         if sacks:
             edges = ((edge + isns[not server]) & 0xFFFFFFFF for edge in sacks)
             options += struct.pack(">BBBB", 1, 1, 5, 2 + 4 * len(sacks)) + struct.pack(f">{len(sacks)}I", *edges)
-        window = 65_535 if flags & _SYN else 512
+        window = 65_535 if flags & _SYN else 1024
         tcp = struct.pack(">HHIIHHHH", ports[server], ports[not server], (seq + isns[server]) & 0xFFFFFFFF,
                           (ack + isns[not server]) & 0xFFFFFFFF if flags & _ACK else 0,
                           (5 + len(options) // 4) << 12 | flags, window, 0, 0) + options  # fmt: skip

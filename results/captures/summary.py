@@ -42,7 +42,7 @@ def text(found: Survey, top: int) -> str:
              + ("" if found.shown == found.packets else f", {_count(found.shown)} chosen")
              + f", {_size(found.wire_bytes)} on the wire"
              + (f" in {seconds:.3f} s from {_moment(found.first_ns)}" if found.shown else "")]  # fmt: skip
-    lines += [f"  {comment}" for comment in records.comments]
+    lines += [f"  {comment}" for comment in records.comments if comment]
     lines += [f"  interface {one.name or '(unnamed)'}" + (f": {one.comment}" if one.comment else "")
               + (f", {_count(one.dropped)} dropped while capturing" if one.dropped else "")
               for one in records.interfaces if one.name or one.comment or one.dropped]  # fmt: skip

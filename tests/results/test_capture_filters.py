@@ -15,7 +15,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q
 
 from results.captures.columns import Packets
-from results.captures.filters import FIELDS, FilterError, compiled
+from results.captures.filters import FIELDS, PROTOCOLS, FilterError, compiled
 from results.captures.reader import read
 from tests.results.test_capture_reader import Eth, pcap
 
@@ -96,3 +96,8 @@ def test_every_field_works_on_no_packets_and_on_some() -> None:
             f"{name} == 10.0.0.1" if field.is_address else f"{name} == 1"  # fmt: skip
         for rows in (0, 2):
             assert compiled(text)(Packets.zeros(rows)).dtype == np.bool_
+
+
+def test_the_manual_lists_every_field() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "captures.md").read_text()
+    assert [name for name in (*FIELDS, *PROTOCOLS) if f"`{name}`" not in manual] == []
