@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import resource
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +115,38 @@ def test_batches_and_memory_give_the_same_table(capture: Path, monkeypatch: pyte
     for name, column in whole.connections.items():
         same: Any = parts.connections[name]
         assert same == column if isinstance(column, list) else np.array_equal(same, column, equal_nan=column.dtype.kind == "f")
+
+
+def test_captures_of_several_points_are_matched(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(capture.read_bytes())
+    at, count = 24, 0
+    while at < len(data):  # a tap 5 ms away, that misses nothing
+        seconds, fraction, size = struct.unpack_from("<III", data, at)
+        moved = fraction + 5_000_000
+        struct.pack_into("<II", data, at, seconds + moved // 10**9, moved % 10**9)
+        at, count = at + 16 + size, count + 1
+    (tmp_path / "far.pcap").write_bytes(data)
+    page = tmp_path / "page.html"
+    status, out, _ = said(capsys, str(capture), str(tmp_path / "far.pcap"), "--match", "--json", "--html", str(page))
+    there, back = json.loads(out)[2:]
+    assert (status, there["packets"], there["lost"], back["packets"]) == (0, count, 0, 0)
+    assert there["delay_ms"] == {"min": 5, "median": 5, "p99": 5, "max": 5}
+    assert page.exists()
+    assert page.with_stem("page-2").exists()
+    assert "give two or more" in said(capsys, str(capture), "--match")[2]
+
+
+def test_packets_of_nonsense_are_analysed_without_a_traceback(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = capture.read_bytes()[:60_000]
+    for seed in range(60):
+        dice, data = random.Random(seed), bytearray(sound)
+        for _ in range(dice.randrange(1, 60)):
+            data[dice.randrange(24, len(data))] = dice.randrange(256)
+        (tmp_path / "nonsense.pcap").write_bytes(data)
+        path = str(tmp_path / "nonsense.pcap")
+        assert said(capsys, path, path, "--match", "--json", "--html", str(tmp_path / "page.html"))[0] in (0, 3)
 
 
 def test_standard_input_and_a_quick_start(capture: Path) -> None:
