@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
 MAPPED = 0x0000_FFFF_0000_0000
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 FRAGMENT, CUT, MALFORMED = 1, 2, 4

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from results.captures import losses, rtt
-from results.captures.columns import FIN, RST, SYN, Packets, address
+from results.captures.columns import Packets, address
+from results.captures.formats import FIN, RST, SYN
 from results.captures.losses import Losses
 from results.captures.rtt import Samples
 from results.captures.streams import Ints
@@ -90,11 +91,11 @@ def _table(found: Segments, lost: Losses, samples: Samples, handshake: Ints, ini
         "packets": last - begins + 1, "begun_before": ~found.opened, "simultaneous": _simultaneous(found),
         "handshake_ms": _ms(handshake), "initial_rtt_ms": _ms(initial),
     }  # fmt: skip
-    again = np.zeros(len(found.row), np.bool_)
-    again[lost.again] = True
     flows = 2 * count
     holes = _holes(found, lost, flows)
-    fresh = np.where(again | found.keep_alive, 0, found.payload)
+    # A late segment brings what it fills of holes, and what it has beyond the highest byte.
+    beyond = np.minimum(np.maximum(found.end - found.highest, 0), found.payload)
+    fresh = np.where(found.keep_alive, 0, np.where(found.late, lost.filled + beyond, found.payload))
     sent, new = _sum(found.flow, found.payload, flows), _sum(found.flow, fresh, flows)
     busy = _busy(found, flows)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -19,13 +19,8 @@ from results.captures import blocks
 from results.captures.blocks import SECTION_HEADER, Interface, Section
 from results.captures.boundaries import Shape, walk
 from results.captures.errors import CaptureError, TruncatedCapture
+from results.captures.formats import CLASSIC_MAGICS, truncated
 from results.captures.source import Source
-
-CLASSIC_MAGICS = {
-    b"\xa1\xb2\xc3\xd4": (">", 1000), b"\xd4\xc3\xb2\xa1": ("<", 1000),
-    b"\xa1\xb2\x3c\x4d": (">", 1), b"\x4d\x3c\xb2\xa1": ("<", 1),
-}  # fmt: skip
-"""First four bytes of a classic capture -> byte order, and nanoseconds in one unit of its time stamps."""
 
 CHUNK_BYTES = 8 << 20
 LARGEST_RECORD = 2 << 20
@@ -301,10 +296,3 @@ def _so_far(records: Records, more: int = 0) -> str:
 def damaged(records: Records, why: str, more: int = 0) -> str:
     """The words for a file that cannot be read on, with how far it was read."""
     return (f"could not read {records.name}: {why}; the file is damaged: capture again ({_so_far(records, more)})")  # fmt: skip
-
-
-def truncated(name: str, whole_records: int, left_bytes: int) -> TruncatedCapture:
-    """The error for a file that ends `left_bytes` into a record, after `whole_records` whole ones."""
-    return TruncatedCapture(f"could not read {name}: it is truncated: {whole_records} whole records, then {left_bytes} "
-                            "bytes of one that was cut; stop tcpdump with SIGINT or SIGTERM and wait for its end, "
-                            "check the free space of the disk, and capture again")  # fmt: skip

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import ACK, FIN, RST, SYN
+from results.captures.formats import ACK, FIN, RST, SYN
 from results.captures.streams import Ints
 from results.captures.tcp import Segments
 

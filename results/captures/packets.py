@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from results.captures.columns import ACK, CUT, FIN, FRAGMENT, MALFORMED, RST, SYN, TCP, packed
-from results.captures.reader import Capture
+from results.captures.formats import ACK, FIN, RST, SYN
 
 __all__ = ["ACK", "FIN", "RST", "SYN", "Segment", "segments"]
 
@@ -32,6 +29,11 @@ class Segment(NamedTuple):
 def segments(path: Path) -> Iterator[Segment]:
     """Every TCP segment of a pcap or pcapng file, in file order. Raises CaptureError, also for a truncated file, before the
     first segment when the file is small."""
+    import numpy as np  # here: reports of runs without captures need not wait for it
+
+    from results.captures.columns import CUT, FRAGMENT, MALFORMED, TCP, packed
+    from results.captures.reader import Capture
+
     capture = Capture(path)
     for chunk in capture.chunks():
         rows = chunk.packets[(chunk.packets.protocol == TCP) & ((chunk.packets.state & (FRAGMENT | CUT | MALFORMED)) == 0)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from results.captures.errors import CaptureError
-from results.captures.framing import CLASSIC_MAGICS, truncated
+from results.captures.formats import CLASSIC_MAGICS, truncated
 
 _CHUNK = 1 << 16
 """A write of a megabyte keeps a processor for milliseconds on a kernel that is not preemptible: links would be late."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import ACK, RST, SYN
+from results.captures.formats import ACK, RST, SYN
 from results.captures.streams import Ints
 from results.captures.tcp import Segments
 

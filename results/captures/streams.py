@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import ACK, CUT, FRAGMENT, MALFORMED, SYN, TCP, Packets
+from results.captures.columns import CUT, FRAGMENT, MALFORMED, TCP, Packets
+from results.captures.formats import ACK, SYN
 
 Ints = NDArray[np.int64]
 

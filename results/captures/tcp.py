@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import ACK, FIN, RST, SYN, Packets
+from results.captures.columns import Packets
+from results.captures.formats import ACK, FIN, RST, SYN
 from results.captures.streams import Ints, Streams, stable_order, streams
 
 Bools = NDArray[np.bool_]

@@ -219,7 +219,7 @@ def test_holes_and_new_bytes_are_counted_whatever_the_order(pieces: list[tuple[i
         packets.seq[number], packets.payload[number] = (base + 1 + start) % 2**32, size
         seen |= set(range(start, start + size))
     found = analyse(packets)
-    assert row(found, "missing_up") == [max(seen) + 1 - len(seen)]
+    assert row(found, "missing_up", "new_bytes_up") == [max(seen) + 1 - len(seen), len(seen)]
 
 
 @needs_tshark
