@@ -29,7 +29,6 @@ PARTS = 128
 _KEPT = tuple(name for name in TYPES if name not in (
     "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version", "mss",
     "interface"))  # fmt: skip
-_ROW = np.dtype([(name, TYPES[name]) for name in _KEPT])
 _SACK = np.dtype([("row", np.int64), ("left", np.uint32), ("right", np.uint32)])
 
 Visitor = Callable[[Analysis], None]
@@ -151,9 +150,6 @@ class _Spool:
     def _write(self, file: BinaryIO, packets: Packets) -> None:
         part = (pair_hash(packets) % np.uint64(PARTS)).astype(np.uint8)
         order = np.argsort(part, kind="stable")
-        rows = np.empty(len(packets), _ROW)
-        for name in _KEPT:
-            rows[name] = getattr(packets, name)[order]
         place = np.empty(len(packets), np.int64)
         place[order] = np.arange(len(packets))
         sacks = np.empty(len(packets.sack_row), _SACK)
@@ -161,7 +157,8 @@ class _Spool:
         sacks = sacks[np.argsort(sacks["row"], kind="stable")]
         self._sizes.append(np.bincount(part, minlength=PARTS))
         self._begins.append(file.tell())
-        file.write(rows.tobytes())
+        for name in _KEPT:  # column after column: rows would be scattered and gathered again
+            file.write(memoryview(getattr(packets, name)[order]).cast("B"))
         file.write(sacks.tobytes())
         self._sacks.append(len(sacks))
 
@@ -190,13 +187,14 @@ class _Spool:
         found = []
         for begin, sizes, sacks in zip(self._begins, self._sizes, self._sacks, strict=True):
             ends = np.cumsum(sizes)
-            low, high = int(ends[first] - sizes[first]), int(ends[last - 1])
-            rows = self._rows(begin + low * _ROW.itemsize, high - low, _ROW)
-            edges = self._rows(begin + int(ends[-1]) * _ROW.itemsize, sacks, _SACK)
-            edges = edges[np.searchsorted(edges["row"], low) : np.searchsorted(edges["row"], high)]
-            packets = Packets.zeros(len(rows))
+            low, high, count = int(ends[first] - sizes[first]), int(ends[last - 1]), int(ends[-1])
+            packets, at = Packets.zeros(high - low), begin
             for name in _KEPT:
-                setattr(packets, name, rows[name])
+                dtype = np.dtype(TYPES[name])
+                setattr(packets, name, self._rows(at + low * dtype.itemsize, high - low, dtype))
+                at += count * dtype.itemsize
+            edges = self._rows(at, sacks, _SACK)
+            edges = edges[np.searchsorted(edges["row"], low) : np.searchsorted(edges["row"], high)]
             packets.sack_row, packets.sack_left, packets.sack_right = edges["row"] - low, edges["left"], edges["right"]
             found.append(packets)
         return Packets.joined(found)
