@@ -1,1 +1,1 @@
-"""Packet captures read and written: segments, connections, transfers, pcapng. Nothing here knows an experiment."""
+"""Packet captures read, followed, matched and written: columns, TCP, requests, pages. Nothing here knows an experiment."""

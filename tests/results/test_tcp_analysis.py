@@ -18,6 +18,7 @@ from results.captures import losses, made
 from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, analyse
 from results.captures.reader import read
+from results.captures.rounds import rounds
 from tests.results.test_capture_reader import NOW_NS, enhanced, interface, section
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark, the oracle, is not installed")
@@ -179,6 +180,18 @@ def test_a_port_used_again_is_another_connection_and_a_repeated_syn_is_not(tmp_p
     assert found.table["packets"].tolist() == [4, 3]
     assert found.table["handshake_ms"].tolist() == [1040, 40]
     assert found.table["initial_rtt_ms"].tolist() == [41, 41]
+
+
+def test_slow_start_doubles_what_a_round_sends(tmp_path: Path) -> None:
+    talk, sent = Talk().opened(40), 0
+    for number, size in enumerate((2, 4, 8)):
+        down(talk, 80 + 40 * number, *range(sent, sent + size))
+        sent += size
+        talk.say(119 + 40 * number, True, "A", 101, 1 + 1000 * sent)
+    found = talk.read(tmp_path).segments
+    assert [size for _, size in rounds(found, 1)] == [2000, 4000, 8000]
+    assert [(time_ns - NOW_NS) / MS for time_ns, _ in rounds(found, 1)] == [80, 120, 160]
+    assert [size for _, size in rounds(found, 0)] == [100]
 
 
 def test_both_sides_may_open(tmp_path: Path) -> None:
