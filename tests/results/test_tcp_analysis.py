@@ -120,6 +120,11 @@ def test_the_last_segment_again_before_the_timeout_is_a_tail_loss_probe(tmp_path
     assert kinds(found) == [("tail loss probe", True)]
 
 
+def test_an_earlier_segment_again_without_a_sign_is_no_probe(tmp_path: Path) -> None:
+    talk = down(Talk().opened(), 80, 0, 1, 2)
+    assert kinds(down(talk, 160, 1).read(tmp_path)) == [("timeout", False)]
+
+
 def test_d_sack_proves_a_retransmission_needless(tmp_path: Path) -> None:
     talk = down(Talk().opened(), 80, 0, 1, 2).say(120, True, "A", 101, 1, sacks=(1001, 3001))
     down(talk, 120.1, 0).say(125, True, "A", 101, 3001).say(160, True, "A", 101, 3001, sacks=(1, 1001))
