@@ -54,8 +54,8 @@ def text(found: Survey, top: int) -> str:
         again, new, sent = (int(sum(table[f"{name}_{way}"].sum() for way in ("up", "down")))
                             for name in ("retransmissions", "new_bytes", "bytes"))  # fmt: skip
         kinds = [_count(int(table[name].sum())) for name in ("fast", "timeouts", "tail_probes", "spurious")]
-        lines.append(f"  {_count(count)} TCP connections, {_size(new)} of payload; {_size(sent - new)} sent again in "
-                     f"{_count(again)} segments: {kinds[0]} fast, {kinds[1]} time-outs, {kinds[2]} tail loss probes; "
+        lines.append(f"  {_many(count, 'TCP connection')}, {_size(new)} of payload; {_size(sent - new)} sent again in "
+                     f"{_many(again, 'segment')}: {kinds[0]} fast, {kinds[1]} time-outs, {kinds[2]} tail loss probes; "
                      f"{kinds[3]} of them needless")  # fmt: skip
         lines += _applications(found)
         shown = np.argsort(-(table["bytes_up"] + table["bytes_down"]), kind="stable")[:top]
@@ -70,12 +70,12 @@ def _applications(found: Survey) -> list[str]:
     lines = []
     if count := len(found.requests["stream"]):
         waits = found.requests["wait_ms"][np.isfinite(found.requests["wait_ms"])]
-        lines.append(f"  {_count(count)} HTTP requests, {_count(len(waits))} answered"
+        lines.append(f"  {_many(count, 'HTTP request')}, {_count(len(waits))} answered"
                      + (f", first byte after {np.median(waits):.2f} ms in the median" if len(waits) else ""))  # fmt: skip
     if count := len(found.handshakes["stream"]):
         times = found.handshakes["handshake_ms"][np.isfinite(found.handshakes["handshake_ms"])]
         versions = ", ".join(sorted({one or "unanswered" for one in found.handshakes["version"]}))
-        lines.append(f"  {_count(count)} TLS handshakes ({versions}), {_count(int(found.handshakes['resumed'].sum()))} resumed"
+        lines.append(f"  {_many(count, 'TLS handshake')} ({versions}), {_count(int(found.handshakes['resumed'].sum()))} resumed"
                      + (f", {np.median(times):.2f} ms in the median" if len(times) else ""))  # fmt: skip
     return lines
 
@@ -114,6 +114,10 @@ def _endpoint(address: str, port: int) -> str:
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def _many(number: int, name: str) -> str:
+    return f"{_count(number)} {name}{'' if number == 1 else 's'}"
 
 
 def _size(size: float) -> str:
