@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,8 @@ from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, analyse
 from results.captures.reader import read
 from results.captures.rounds import rounds
+from tests.results.sharkkit import agrees, needs_tshark
 from tests.results.test_capture_reader import NOW_NS, enhanced, interface, section
-
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark, the oracle, is not installed")
 
 UP, DOWN = ("10.0.0.1", 40_000), ("10.0.1.1", 80)
 MS = 10**6
@@ -248,22 +245,7 @@ def test_tshark_agrees_on_a_lossy_capture(tmp_path: Path, isn: int | None) -> No
     packets, capture = read(path)
     capture.check()
     found = analyse(packets)
-    names = ("tcp.stream", "tcp.len", "tcp.analysis.initial_rtt", "tcp.analysis.ack_rtt", "tcp.analysis.duplicate_ack")
-    lines = subprocess.run(["tshark", "-r", str(path), "-T", "fields", *[x for name in names for x in ("-e", name)]],
-                           check=True, capture_output=True, text=True).stdout.splitlines()  # fmt: skip
-    theirs = [line.split("\t") for line in lines]
-    stream = np.empty(len(packets), np.int64)
-    stream[found.segments.row] = found.segments.number
-    assert [int(one[0]) for one in theirs] == stream.tolist()
-    assert [int(one[1]) for one in theirs] == packets.payload.tolist()
-    initial = {int(one[0]): float(one[2]) * 1e3 for one in theirs if one[2]}
-    assert found.table["initial_rtt_ms"].tolist() == pytest.approx([initial[number] for number in range(12)], abs=0.001)
-    ack_rtt = {number: float(one[3]) for number, one in enumerate(theirs) if one[3]}
-    ours = dict(zip(found.segments.row[found.samples.answer].tolist(), (found.samples.rtt_ns / 1e9).tolist(), strict=True))
-    same = sum(abs(ours.get(number, -1) - value) < 2e-6 for number, value in ack_rtt.items())
-    assert same >= 0.999 * max(len(ack_rtt), len(ours))
-    assert len(ack_rtt) > 500
-    assert sum(bool(one[4]) for one in theirs) == found.losses.duplicate_ack.sum()
+    assert agrees(path, packets, found) > 500
     # tshark calls some of them out of order; the sender's own count is the truth.
     assert len(found.losses.again) == truth.fast + truth.timeouts > 20
     assert (found.losses.kind == losses.FAST).sum() == truth.fast
