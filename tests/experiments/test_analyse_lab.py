@@ -15,6 +15,7 @@ import pytest
 from results.captures import between, losses
 from results.captures.connection_table import analyse
 from tests.labkit import in_sandbox
+from tests.results.sharkkit import TSHARK, agrees
 from topologies.emulator.lab import Lab
 from topologies.two_hosts import TwoHosts
 
@@ -84,6 +85,9 @@ def test_the_kernels_own_count_and_the_specified_delay_are_found(tmp_path: Path,
     # Where every packet is seen twice, the receiver's capture tells the same.
     arrived = analyse(there.packets)
     assert int(arrived.table["new_bytes_down"].sum()) == SENT
+    if TSHARK:
+        assert agrees(tmp_path / "server.pcap", here.packets, found) > 100
+        assert agrees(tmp_path / "client.pcap", there.packets, arrived) > 3
     forth, back = between.ways(here, there)
     assert len(forth.way.lost) + len(forth.way.sent) == int(((here.packets.source_port == 8080)).sum())
     assert abs(len(forth.way.lost) - again) <= max(2, 0.1 * again) or link == "clean"

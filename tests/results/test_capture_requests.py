@@ -49,7 +49,7 @@ def test_a_request_has_its_times_its_outcome_and_its_frames(tmp_path: Path) -> N
 
 
 def _handshake(version: ssl.TLSVersion, session: Any = None) -> tuple[list[tuple[bool, bytes]], Any]:
-    """What a real handshake over a socket pair says, in order; and the session for the next."""
+    """What both ends of a real handshake say, in order; and the ticket for the next."""
     ca = _CA
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _CERT.configure_cert(server)
