@@ -1,0 +1,1 @@
+"""What node rules share: the interface, and what is known of a node."""

@@ -1,0 +1,1 @@
+"""What zone rules share: the interface, and the zones by their numbers."""
