@@ -17,7 +17,9 @@ from nodes.balancer.zones.zone_avoidance import available
 RULES = catalogue.zone_rule_names()
 
 
-def zone(name: str, distance: float = 0, healthy: int = 100, nodes: int = 100, active: int = 0, capacity: float = 1) -> ZoneState:
+def zone(
+    name: str, distance: float = 0, healthy: int = 100, nodes: int = 100, active: int = 0, capacity: float = 1
+) -> ZoneState:
     return ZoneState(name, distance_ms=distance, nodes=nodes, healthy=healthy, active=active, capacity=capacity)
 
 
