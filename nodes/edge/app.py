@@ -11,7 +11,6 @@ from nodes.edge import control
 from nodes.edge.cached import Cached
 from nodes.edge.caching.directives import of
 from nodes.edge.fetching import Fetching
-from nodes.edge.forwarding import forwards_left, loops
 from nodes.edge.hit import Ready
 from nodes.edge.passing import Passing
 from nodes.edge.preparing import Preparing
@@ -19,7 +18,8 @@ from nodes.edge.purging import Purging
 from nodes.edge.routing.rules import Route, Rules, values
 from nodes.edge.store.store import Store
 from nodes.http.application import Message, Team
-from nodes.http.message import Fields, HttpError, Request
+from nodes.http.hops import answer_as_last, forwards_left, loops
+from nodes.http.message import HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
 from nodes.http.prepared import Prepared, PreparedAnswers
@@ -94,25 +94,13 @@ class Edge:
             where = [("Location", route.redirect.location(values(request)))]
             raise HttpError(route.redirect.status, "elsewhere", where)
         if forwards_left(request) == 0:
-            await self._as_last(request, reply)
+            await answer_as_last(request, reply)
             return
         why = bypass(request, route)
         if why is None:
             await self.cached.answer(request, reply, route)
         else:
             await self.passing.answer(request, reply, route, why)
-
-    async def _as_last(self, request: Request, reply: Reply) -> None:
-        """TRACE and OPTIONS that may go no further: RFC 9110, sections 7.6.2, 9.3.7 and 9.3.8."""
-        if request.method == "TRACE":
-            kept = [f"{name}: {value}" for name, value in request.fields.items if name.lower() not in _SECRET]
-            text = "\r\n".join([f"TRACE {request.target} HTTP/{request.version}", *kept, "", ""])
-            await reply.full(200, Fields([("Content-Type", "message/http")]), text.encode("latin-1"))
-        else:
-            await reply.full(204, Fields([("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE")]), b"")
-
-
-_SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 
 
 def bypass(request: Request, route: Route) -> str | None:

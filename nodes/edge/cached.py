@@ -17,7 +17,7 @@ from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching import answering, reuse, validation, variants
 from nodes.edge.fetch import Fetch
 from nodes.edge.fetching import Fetching
-from nodes.edge.gateway import cut, gateway_error, pass_interim
+from nodes.edge.gateway import cut, gateway_error
 from nodes.edge.plan import Do, Plan, plan
 from nodes.edge.preparing import Preparing
 from nodes.edge.routed import fields_for, origin_form
@@ -27,6 +27,7 @@ from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
 from nodes.edge.transfer import Reader
 from nodes.http.conditionals import Selected
+from nodes.http.continuing import pass_interim
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply

@@ -5,22 +5,17 @@ It does not read the content. What may be sent a second time is decided in `node
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from nodes.edge.asking import Ask
-from nodes.http.message import Body, Fields, request_bytes
+from nodes.http.continuing import Gate
+from nodes.http.message import request_bytes
 from nodes.http.pool import Pool
-from nodes.http.upstream import Response, Upstream
+from nodes.http.upstream import OnInterim, Response, Upstream
 from nodes.http.upstream_error import UpstreamError, may_repeat
-
-CONTINUE_S = 1.0
-"""How long content waits for the origin's 100 (Continue): RFC 9110, section 10.1.1, forbids to wait for ever."""
-
-OnInterim = Callable[[int, Fields], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -58,31 +53,9 @@ async def exchange(
 async def _once(connection: Upstream, ask: Ask, on_interim: OnInterim) -> Exchange:
     requested_s, started = time.time(), time.monotonic()
     body = ask.body
-    gate = _Gate(body, on_interim) if body is not None and "expect" in ask.fields else None
+    gate = Gate(body, on_interim) if body is not None and "expect" in ask.fields else None
     connection.send(ask.method, request_bytes(ask.method, ask.target, ask.fields), gate or body,
                     chunked="transfer-encoding" in ask.fields)  # fmt: skip
     response = await connection.head(on_interim=gate.interim if gate else on_interim)
     upstream_ms = round((time.monotonic() - started) * 1e3, 3)
     return Exchange(connection, response, requested_s, time.time(), upstream_ms)
-
-
-class _Gate:
-    """Content that is asked of the client only when the origin wants it; the client's own 100 follows from that."""
-
-    def __init__(self, body: Body, on_interim: OnInterim) -> None:
-        self._body, self._on_interim = body, on_interim
-        self._open = asyncio.Event()
-
-    async def interim(self, status: int, fields: Fields) -> None:
-        if status == 100:
-            self._open.set()
-        else:
-            await self._on_interim(status, fields)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            await asyncio.wait_for(self._open.wait(), CONTINUE_S)
-        except TimeoutError:
-            self._open.set()
-        async for data in self._body:
-            yield data

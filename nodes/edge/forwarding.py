@@ -11,16 +11,8 @@ from collections.abc import Iterable
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching.surrogate import CAPABILITY
 from nodes.http.conditionals import CONDITIONAL_FIELDS
+from nodes.http.hops import forwards_left
 from nodes.http.message import Fields, Request, end_to_end
-
-MOST_DIGITS = 9
-"""Of a Max-Forwards; what has more counts as the largest such number."""
-
-
-def loops(request: Request, name: str) -> bool:
-    """Whether this edge has seen the request before: RFC 8586, section 2."""
-    members = (part.split(";")[0].strip().lower() for part in (request.fields.get("cdn-loop") or "").split(","))
-    return name.lower() in members
 
 
 def to_origin(request: Request, name: str, host: str, *, own: Iterable[tuple[str, str]] | None = None) -> Fields:
@@ -49,15 +41,6 @@ def to_origin(request: Request, name: str, host: str, *, own: Iterable[tuple[str
     if (left := forwards_left(request)) is not None:
         sent.put("Max-Forwards", str(left - 1))
     return sent
-
-
-def forwards_left(request: Request) -> int | None:
-    """How often a TRACE or OPTIONS may still be passed on, None when nothing says: RFC 9110, section 7.6.2."""
-    value = request.fields.get("max-forwards") if request.method in ("TRACE", "OPTIONS") else None
-    if value is None or not (value.isascii() and value.isdigit()):
-        return None
-    digits = value.lstrip("0") or "0"
-    return int(digits) if len(digits) <= MOST_DIGITS else 10**MOST_DIGITS - 1  # section 7.6.2 allows "the maximum supported"
 
 
 def to_client(response: Fields, name: str, status: CacheStatus, age_s: float | None, version: str = "1.1") -> Fields:

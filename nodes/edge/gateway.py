@@ -1,4 +1,4 @@
-"""What a client is told when the origin does not answer, and what passes before it does.
+"""What a client is told when the origin does not answer.
 
 It decides no retry and serves nothing stale.
 """
@@ -6,7 +6,7 @@ It decides no retry and serves nothing stale.
 from __future__ import annotations
 
 from nodes.edge.cache_status import CacheStatus
-from nodes.http.message import Fields, HttpError, end_to_end
+from nodes.http.message import HttpError
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
 from nodes.http.upstream_error import UpstreamError
@@ -22,12 +22,6 @@ def gateway_error(
     reply.outcome.cache_status = status.text(name)
     fields = [("Cache-Status", reply.outcome.cache_status), ("Cache-Control", "no-store")]
     return HttpError(error.status, str(error), fields)
-
-
-async def pass_interim(reply: Reply, status: int, fields: Fields) -> None:
-    """A 1xx of the origin to the client; 100 is the edge's own to give (RFC 9110, sections 10.1.1 and 15.2)."""
-    if status != 100:
-        reply.interim(status, end_to_end(fields))
 
 
 def cut(error: UpstreamError, reply: Reply, metrics: Metrics) -> ConnectionResetError:

@@ -13,10 +13,11 @@ from nodes.edge.asking import Ask
 from nodes.edge.cache_status import CacheStatus
 from nodes.edge.fetch import Fetch
 from nodes.edge.fetching import Fetching
-from nodes.edge.gateway import cut, gateway_error, pass_interim
+from nodes.edge.gateway import cut, gateway_error
 from nodes.edge.purging import Purging
 from nodes.edge.routed import fields_for, origin_form
 from nodes.edge.routing.rules import Route
+from nodes.http.continuing import pass_interim
 from nodes.http.message import SAFE_METHODS, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply

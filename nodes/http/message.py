@@ -121,7 +121,7 @@ class Outcome:
     result: str = "-"
     cache_status: str = "-"
     upstream_ms: float | None = None
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str | int] = field(default_factory=dict)
 
 
 class HttpError(Exception):

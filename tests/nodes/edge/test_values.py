@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodes.edge.cache_status import CacheStatus
-from nodes.edge.forwarding import forwards_left, loops, to_origin
+from nodes.edge.forwarding import to_origin
 from nodes.edge.hit import Hit, Ready, hit_of
 from nodes.edge.survival import SMALL_BYTES, worth_finishing
 from nodes.edge.uncacheable import Uncacheable
+from nodes.http.hops import forwards_left, loops
 from nodes.http.message import Fields, Request
 
 

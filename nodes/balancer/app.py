@@ -1,0 +1,129 @@
+"""The balancer's answers: each request is placed, then proxied or redirected.
+
+It decides nothing itself: `balance.py` places, `proxying.py` passes on, `control.py` changes the members.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from nodes.balancer import control
+from nodes.balancer.balance import Balance, Settings
+from nodes.balancer.checking import Check, Checking
+from nodes.balancer.forwarding import ROUTE, route
+from nodes.balancer.members import Members, parse
+from nodes.balancer.proxying import Proxying, note, origin_form
+from nodes.http.application import Message, Team
+from nodes.http.hops import answer_as_last, forwards_left, loops
+from nodes.http.message import Fields, HttpError, Request
+from nodes.http.metrics import Metrics
+from nodes.http.pool import Pool
+from nodes.http.reply import Reply
+from nodes.http.tls import ClientTls
+
+
+class Balancer:
+    """`redirect` is 302 or 307, None proxies. `reread` gives the members as their file has them, or None when it is wrong."""
+
+    reserved = control.RESERVED
+
+    def __init__(
+        self, name: str, members: Members, settings: Settings, pool: Pool, check: Check | None, tls: ClientTls,
+        metrics: Metrics, reread: Callable[[], Members | None], redirect: int | None, random: Random,
+    ) -> None:  # fmt: skip
+        loop = asyncio.get_running_loop()
+        self.name, self.metrics, self._clock = name, metrics, loop.time
+        self._pool, self._redirect, self._reread = pool, redirect, reread
+        self.balance = Balance(members, settings, random, loop.time())
+        self._checking = Checking(self.balance, check, tls, metrics, random) if check is not None else None
+        self._proxying = Proxying(name, self.balance, pool, metrics)
+        self._team: Team | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        metrics.before_text(self._gauges)
+        if self._checking is not None:
+            self._checking.follow()
+
+    @property
+    def members(self) -> Members:
+        """Those that hold now."""
+        return self.balance.members
+
+    async def close(self) -> None:
+        """End checks, and close idle connections."""
+        if self._checking is not None:
+            await self._checking.close()
+        self._pool.close()
+
+    def join(self, team: Team) -> None:
+        """There are other workers; each places by itself, and all have the same members."""
+        self._team = team
+
+    def told(self, message: Message, _: int) -> None:
+        """By the home: new members."""
+        self._take(parse(message["members"]))
+
+    def reload(self) -> None:
+        """SIGHUP: the members' file is read again. The home tells the others."""
+        if self._team is None or self._team.index == 0:
+            members = self._reread()
+            if members is not None:
+                self._reloading = asyncio.get_running_loop().create_task(self.use(members))
+
+    async def use(self, members: Members) -> None:
+        """From now on these; requests under way go on."""
+        self._take(members)
+        if self._team is not None:
+            await self._team.tell_all({"members": members.data()})
+
+    async def handle(self, request: Request, reply: Reply) -> None:
+        """Answer one request. Raises HttpError."""
+        if request.path.startswith(control.PREFIX):
+            if self._team is not None and self._team.index:
+                await self._team.relay(request, reply)
+            else:
+                await control.handle(self, request, reply)
+            return
+        if loops(request, self.name):
+            raise HttpError(508, f"this request has passed {self.name} before")  # RFC 8586, section 3
+        if forwards_left(request) == 0:
+            await answer_as_last(request, reply)
+            return
+        key = request.target
+        placed = self.balance.place(key, self._clock())
+        if placed is None:
+            reply.outcome.result = "ERR_CANNOT_FORWARD"
+            raise HttpError(503, "every node drains", [("Cache-Control", "no-store"), ("Retry-After", "1")])
+        if self._redirect is None:
+            await self._proxying.answer(request, reply, placed, key)
+            return
+        note(reply, placed, 1)
+        reply.outcome.result = "REDIRECT"
+        fields = Fields([("Location", placed.node.url + origin_form(request)), (ROUTE, route(self.name, placed, 1)),
+                         ("Cache-Control", "no-store")])  # fmt: skip
+        await reply.full(self._redirect, fields, b"")
+
+    def status(self) -> dict[str, object]:
+        """Of the zones and nodes, as this worker sees them."""
+        last = self._checking.last if self._checking is not None else {}
+        zones = {zone.name: {"nodes": zone.nodes, "healthy": zone.healthy, "active": zone.active, "capacity": zone.capacity}
+                 for zone in self.balance.zones()}  # fmt: skip
+        nodes = {}
+        for name, member in self.balance.by_name.items():
+            state = member.state
+            nodes[name] = {"zone": member.node.zone, "health": self.balance.health(member), "active": state.active,
+                           "answers": state.answers, "utilisation": state.utilisation, "check": last.get(name)}  # fmt: skip
+        return {"node": self.name, "zone_rule": self.balance.settings.zone_rule,
+                "node_rule": self.balance.settings.node_rule, "zones": zones, "nodes": nodes,
+                "connections_opened": self._pool.opened_total, "connections_reused": self._pool.reused_total}  # fmt: skip
+
+    def _take(self, members: Members) -> None:
+        self.balance.replace(members, self._clock())
+        if self._checking is not None:
+            self._checking.follow()
+
+    def _gauges(self) -> None:
+        for zone in self.balance.zones():
+            self.metrics.gauge("longhaul_zone_healthy_nodes", zone.healthy, zone=zone.name)
+            self.metrics.gauge("longhaul_zone_active_requests", zone.active, zone=zone.name)
