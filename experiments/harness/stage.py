@@ -137,6 +137,15 @@ class Stage:
                            f"http://{self.lab.address(origin)}:80", "--cache", str(cache), "--capacity", capacity,
                            *options)  # fmt: skip
 
+    def balancer(self, node: str, members: Mapping[str, Any], *options: str) -> Daemon:
+        """Start a balancer on port 80 of a node. `members` are as in docs/balancer.md, where a node may leave out its `url`:
+        then it is the lab's node of that name, port 80."""
+        nodes = {name: {"url": f"http://{self.lab.address(name)}:80", **one} if "url" not in one else dict(one)
+                 for name, one in members["nodes"].items()}  # fmt: skip
+        file = self.logs / f"{node}.members.json"
+        file.write_text(json.dumps({**members, "nodes": nodes}, indent=1), encoding="utf-8")
+        return self.daemon(node, "balancer", "--listen", f"{self.lab.address(node)}:80", "--members", str(file), *options)
+
     def fetch(
         self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120
     ) -> dict[str, Any]:
@@ -161,12 +170,14 @@ class Stage:
             raise StageError(f"could not fetch {url}: {client.dead() or 'the client closed its input'}") from None
         return client.read(within_s + 10, f"fetch {url}", self.trouble)
 
-    def control(self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def control(
+        self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None, data: object = None
+    ) -> requests.Response:  # fmt: skip
         """One control call from inside a node, not measured. Raises StageError for a failure or a status over 399."""
         with entered(self.lab.node(node).pid), requests.Session() as session:
             session.trust_env = False
             try:
-                response = session.request(method, url, headers=dict(headers or {}), timeout=60)
+                response = session.request(method, url, headers=dict(headers or {}), json=data, timeout=60)
                 response.raise_for_status()
             except requests.RequestException as error:
                 raise StageError(f"could not {method} {url} from {node}: {error}") from None

@@ -19,6 +19,9 @@ STOP_S = 20.0
 class Engine:
     """`nodes.KIND` with its options; `host`, `port` and `url` are where it listens. A context: it ends with the block."""
 
+    beside: tuple[Engine, ...] = ()
+    """Others whose work belongs to the measurement, such as the server behind a proxy."""
+
     def __init__(self, kind: str, *options: str, cpus: str) -> None:
         command = ["taskset", "-c", cpus, sys.executable, "-P", "-W", "ignore::DeprecationWarning", "-m", f"nodes.{kind}",
                    *options]  # fmt: skip

@@ -13,7 +13,8 @@ from experiments.harness.load.engine import Engine
 
 @dataclass(frozen=True)
 class Reading:
-    """Processor time so far, in seconds: all that the machine has spent (stolen time too), the engine's, our own."""
+    """Processor time so far, in seconds: all that the machine has spent (stolen time too), the engine's, our own and that of
+    what stands beside the engine."""
 
     at_s: float
     busy_s: float
@@ -27,7 +28,7 @@ def reading(engine: Engine) -> Reading:
     ticks = sum(int(words[i]) for i in (0, 1, 2, 5, 6, 7))  # user, nice, system, irq, softirq, steal
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return Reading(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), engine.cpu_s(),
-                   sum(one.ru_utime + one.ru_stime for one in used))  # fmt: skip
+                   sum(one.ru_utime + one.ru_stime for one in used) + sum(one.cpu_s() for one in engine.beside))  # fmt: skip
 
 
 def engine_share(before: Reading, after: Reading) -> float:

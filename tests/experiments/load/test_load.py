@@ -118,6 +118,8 @@ def test_what_others_used_is_what_is_neither_the_engines_nor_ours():
 class Still:
     """An engine that is none."""
 
+    beside = ()
+
     def __init__(self, kind):
         self.kind = kind
 
