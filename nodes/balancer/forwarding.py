@@ -13,22 +13,21 @@ from nodes.http.message import Fields, Request, end_to_end
 ROUTE = "X-Longhaul-Route"
 UTILISATION = "x-netflix.server.utilization"
 
+_FRAMING = frozenset(("host", "content-length"))
+_FRAMING_AND_EXPECT = _FRAMING | {"expect"}
+
 
 def to_node(request: Request, name: str) -> Fields:
     """The request's fields as a node sees them."""
-    fields = end_to_end(request.fields)
-    fields.drop("host", "content-length")
-    sent = Fields([("Host", request.authority), *fields.items])
+    kept = end_to_end(request.fields).items
+    replaced = _FRAMING if request.has_body else _FRAMING_AND_EXPECT
+    sent = Fields([("Host", request.authority), *(item for item in kept if item[0].lower() not in replaced)])
     sent.add("Via", f"{request.version} {name}")
     sent.add("CDN-Loop", name)
-    if not request.has_body:
-        sent.drop("expect")
-        if request.content_length == 0 and request.method not in ("GET", "HEAD"):
-            sent.add("Content-Length", "0")
-    elif request.content_length is not None:
-        sent.add("Content-Length", str(request.content_length))
-    else:
+    if request.has_body and request.content_length is None:
         sent.add("Transfer-Encoding", "chunked")
+    elif request.has_body or (request.content_length == 0 and request.method not in ("GET", "HEAD")):
+        sent.add("Content-Length", str(request.content_length))
     left = forwards_left(request)
     if left is not None:
         sent.put("Max-Forwards", str(left - 1))

@@ -15,6 +15,7 @@ from nodes.balancer.health.outliers import Limits
 from nodes.balancer.members import Members, MembersError, from_json, from_toml
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
+from nodes.http.memory import keep_memory
 from nodes.http.metrics import Metrics
 from nodes.http.options import not_negative, parser, positive, quantity, serve
 from nodes.http.pool import Pool
@@ -39,6 +40,7 @@ longhaul node balancer --listen 127.0.0.1:8000 --members nodes/balancer/example_
 def main(argv: list[str]) -> int:
     """Run a balancer until SIGTERM; returns the exit status."""
     options = _parser().parse_args(argv)
+    keep_memory()
 
     def build(name: str, metrics: Metrics) -> Balancer:
         members, tls = _members(options.members), tls_options.client(options)

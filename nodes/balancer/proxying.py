@@ -104,8 +104,8 @@ class Proxying:
         reply.start(response.status, fields, response.length_bytes, reason=response.reason)
         while data := await connection.read():
             await reply.write(data)
-        takes = "trailers" in request.fields.tokens("te")  # RFC 9110, section 10.1.4
-        await reply.end(passable(response.trailers) if takes and response.trailers.items else None)
+        takes = bool(response.trailers.items) and "trailers" in request.fields.tokens("te")  # RFC 9110, section 10.1.4
+        await reply.end(passable(response.trailers) if takes else None)
 
     def _refusal(self, error: UpstreamError, reply: Reply) -> HttpError:
         reply.outcome.result = "ERR_READ_TIMEOUT" if error.timeout else "ERR_CONNECT_FAIL"

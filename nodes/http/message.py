@@ -72,7 +72,8 @@ class Fields:
 
 def end_to_end(fields: Fields) -> Fields:
     """The fields an intermediary passes on: without those of the connection and those `Connection` names."""
-    named = set(fields.tokens("connection")) | HOP_BY_HOP
+    tokens = fields.tokens("connection")
+    named = HOP_BY_HOP.union(tokens) if tokens else HOP_BY_HOP
     return Fields(item for item in fields.items if item[0].lower() not in named)
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from nodes.http.field_block import Malformed, split_fields
 from nodes.http.message import Fields, bodyless
 
 LARGEST_HEAD_BYTES = 128 * 1024
 MOST_FIELDS = 500
+REMEMBERED, REMEMBERED_BYTES = 256, 2048
+"""How many heads, of at most how many bytes."""
 LARGEST_LENGTH_BYTES = 2**63 - 1
 
 _STATUS_LINE = re.compile(rb"HTTP/(\d)\.(\d) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -54,7 +57,16 @@ class Response:
 
 
 def parse_head(head: bytes, method: str) -> Response:
-    """A head from the status line to the last field line's CRLF, without the empty line. Raises Malformed."""
+    """A head from the status line to the last field line's CRLF, without the empty line. Raises Malformed.
+
+    What is asked for often comes with the same head each time; the latest small ones are remembered.
+    """
+    found = _remembered(head, method) if len(head) <= REMEMBERED_BYTES else _parse(head, method)
+    return Response(found.status, found.reason, found.fields.copy(), found.version, found.framing, found.length_bytes,
+                    found.keep)  # fmt: skip
+
+
+def _parse(head: bytes, method: str) -> Response:
     line, _, block = head.partition(b"\r\n")
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
@@ -69,6 +81,9 @@ def parse_head(head: bytes, method: str) -> Response:
     options = fields.tokens("connection")
     keep = "close" not in options and (version == "1.1" or "keep-alive" in options) and framing is not Framing.CLOSE
     return Response(status, (phrase or b"").decode("latin-1"), fields, version, framing, length_bytes, keep)
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_parse)
 
 
 def _framing(method: str, status: int, version: str, fields: Fields) -> tuple[Framing, int | None]:

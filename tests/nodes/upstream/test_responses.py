@@ -204,3 +204,15 @@ def test_another_parser_understands_the_same_or_we_refuse(data: bytes, edits: li
         assert seen["content"] == b""
         return
     assert seen["content"] == other.content or other.broken
+
+
+def test_a_head_that_is_remembered_is_a_value_of_its_own_each_time():
+    from nodes.http.response import parse_head
+
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-A: 1\r\n"
+    first, second = parse_head(head, "GET"), parse_head(head, "GET")
+    first.fields.put("X-A", "2")
+    first.trailers.add("X-B", "1")
+    assert second.fields.get("x-a") == parse_head(head, "GET").fields.get("x-a") == "1"
+    assert not second.trailers.items
+    assert parse_head(head, "HEAD").framing is not second.framing
