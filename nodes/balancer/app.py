@@ -90,7 +90,7 @@ class Balancer:
         if forwards_left(request) == 0:
             await answer_as_last(request, reply)
             return
-        key = request.target
+        key = origin_form(request)  # the same for a client that sends the whole URL
         placed = self.balance.place(key, self._clock())
         if placed is None:
             reply.outcome.result = "ERR_CANNOT_FORWARD"
@@ -100,7 +100,8 @@ class Balancer:
             return
         note(reply, placed, 1)
         reply.outcome.result = "REDIRECT"
-        fields = Fields([("Location", placed.node.url + origin_form(request)), (ROUTE, route(self.name, placed, 1)),
+        fields = Fields([("Location", placed.node.url + key), (ROUTE, route(self.name, placed, 1)),
+                         ("Server-Timing", f'{self.name};desc="{placed.node.name}"'),
                          ("Cache-Control", "no-store")])  # fmt: skip
         await reply.full(self._redirect, fields, b"")
 

@@ -9,7 +9,7 @@ import asyncio
 from functools import partial
 
 from nodes.balancer.balance import Balance, Placed
-from nodes.balancer.forwarding import to_client, to_node, utilisation
+from nodes.balancer.forwarding import ROUTE, route, to_client, to_node, utilisation
 from nodes.http.continuing import Gate, pass_interim
 from nodes.http.message import SAFE_METHODS, Fields, HttpError, Request, request_bytes
 from nodes.http.metrics import Metrics
@@ -47,7 +47,7 @@ class Proxying:
                 if tries == 1 and request.method in SAFE_METHODS and not request.has_body:  # RFC 9110, section 9.2.2
                     again = self._balance.elsewhere(key, self._clock(), placed)
                 if again is None:
-                    raise self._refusal(error, reply) from error
+                    raise self._refusal(error, reply, placed, tries) from error
             self._metrics.count("longhaul_retries_total")
             placed, tries = again, tries + 1
 
@@ -107,9 +107,9 @@ class Proxying:
         takes = bool(response.trailers.items) and "trailers" in request.fields.tokens("te")  # RFC 9110, section 10.1.4
         await reply.end(passable(response.trailers) if takes else None)
 
-    def _refusal(self, error: UpstreamError, reply: Reply) -> HttpError:
+    def _refusal(self, error: UpstreamError, reply: Reply, placed: Placed, tries: int) -> HttpError:
         reply.outcome.result = "ERR_READ_TIMEOUT" if error.timeout else "ERR_CONNECT_FAIL"
-        return HttpError(error.status, str(error), [("Cache-Control", "no-store")])
+        return HttpError(error.status, str(error), [("Cache-Control", "no-store"), (ROUTE, route(self._name, placed, tries))])
 
 
 def note(reply: Reply, placed: Placed, tries: int) -> None:

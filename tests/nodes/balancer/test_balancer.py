@@ -81,6 +81,7 @@ def test_it_redirects_when_told_to(balanced, status):
     assert answer.status == status
     assert answer.fields["location"] in (made.nodes["a1"].url + "/x?y=1", made.nodes["a2"].url + "/x?y=1")
     assert 'reason="nearest"' in answer.fields["x-longhaul-route"]
+    assert answer.fields["server-timing"].startswith("bal;desc=")
     assert made.records()[0]["result"] == "REDIRECT"
     assert made.nodes["a1"].connections == made.nodes["a2"].connections == 0
 
@@ -122,7 +123,8 @@ def test_a_safe_request_is_retried_once_elsewhere_and_an_unsafe_one_never(balanc
     assert asked == sum(record["tries"] for record in records)
     made.scripts.a3.breaks = True
     for method in ("POST", "PUT", "DELETE"):
-        assert made.daemon.get("/x", method=method).status == 502
+        answer = made.daemon.get("/x", method=method)
+        assert (answer.status, answer.fields["x-longhaul-route"].endswith("tries=1")) == (502, True)
     assert sum(one.requests for one in (made.scripts.a1, made.scripts.a2, made.scripts.a3)) == asked + 3
     assert "a1" in made.records()[-1]["failed"] + made.records()[-2]["failed"] + made.records()[-3]["failed"]
 
