@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from nodes.http.target import effective_uri
 
@@ -122,7 +122,7 @@ class Outcome:
     result: str = "-"
     cache_status: str = "-"
     upstream_ms: float | None = None
-    notes: dict[str, str | int] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class HttpError(Exception):

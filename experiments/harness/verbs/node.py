@@ -1,4 +1,4 @@
-"""Run one daemon without a lab: origin, edge, client."""
+"""Run one daemon without a lab: origin, edge, client, steering."""
 
 from __future__ import annotations
 
