@@ -33,6 +33,8 @@ class Steering:
 
     def __init__(self, name: str, directory: Directory, metrics: Metrics, most: int) -> None:
         self.name, self.directory, self.metrics, self._most = name, directory, metrics, most
+        self.dns: dict[str, str] | None = None
+        """Where it answers DNS too, and for which name."""
         self._closing: list[Any] = []
         metrics.before_text(self._gauges)
 
@@ -51,6 +53,10 @@ class Steering:
         outcome = "refused" if decision.refused else decision.miss or "rank0"
         self.metrics.count("longhaul_steering_decisions_total", way=way, outcome=outcome)
         return decision
+
+    def choose(self, client: Address) -> tuple[Decision, int]:
+        """The decision for a client that asked by name and so told no title, and the length of the prefix it holds for."""
+        return self.decide(client, None, "dns"), self.directory.prefixes.scope(client)
 
     async def handle(self, request: Request, reply: Reply) -> None:
         """Answer with JSON. Raises HttpError."""
@@ -96,6 +102,7 @@ class Steering:
         directory, now_s = self.directory, time.time()
         return {
             "node": self.name, "prefixes": len(directory.prefixes), "files": len(directory.files), "stale": directory.stale,
+            "dns": self.dns,
             "sites": {
                 site: [{"edge": edge.name, "url": edge.url, "files": directory.files.count(edge.name),
                         **dict(zip(("state", "why"), edge.state(now_s, directory.limits), strict=True))} for edge in edges]
