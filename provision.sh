@@ -4,8 +4,9 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
-#   ./provision.sh --peers ...  the same for what we are measured against and with: wrk, tshark, and nginx where it is not here yet.
-#                            nginx's package would bring a service, so its program alone is unpacked, into .venv/nginx
+#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx and bird2 where they
+#                            are not here yet. Their packages would bring services, so their programs alone are unpacked,
+#                            into .venv/nginx and .venv/bird2
 set -eu
 
 PACKAGES="mininet iproute2 iputils-ping ethtool tcpdump iperf3 python3 python3-venv gcc libc6-dev ca-certificates"
@@ -19,11 +20,13 @@ fi
 
 if [ "${1:-}" = --peers ]; then
     shift
-    PACKAGES="wrk tshark"
+    PACKAGES="wrk tshark libssh-gcrypt-4"
     again=" --peers"
     here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
-    where="$here/.venv/nginx"
-    PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v nginx >/dev/null || [ -x "$where/usr/sbin/nginx" ] || unpack=" nginx"
+    for package in nginx bird2; do
+        PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "${package%2}" >/dev/null ||
+            [ -x "$here/.venv/$package/usr/sbin/${package%2}" ] || unpack="${unpack:-} $package"
+    done
 fi
 
 missing=""
@@ -56,11 +59,13 @@ apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network a
 # shellcheck disable=SC2086  # the list is meant to be split
 [ -z "$missing" ] || apt-get install -y --no-install-recommends $missing >"$log" 2>&1 ||
     fail "apt-get install failed" "read the lines above, mend apt, then run it again"
-if [ -n "${unpack:-}" ]; then
+for package in ${unpack:-}; do
+    where="$here/.venv/$package"
+    case $package in nginx) try="nginx -v" ;; *) try="${package%2} --version" ;; esac
     mkdir -p "$where.new"
-    (cd "$where.new" && apt-get download $unpack && dpkg-deb -x ./*.deb . && ./usr/sbin/nginx -v) >"$log" 2>&1 ||
-        { rm -rf "$where.new"; fail "unpacking$unpack failed" "read the lines above, or install it by hand"; }
+    (cd "$where.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && ./usr/sbin/$try) >"$log" 2>&1 ||
+        { rm -rf "$where.new"; fail "unpacking $package failed" "read the lines above, or install it by hand"; }
     rm -f "$where.new"/*.deb
     mv "$where.new" "$where"
-fi
+done
 rm -f "$log"

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from nodes.http.failure import Failure
+from nodes import programs
 
 READY_S = 10.0
 STOP_S = 10.0
 LOOK_S = 0.005
-UNPACKED = Path(__file__).resolve().parents[2] / ".venv/nginx/usr/sbin/nginx"
-"""Where `provision.sh --peers` unpacks it, so that no service is installed."""
 
 
 def program() -> str:
     """nginx's path. Raises Failure when there is none."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None and UNPACKED.exists():
-        found = str(UNPACKED)
-    if found is None:
-        raise Failure("start nginx", "it is not on this machine", "run: sudo ./provision.sh --peers")
-    return found
+    return programs.program("nginx", "nginx")
 
 
 class Nginx:

@@ -1,0 +1,155 @@
+"""The command line of a BGP speaker: starts BIRD or joins one, and tells steering what it has learned.
+
+It listens on no port of its own; BIRD's control socket is where it asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from nodes.bird.control import ControlError, ask
+from nodes.bird.replies import ReplyError, learned
+from nodes.bird.reporter import Reporter
+from nodes.http.failure import USAGE, Failure
+from nodes.http.options import Parser, positive, quantity
+from nodes.programs import program
+from units import milliseconds
+
+READY_S = 10.0
+STOP_S = 5.0
+SEND_S = 5.0
+
+DESCRIPTION = """\
+A BGP speaker by BIRD 2. With --config it starts BIRD, which ends with it; without, it joins one that runs. With --steering
+it tells steering the routes that BIRD prefers of those learned by BGP, as the routes of --edge at --site. When BIRD dies
+it says so, and steering keeps the routes it knew, marked stale."""
+EXAMPLE = """\
+longhaul node bird --control /tmp/edge1.ctl --config /tmp/edge1.conf
+  longhaul node bird --control /tmp/edge1.ctl --steering http://10.0.0.1:8070 --edge edge1 --site mumbai --url http://10.0.0.6"""
+
+
+def main(argv: list[str]) -> int:
+    """Run until SIGTERM; returns the exit status, 1 when the BIRD that it started ended by itself."""
+    made = Parser(prog="longhaul node bird", description=DESCRIPTION, epilog=f"example:\n  {EXAMPLE}", allow_abbrev=False,
+                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    made.add_argument("--control", metavar="SOCKET", type=Path, required=True, help="BIRD's control socket")
+    made.add_argument("--config", metavar="FILE", type=Path, help="start BIRD with this configuration")
+    made.add_argument("--steering", metavar="URL", help="tell this steering what was learned")
+    for name, what in (("edge", "whose routes they are"), ("site", "of which site"), ("url", "and where it serves")):
+        made.add_argument(f"--{name}", metavar=name.upper(), help=f"with --steering: {what}")
+    made.add_argument("--interval", metavar="TIME", dest="interval_ms", type=quantity(positive(milliseconds)), default=1000.0,
+                      help="ask BIRD so often (default 1s)")  # fmt: skip
+    options = made.parse_args(argv)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ending.set())
+    bird: subprocess.Popen[bytes] | None = None
+    try:
+        reporter = _reporter(options)
+        if options.config is not None:
+            bird = _start(options)
+        print(json.dumps({"event": "ready", "listen": str(options.control), "name": options.edge or "bird"}), flush=True)
+        _run(options, reporter, bird, ending)
+    except Failure as failure:
+        print(f"longhaul: {failure}", file=sys.stderr)
+        return failure.status
+    finally:
+        if bird is not None:
+            _stop(bird)
+    return 0
+
+
+def _reporter(options: argparse.Namespace) -> Reporter | None:
+    if options.steering is None:
+        return None
+    for name in ("edge", "site", "url"):
+        if getattr(options, name) is None:
+            raise Failure("report to steering", f"--{name} is not given", "say whose routes they are", USAGE)
+    return Reporter(options.edge, options.site, options.url)
+
+
+def _start(options: argparse.Namespace) -> subprocess.Popen[bytes]:
+    """BIRD, answering. Raises Failure."""
+    # setpriv (util-linux) has the kernel end it with us; a BIRD that lost its starter would announce on unseen.
+    command = ["setpriv", "--pdeathsig", "TERM", "--", program("bird", "bird2"), "-f", "-c", str(options.config),
+               "-s", str(options.control)]  # fmt: skip
+    bird = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            ask(options.control, "show status")
+            return bird
+        except ControlError as error:
+            if bird.poll() is not None or time.monotonic() > deadline:
+                _stop(bird)
+                cause = f"it ended with status {bird.returncode}" if bird.poll() else str(error)
+                raise Failure(f"start BIRD with {options.config}", cause, "read what it said above") from error
+            time.sleep(0.01)
+
+
+def _stop(bird: subprocess.Popen[bytes]) -> None:
+    bird.terminate()
+    try:
+        bird.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        bird.kill()
+        bird.wait()
+
+
+def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subprocess.Popen[bytes] | None,
+         ending: threading.Event) -> None:  # fmt: skip
+    """Ask, tell, wait. Each trouble is said once, until it changes."""
+    troubles: dict[str, str] = {}
+    while True:
+        dead = bird is not None and bird.poll() is not None
+        if reporter is not None:
+            cause = _learn(options.control, reporter)
+            _say(troubles, "learn routes from BIRD", cause, "steering keeps those it knows, marked stale; start BIRD again")
+            _say(troubles, f"report to {options.steering}", _send(options.steering, reporter), "it is tried again")
+        if dead and bird is not None:
+            raise Failure("go on", f"BIRD ended by itself with status {bird.returncode}", "read what it said above")
+        if ending.wait(options.interval_ms / 1e3):
+            return
+
+
+def _learn(control: Path, reporter: Reporter) -> str:
+    try:
+        reporter.learned(learned(ask(control, "show route all")))
+    except (ControlError, ReplyError) as error:
+        reporter.failed(str(error))
+        return str(error)
+    return ""
+
+
+def _send(steering: str, reporter: Reporter) -> str:
+    """Send what is due; gives why it did not arrive."""
+    report = reporter.due(time.time())
+    if report is None:
+        return ""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a lab's steering is behind no proxy
+    request = urllib.request.Request(f"{steering.rstrip('/')}/-/reports", json.dumps(report).encode(), method="POST")
+    try:
+        with opener.open(request, timeout=SEND_S):
+            reporter.sent(report)
+    except urllib.error.HTTPError as error:
+        return error.read(1000).decode("utf-8", "replace").strip()
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", None) or error)
+    return ""
+
+
+def _say(troubles: dict[str, str], attempt: str, cause: str, remedy: str) -> None:
+    if cause and troubles.get(attempt) != cause:
+        print(f"longhaul: could not {attempt}: {cause}; {remedy}", file=sys.stderr, flush=True)
+    elif not cause and troubles.get(attempt):
+        print(f"longhaul: it works again to {attempt}", file=sys.stderr, flush=True)
+    troubles[attempt] = cause
