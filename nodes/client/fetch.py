@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pycurl
@@ -77,8 +78,8 @@ class Fetcher:
             sock.close()
         self._sockets.clear()
 
-    def fetch(self, order: Order) -> Result:
-        """Carry out one order. Network failures are in the result's `error`."""
+    def fetch(self, order: Order, held: list[bytes] | None = None) -> Result:
+        """Carry out one order. Network failures are in the result's `error`. `held` takes the body too: for what is small."""
         if order.connection == "keep":
             self.close()
             self._kept = self._handle()
@@ -106,7 +107,7 @@ class Fetcher:
         if order.url.startswith("https:"):
             secure(handle, order, handshake)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_socket)
-        handle.setopt(pycurl.WRITEFUNCTION, body.feed)
+        handle.setopt(pycurl.WRITEFUNCTION, body.feed if held is None else _both(held, body))
         handle.setopt(pycurl.HEADERFUNCTION, fields.append)
         result = Result(url=order.url, id=order.id, started_ns=time.time_ns())
         try:
@@ -153,6 +154,14 @@ class Fetcher:
                 over = True
             if over:
                 self._sockets.pop(number).close()
+
+
+def _both(held: list[bytes], body: Hash) -> Callable[[bytes], None]:
+    def take(data: bytes) -> None:
+        held.append(data)
+        body.feed(data)
+
+    return take
 
 
 def _configure(handle: pycurl.Curl, order: Order) -> None:

@@ -10,15 +10,17 @@ import json
 import signal
 import sys
 
+from nodes.client import ranked
 from nodes.client.fetch import Fetcher
 from nodes.client.order import Order, OrderError, parse
+from nodes.client.ranked import Shed
 from nodes.client.result import Result
 
 DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
 With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
 expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, cacert, tls_version,
-tls_session new|reuse, id) and write one result a line to stdout."""
+tls_session new|reuse, ranked, id) and write one result a line to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 
@@ -38,6 +40,8 @@ def main(argv: list[str]) -> int:
     made.add_argument("--tls-version", metavar="V", help="1.2 or 1.3 alone (default both)")
     made.add_argument("--tls-session", metavar="KIND", default="new",
                       help="new: a full handshake each time; reuse: resume the session of the fetch before")  # fmt: skip
+    made.add_argument("--ranked", action="store_true",
+                      help="each URL is steering's: fetch what it lists, in order, until one serves")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print results as JSON lines")
     options = made.parse_intermixed_args(argv)
     if options.worker:
@@ -59,7 +63,7 @@ def _work() -> int:
         if not line.strip():
             continue
         try:
-            result = fetcher.fetch(parse(line))
+            result = carry_out(fetcher, parse(line))
         except OrderError as error:
             result = Result(url="", error=f"could not read the order: {error}")
         print(json.dumps(result.as_dict()), flush=True)
@@ -68,7 +72,7 @@ def _work() -> int:
 
 
 def _fetch_all(options: argparse.Namespace) -> int:
-    fetcher, failed = Fetcher(), False
+    fetcher, failed, shed = Fetcher(), False, Shed()
     if not options.json:
         print(f"{'url':<48} {'status':>6} {'bytes':>12} " + " ".join(f"{name:>15}" for name in COLUMNS) + "  conn")
     for url in options.urls:
@@ -76,19 +80,27 @@ def _fetch_all(options: argparse.Namespace) -> int:
             text = json.dumps({"url": url, "connection": "reuse" if options.reuse else "new",
                                "congestion_control": options.congestion_control, "cacert": options.cacert,
                                "insecure": options.insecure, "tls_version": options.tls_version,
-                               "tls_session": options.tls_session})  # fmt: skip
+                               "tls_session": options.tls_session, "ranked": options.ranked})  # fmt: skip
             try:
                 order: Order = parse(text)
             except OrderError as error:
                 print(f"longhaul: could not fetch: {error}; see longhaul node client --help", file=sys.stderr)
                 return 2
-            result = fetcher.fetch(order)
+            result = carry_out(fetcher, order)
+            shed.add(result)
             failed = failed or not result.ok
             print(json.dumps(result.as_dict()) if options.json else _row(result), flush=True)
             if result.error and not options.json:
                 print(f"longhaul: could not fetch {url}: {result.error}; is the server there?", file=sys.stderr)
     fetcher.close()
+    if options.ranked and not options.json:
+        print("not from the site of rank 0: " + ", ".join(f"{name} {value}" for name, value in shed.as_dict().items()))
     return 1 if failed else 0
+
+
+def carry_out(fetcher: Fetcher, order: Order) -> Result:
+    """One order, by a ranked list if it says so."""
+    return ranked.fetch(fetcher, order) if order.ranked else fetcher.fetch(order)
 
 
 def _row(result: Result) -> str:

@@ -25,6 +25,8 @@ class Order:
     """`connection` is `new` (closed afterwards), `keep` (new, all kept ones closed before, then kept) or `reuse` (the
     kept one if there is one, and kept); `resolve` maps `host:port` to an address.
 
+    `ranked` says that the URL is steering's, and that what it lists is to be fetched, in order, until one serves.
+
     Of https: `cacert` is a PEM file of the authorities to trust (the system's without it), `insecure` trusts anyone,
     `tls_version` allows that version alone, and `tls_session` is `new` (a full handshake, remembering nothing) or
     `reuse` (the session of the last fetch of that host ordered so is offered, and the one that comes is remembered).
@@ -43,6 +45,7 @@ class Order:
     cacert: str | None = None
     tls_version: str | None = None
     tls_session: str = "new"
+    ranked: bool = False
     id: Any = None
 
 
@@ -86,5 +89,6 @@ def _check(order: Order) -> None:
         value = getattr(order, name)
         if value is not None and not isinstance(value, str):
             raise OrderError(f"{name} {value!r} is not a {'file' if name == 'cacert' else 'name'}")
-    if not isinstance(order.insecure, bool):
-        raise OrderError(f"insecure {order.insecure!r} is neither true nor false")
+    for name in ("insecure", "ranked"):
+        if not isinstance(getattr(order, name), bool):
+            raise OrderError(f"{name} {getattr(order, name)!r} is neither true nor false")

@@ -18,7 +18,8 @@ class Result:
     response received (CURLINFO_STARTTRANSFER); `total_ms` last byte received. None where a fetch failed before that
     step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected. `tls_version` and
     `tls_session_offered` are of the handshake of this fetch, None when it made none; whether an offered session was
-    resumed is the server's to say.
+    resumed is the server's to say. `ranked` is of a fetch by steering's list: `rank` and `site` that served, `miss`
+    (`content`, `health` or empty), every one of the `tries`, `list_ms` and, with all of these, `spent_ms`.
     """
 
     url: str
@@ -44,6 +45,7 @@ class Result:
     started_ns: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     tcp_info: dict[str, Any] | None = None
+    ranked: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For one JSON line."""
