@@ -12,8 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from nodes.bird.control import ControlError, ask
@@ -22,11 +20,11 @@ from nodes.bird.reporter import Reporter
 from nodes.http.failure import USAGE, Failure
 from nodes.http.options import Parser, positive, quantity
 from nodes.programs import program
+from nodes.steering.telling import Troubles, send
 from units import milliseconds
 
 READY_S = 10.0
 STOP_S = 5.0
-SEND_S = 5.0
 
 DESCRIPTION = """\
 A BGP speaker by BIRD 2. With --config it starts BIRD, which ends with it; without, it joins one that runs. With --steering
@@ -108,13 +106,13 @@ def _stop(bird: subprocess.Popen[bytes]) -> None:
 def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subprocess.Popen[bytes] | None,
          ending: threading.Event) -> None:  # fmt: skip
     """Ask, tell, wait. Each trouble is said once, until it changes."""
-    troubles: dict[str, str] = {}
+    troubles = Troubles()
     while True:
         dead = bird is not None and bird.poll() is not None
         if reporter is not None:
             cause = _learn(options.control, reporter)
-            _say(troubles, "learn routes from BIRD", cause, "steering keeps those it knows, marked stale; start BIRD again")
-            _say(troubles, f"report to {options.steering}", _send(options.steering, reporter), "it is tried again")
+            troubles.say("learn routes from BIRD", cause, "steering keeps those it knows, marked stale; start BIRD again")
+            troubles.say(f"report to {options.steering}", _send(options.steering, reporter), "it is tried again")
         if dead and bird is not None:
             raise Failure("go on", f"BIRD ended by itself with status {bird.returncode}", "read what it said above")
         if ending.wait(options.interval_ms / 1e3):
@@ -135,21 +133,7 @@ def _send(steering: str, reporter: Reporter) -> str:
     report = reporter.due(time.time())
     if report is None:
         return ""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a lab's steering is behind no proxy
-    request = urllib.request.Request(f"{steering.rstrip('/')}/-/reports", json.dumps(report).encode(), method="POST")
-    try:
-        with opener.open(request, timeout=SEND_S):
-            reporter.sent(report)
-    except urllib.error.HTTPError as error:
-        return error.read(1000).decode("utf-8", "replace").strip()
-    except (OSError, ValueError) as error:
-        return str(getattr(error, "reason", None) or error)
-    return ""
-
-
-def _say(troubles: dict[str, str], attempt: str, cause: str, remedy: str) -> None:
-    if cause and troubles.get(attempt) != cause:
-        print(f"longhaul: could not {attempt}: {cause}; {remedy}", file=sys.stderr, flush=True)
-    elif not cause and troubles.get(attempt):
-        print(f"longhaul: it works again to {attempt}", file=sys.stderr, flush=True)
-    troubles[attempt] = cause
+    cause = send(steering, report)
+    if not cause:
+        reporter.sent(report)
+    return cause

@@ -38,7 +38,7 @@ class Size:
     asked: int
 
 
-FULL = Size(1000, 2, 100_000, 1_000_000, 20_000)
+FULL = Size(1000, 2, 100_000, 1_000_000, 10_000)
 
 
 def measure(repetitions: int) -> list[Row]:
