@@ -1,0 +1,23 @@
+"""How long memcached may keep a copy: the value's time to live, never above the bound, shortened by chance.
+
+It keeps no time. Jitter only shortens, so that the bound on stale copies stands; it keeps copies that were written together
+from ending together.
+"""
+
+from __future__ import annotations
+
+import math
+
+LONGEST_S = 30 * 24 * 3600
+"""memcached takes a larger number for a date (doc/protocol.txt)."""
+
+
+def lifetime_s(asked_s: float | None, longest_s: int, jitter: float, chance: float) -> int:
+    """Whole seconds, at least one. `jitter` is the largest part that is taken off, `chance` is from 0 to 1.
+
+    Raises ValueError for a time to live that is not above zero.
+    """
+    if asked_s is not None and not asked_s > 0:
+        raise ValueError(f"a time to live of {asked_s:g} s keeps nothing; give more than zero")
+    whole_s = min(longest_s if asked_s is None else asked_s, longest_s, LONGEST_S)
+    return max(1, math.floor(whole_s * (1 - jitter * chance)))
