@@ -1,0 +1,175 @@
+"""The source of truth as a dialogue, over SQLite and PostgreSQL: versions, durability, a database that is locked or away."""
+
+import base64
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from nodes.truth.rows import Row
+from tests.nodes.wirekit import Daemon
+
+INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+
+
+class Server:
+    """PostgreSQL on loopback, in a folder of its own, by an ordinary user when we are root."""
+
+    def __init__(self, folder: Path) -> None:
+        assert INITDB is not None
+        self.folder = folder
+        self.user = {"user": pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {}
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.dsn = f"postgresql://longhaul@127.0.0.1:{self.port}/postgres"
+        if self.user:
+            shutil.chown(folder, "nobody")
+            for above in (folder, *folder.parents[:3]):
+                above.chmod(0o711 if above != folder else 0o700)
+        command = [str(INITDB), "-D", str(folder), "-U", "longhaul", "-A", "trust", "-N"]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **self.user)
+        self.start()
+
+    def start(self) -> None:
+        assert INITDB is not None
+        self.process = subprocess.Popen(
+            [str(INITDB.with_name("postgres")), "-D", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""],
+            cwd="/", stderr=subprocess.DEVNULL, **self.user,
+        )  # fmt: skip
+        for _ in range(500):
+            try:
+                from nodes.truth.databases.postgresql import PostgreSQL
+
+                PostgreSQL(self.dsn).close()
+                return
+            except Exception:  # noqa: BLE001 - it is not up yet
+                time.sleep(0.02)
+        raise AssertionError("PostgreSQL did not start")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if INITDB is None:
+        pytest.skip("PostgreSQL is not here: apt-get install postgresql, or unpack it")
+    one = Server(tmp_path_factory.mktemp("pg"))
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def truth(request, start, tmp_path):
+    if request.param == "sqlite":
+        return start("truth", "--database", str(tmp_path / "truth.db"))
+    return start("truth", "--database", request.getfixturevalue("server").dsn)
+
+
+def put(truth: Daemon, key: str, version: int, value: bytes) -> int:
+    return truth.get(f"/rows/{key}", f"Longhaul-Version: {version}", method="PUT", body=value).status
+
+
+def test_the_newest_version_stands_whatever_the_order(truth: Daemon) -> None:
+    absent = truth.get("/rows/a")
+    assert (absent.status, "longhaul-version" in absent.fields) == (404, False)
+    assert put(truth, "a", 5, b"five\0\xff") == 204
+    row = truth.get("/rows/a")
+    assert (row.status, row.body, row.fields["longhaul-version"]) == (200, b"five\0\xff", "5")
+    older = truth.get("/rows/a", "Longhaul-Version: 4", method="PUT", body=b"four")
+    assert (older.status, older.fields["longhaul-version"]) == (409, "5")
+    assert put(truth, "a", 5, b"five\0\xff") == 204  # the same write again, after an answer that was lost
+    gone = truth.get("/rows/a", "Longhaul-Version: 6", method="DELETE")
+    assert (gone.status, gone.fields["longhaul-version"]) == (204, "6")
+    assert put(truth, "a", 5, b"back") == 409
+    row = truth.get("/rows/a")
+    assert (row.status, row.fields["longhaul-version"]) == (404, "6")
+    assert put(truth, "%C3%A9/x", 2**62, b"") == 400  # far ahead of this clock
+    assert truth.get("/rows/%C3%A9/x", method="PUT", body=b"own version").status == 204
+    several = json.loads(truth.get("/rows", method="POST", body=json.dumps(["a", "é/x", "none"]).encode()).body)
+    assert several["a"] == {"version": 6, "value": None}
+    assert base64.b64decode(several["é/x"]["value"]) == b"own version"
+    assert set(several) == {"a", "é/x"}
+
+
+def test_a_wrong_version_or_key_is_refused(start, tmp_path) -> None:
+    truth = start("truth", "--database", str(tmp_path / "truth.db"))
+    for wrong in ("x", "0", "-1", str(2**63), "9" * 30):
+        assert truth.get("/rows/a", f"Longhaul-Version: {wrong}", method="PUT", body=b"a").status == 400
+    for key in ("a%20b", "%FF", "", "x" * 256, "%00"):
+        assert put(truth, key, 1, b"") == 400
+    assert truth.get("/rows/a", method="POST").status == 405
+    assert truth.get("/rows", method="POST", body=b"{").status == 400
+    assert truth.get("/other").status == 404
+
+
+def test_a_locked_database_is_said_and_nothing_is_acknowledged(start, tmp_path) -> None:
+    path = tmp_path / "truth.db"
+    truth = start("truth", "--database", str(path))
+    assert put(truth, "a", 1, b"one") == 204
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    answer = truth.get("/rows/a", "Longhaul-Version: 2", method="PUT", body=b"two")
+    assert answer.status == 503
+    assert b"did not take the write: database is locked; nothing was acknowledged" in answer.body
+    assert truth.get("/rows/a").body == b"one"  # WAL: readers go on
+    other.execute("ROLLBACK")
+    assert put(truth, "a", 2, b"two") == 204
+
+
+def test_what_was_acknowledged_survives_the_daemons_death(start, tmp_path) -> None:
+    truth = start("truth", "--database", str(tmp_path / "truth.db"))
+    assert put(truth, "a", 1, b"one") == 204
+    truth.process.kill()
+    truth.process.wait()
+    assert start("truth", "--database", str(tmp_path / "truth.db")).get("/rows/a").body == b"one"
+
+
+def test_postgresql_that_is_away_is_said_and_used_again_when_it_is_back(start, server: Server) -> None:
+    truth = start("truth", "--database", server.dsn)
+    assert put(truth, "back", 1, b"one") == 204
+    server.stop()
+    answer = truth.get("/rows/back", "Longhaul-Version: 2", method="PUT", body=b"two")
+    assert answer.status == 503
+    assert b"PostgreSQL did not take the write: " in answer.body
+    assert b"PostgreSQL cannot be read: " in truth.get("/rows/back").body
+    server.start()
+    assert truth.get("/rows/back").body == b"one"
+    assert put(truth, "back", 2, b"two") == 204
+
+
+def test_writes_that_wait_are_committed_together_and_each_has_its_own_answer(start, tmp_path) -> None:
+    import asyncio
+
+    from nodes.truth.batches import Batches
+    from nodes.truth.databases import opened
+
+    async def main() -> None:
+        rows = Batches(lambda: opened(str(tmp_path / "truth.db")))
+        answers = await asyncio.gather(*(rows.put(Row(f"k{n % 50}", n + 1, b"x")) for n in range(200)),
+                                       rows.put(Row("k0", 1, b"late")))  # fmt: skip
+        assert answers == [*range(1, 201), 151]
+        assert rows.commits_total < 40
+        assert (await rows.get(["k0"]))["k0"] == Row("k0", 151, b"x")
+        await rows.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("dsn", "words"),
+    [("/nowhere/a.db", "could not open the database /nowhere/a.db: unable to open"),
+     ("postgresql://127.0.0.1:1/x", "could not open the PostgreSQL database: connection failed")],
+)  # fmt: skip
+def test_a_database_that_cannot_be_opened_is_an_error_at_the_start(start, dsn: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        start("truth", "--database", dsn)
