@@ -4,9 +4,9 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
-#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx and bird2 where they
-#                            are not here yet. Their packages would bring services, so their programs alone are unpacked,
-#                            into .venv/nginx and .venv/bird2
+#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx, bird2 and
+#                            memcached where they are not here yet. Their packages would bring services, so their programs
+#                            alone are unpacked, into .venv/nginx, .venv/bird2 and .venv/memcached
 set -eu
 
 PACKAGES="mininet iproute2 iputils-ping ethtool tcpdump iperf3 python3 python3-venv gcc libc6-dev ca-certificates"
@@ -20,12 +20,14 @@ fi
 
 if [ "${1:-}" = --peers ]; then
     shift
-    PACKAGES="wrk tshark libssh-gcrypt-4"
+    event=libevent-2.1-7  # Ubuntu 24.04 has it by another name, for its time of 64 bits
+    apt-cache show "${event}t64" >/dev/null 2>&1 && event="${event}t64"
+    PACKAGES="wrk tshark libssh-gcrypt-4 $event libsasl2-2"
     again=" --peers"
     here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
-    for package in nginx bird2; do
+    for package in nginx bird2 memcached; do
         PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "${package%2}" >/dev/null ||
-            [ -x "$here/.venv/$package/usr/sbin/${package%2}" ] || unpack="${unpack:-} $package"
+            [ -d "$here/.venv/$package" ] || unpack="${unpack:-} $package"
     done
 fi
 
@@ -61,10 +63,10 @@ apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network a
     fail "apt-get install failed" "read the lines above, mend apt, then run it again"
 for package in ${unpack:-}; do
     where="$here/.venv/$package"
-    case $package in nginx) try="nginx -v" ;; *) try="${package%2} --version" ;; esac
+    case $package in bird2) try="bird --version" ;; memcached) try="memcached -V" ;; *) try="$package -v" ;; esac
     mkdir -p "$where.new"
-    (cd "$where.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && ./usr/sbin/$try) >"$log" 2>&1 ||
-        { rm -rf "$where.new"; fail "unpacking $package failed" "read the lines above, or install it by hand"; }
+    (cd "$where.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && PATH="./usr/sbin:./usr/bin:$PATH" $try) \
+        >"$log" 2>&1 || { rm -rf "$where.new"; fail "unpacking $package failed" "read the lines above, or install it by hand"; }
     rm -f "$where.new"/*.deb
     mv "$where.new" "$where"
 done

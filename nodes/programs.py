@@ -17,9 +17,10 @@ UNPACKED = Path(__file__).resolve().parents[1] / ".venv"
 def program(name: str, package: str) -> str:
     """A program's path; `package` is the folder that its Debian package is unpacked into. Raises Failure when there is none."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    unpacked = UNPACKED / package / "usr/sbin" / name
-    if found is None and unpacked.exists():
-        found = str(unpacked)
+    for folder in ("usr/sbin", "usr/bin"):
+        unpacked = UNPACKED / package / folder / name
+        if found is None and unpacked.exists():
+            found = str(unpacked)
     if found is None:
         raise Failure(f"start {name}", "it is not on this machine", "run: sudo ./provision.sh --peers")
     return found

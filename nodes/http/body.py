@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from nodes.http.message import HttpError
+
 if TYPE_CHECKING:
     from nodes.http.connection import Connection
-    from nodes.http.message import HttpError
+    from nodes.http.message import Request
 
 BODY_WINDOW_BYTES = 256 * 1024
 DISCARD_BYTES = 1024 * 1024
@@ -100,3 +102,18 @@ class RequestBody:
                 return
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
+
+
+async def content(request: Request, most_bytes: int) -> bytes:
+    """The whole content of a request. Raises HttpError 413 above `most_bytes`, ConnectionResetError when it breaks off."""
+    parts, size_bytes = [], request.content_length or 0
+    if size_bytes <= most_bytes and request.body is not None:
+        size_bytes = 0
+        async for part in request.body:
+            size_bytes += len(part)
+            if size_bytes > most_bytes:
+                break
+            parts.append(part)
+    if size_bytes > most_bytes:
+        raise HttpError(413, f"the content is above {most_bytes} bytes", close=True)
+    return b"".join(parts)

@@ -72,7 +72,7 @@ class Metrics:
         self._node = node
         self._counters: dict[_Key, Counter] = {}
         self._gauges: dict[_Key, float] = {}
-        self._histograms: dict[str, Histogram] = {}
+        self._histograms: dict[_Key, Histogram] = {}
         self._before: list[Callable[[], None]] = []
 
     def counter(self, name: str, **labels: str) -> Counter:
@@ -100,9 +100,9 @@ class Metrics:
         """Have something called before the numbers are told, so that it can set gauges then."""
         self._before.append(call)
 
-    def histogram(self, name: str) -> Histogram:
+    def histogram(self, name: str, **labels: str) -> Histogram:
         """The histogram itself."""
-        return self._histograms.setdefault(name, Histogram())
+        return self._histograms.setdefault((name, tuple(labels.items())), Histogram())
 
     def observe(self, name: str, seconds: float) -> None:
         """Put a duration into a histogram."""
@@ -126,14 +126,17 @@ class Metrics:
                     lines.append(f"# TYPE {name} {kind}")
                     seen = name
                 lines.append(f"{name}{self._labels(labels)} {value:.15g}")
-        for name, histogram in sorted(self._histograms.items()):
-            lines.append(f"# TYPE {name} histogram")
+        seen = ""
+        for (name, labels), histogram in sorted(self._histograms.items(), key=lambda item: item[0]):
+            if name != seen:
+                lines.append(f"# TYPE {name} histogram")
+                seen = name
             running = 0
             for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), histogram.counts, strict=True):
                 running += count
-                lines.append(f"{name}_bucket{self._labels((('le', bound),))} {running}")
-            lines.append(f"{name}_sum{self._labels(())} {histogram.sum_s:.9g}")
-            lines.append(f"{name}_count{self._labels(())} {running}")
+                lines.append(f"{name}_bucket{self._labels((*labels, ('le', bound)))} {running}")
+            lines.append(f"{name}_sum{self._labels(labels)} {histogram.sum_s:.9g}")
+            lines.append(f"{name}_count{self._labels(labels)} {running}")
         return "\n".join(lines) + "\n"
 
     def _labels(self, labels: tuple[tuple[str, str], ...]) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from nodes.evcache.keys import BadKey, checked
 from nodes.evcache.version import Versions, at_us
+from nodes.http.body import content
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
@@ -63,7 +64,7 @@ class Truth:
             kind = ("Content-Type", "application/octet-stream")
             await reply.full(200, Fields([kind, (VERSION, str(row.version)), ("ETag", f'"{row.version}"')]), row.value)
         elif request.method in ("PUT", "DELETE"):
-            value = await _content(request, LARGEST_VALUE_BYTES) if request.method == "PUT" else None
+            value = await content(request, LARGEST_VALUE_BYTES) if request.method == "PUT" else None
             version = self._version(request)
             stands = await self._rows.put(Row(key, version, value))
             self._metrics.count("longhaul_truth_writes_total", result="stored" if stands == version else "older")
@@ -76,7 +77,7 @@ class Truth:
 
     async def _several(self, request: Request, reply: Reply) -> None:
         try:
-            keys = json.loads(await _content(request, 2**20))
+            keys = json.loads(await content(request, 2**20))
         except ValueError as error:
             raise HttpError(400, f"the content is not JSON: {error}") from error
         if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
@@ -112,18 +113,3 @@ def _key(path: str) -> str:
     except BadKey as error:
         raise HttpError(400, str(error)) from error
     return key
-
-
-async def _content(request: Request, most_bytes: int) -> bytes:
-    """Raises HttpError 413."""
-    parts, size = [], request.content_length or 0
-    if size <= most_bytes and request.body is not None:
-        size = 0
-        async for part in request.body:
-            size += len(part)
-            if size > most_bytes:
-                break
-            parts.append(part)
-    if size > most_bytes:
-        raise HttpError(413, f"the content is above {most_bytes} bytes", close=True)
-    return b"".join(parts)

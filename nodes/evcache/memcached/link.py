@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import deque
 from dataclasses import dataclass
+from struct import pack
 
 from nodes.evcache.memcached.errors import Away, Busy, Nonsense, Refused, TimedOut, Unanswered
 from nodes.evcache.memcached.meta import REFUSED, Answer, Garbage, Reader
@@ -163,6 +165,8 @@ class Link(asyncio.Protocol):
         """Close, and tell everybody who waits."""
         transport, self._transport = self._transport, None
         if transport is not None:
+            if self._waiting:  # a reset: what a paused memcached has not read it shall not do later
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
             transport.abort()
         if kind is Away:
             self._broke, self._retry_at_s = cause, self._loop.time() + self._limits.retry_s

@@ -1,0 +1,186 @@
+"""One zone's copy of everything: a ring of memcached nodes, and the commands that never let a key's version go backwards.
+
+It knows neither the other zones nor the source of truth. memcached compares no versions, so each store names the CAS number
+of what it replaces (doc/protocol.txt, `C`), or stores only what is absent (`ME`): a write that comes late changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nodes.evcache.keys import Keys
+from nodes.evcache.memcached import meta
+from nodes.evcache.memcached.errors import Refused, Unanswered
+from nodes.evcache.memcached.link import Link, LinkLimits, Waiting
+from nodes.evcache.memcached.meta import Answer
+from nodes.evcache.node_list import Address
+from nodes.evcache.packing import BadCopy, Copy, joined, unpack
+from nodes.evcache.settings import Settings
+from nodes.hashing.ketama import Ketama
+
+TRIES = 8
+"""Stores of one key that others may come before, until this one says that it could not."""
+
+_REMEMBERED = 65_536
+_TWICE_BYTES = 64 * 1024
+"""A larger item is not sent on the chance that nothing is there."""
+
+
+class Held(NamedTuple):
+    """What a node said of a key. Without a sound copy `copy` is None; `cas` is None when there is nothing at all."""
+
+    copy: Copy | None
+    cas: int | None = None
+    left_s: int = -1
+    won: bool = False
+    being_made: bool = False
+
+    @property
+    def version(self) -> int:
+        """-1 without a copy."""
+        return -1 if self.copy is None else self.copy.version
+
+
+NOTHING = Held(None)
+
+
+class Replica:
+    """One zone. Two connections to each node: a large write does not hold up reads, which have 20 ms."""
+
+    def __init__(self, zone: str, nodes: Sequence[Address], settings: Settings) -> None:
+        self.zone = zone
+        self._ring = Ketama([node.label for node in nodes])
+        reads = LinkLimits(settings.read_s, waiting=settings.waiting)
+        writes = LinkLimits(settings.write_s, waiting=settings.waiting)
+        self._reads = [Link(node.host, node.port, reads) for node in nodes]
+        self._writes = [Link(node.host, node.port, writes) for node in nodes]
+        self._known: dict[bytes, tuple[int, int]] = {}
+        """CAS numbers and versions of what this client stored last; such a key is stored again in one round trip."""
+        self.bad_copies = 0
+
+    def ask(self, wire: bytes, flags: bytes) -> Waiting:
+        """`mg` on the connection for reads. Raises Unanswered."""
+        return self._reads[self._ring.index(wire)].ask(meta.get(wire, flags))
+
+    def held(self, answer: Answer) -> Held:
+        """What an answer to `mg ... v c t` says."""
+        if answer.code != meta.VALUE or answer.value is None:
+            return NOTHING
+        copy = None
+        if answer.value and not answer.stale:
+            try:
+                copy = unpack(answer.value)
+            except BadCopy:
+                self.bad_copies += 1
+        left_s = answer.number(b"t")
+        return Held(copy, answer.number(b"c"), -1 if left_s is None else left_s, answer.won, answer.being_made)
+
+    async def read(self, wire: bytes, flags: bytes = b"v c t") -> Held:
+        """Raises Unanswered."""
+        return self.held(await self.ask(wire, flags))
+
+    async def whole(self, keys: Keys, key: str, copy: Copy) -> Copy | None:
+        """The copy of a manifest with its chunks, or None when one is missing. Raises Unanswered."""
+        wires = [keys.chunk(key, copy.version, number) for number in range(copy.chunks)]
+        asked = [self._write(wire).ask(meta.get(wire, b"v")) for wire in wires]  # a megabyte may take more than a read may
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        chunks = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            if answer.value is None:
+                return None
+            chunks.append(answer.value)
+        try:
+            return joined(copy, chunks)
+        except BadCopy:
+            self.bad_copies += 1
+            return None
+
+    async def put_chunks(self, keys: Keys, key: str, version: int, chunks: Sequence[bytes], ttl_s: int) -> None:
+        """Before the manifest that names them; they outlive it. Raises Unanswered."""
+        for number, chunk in enumerate(chunks):
+            wire = keys.chunk(key, version, number)
+            await self._write(wire).ask(meta.put(wire, chunk, b"T%d" % (ttl_s + 2)))
+
+    async def put(self, wire: bytes, item: bytes, version: int, ttl_s: int, undone: frozenset[int] = frozenset()) -> bool:
+        """Store unless what is there is as new; False when it is. `undone` versions count as older than any.
+
+        Raises Unanswered, after which it may have been stored or not.
+        """
+        link = self._write(wire)
+        ttl = b"T%d c" % ttl_s
+        known = self._known.pop(wire, None)
+        if known is not None and (known[1] < version or known[1] in undone):
+            stored = await link.ask(meta.put(wire, item, b"%b C%d" % (ttl, known[0])))
+            if stored.code == meta.HELD:
+                self._remember(wire, stored, version)
+                return True
+        for _ in range(TRIES):
+            if len(item) <= _TWICE_BYTES:
+                storing, looking = link.ask(meta.put(wire, item, ttl + b" ME")), link.ask(meta.get(wire, b"v c t"))
+                stored, looked = await _both(storing, looking)
+                if stored.code == meta.HELD:
+                    self._remember(wire, stored, version)
+                    return True
+            else:
+                looked = await link.ask(meta.get(wire, b"v c t"))
+            held = self.held(looked)
+            if held.version >= version and held.version not in undone:
+                return False
+            flags = ttl + b" ME" if held.cas is None else b"%b C%d" % (ttl, held.cas)
+            stored = await link.ask(meta.put(wire, item, flags))
+            if stored.code == meta.HELD:
+                self._remember(wire, stored, version)
+                return True
+        raise Refused(link.where, f"let others come before a store {TRIES} times")
+
+    async def fill(self, wire: bytes, item: bytes, ttl_s: int, token: int) -> bool:
+        """Store in place of the empty item that a miss left: only if nobody has written since. Raises Unanswered."""
+        answer = await self._write(wire).ask(meta.put(wire, item, b"T%d C%d" % (ttl_s, token)))
+        return answer.code == meta.HELD
+
+    async def release(self, wire: bytes, token: int) -> None:
+        """The load failed: the next reader may win. Raises Unanswered."""
+        await self._write(wire).ask(meta.delete(wire, b"C%d" % token))
+
+    async def touch(self, wire: bytes, version: int, ttl_s: int) -> bool:
+        """Let a copy of this version live on; another is not touched. Raises Unanswered."""
+        link = self._write(wire)
+        if self.held(await link.ask(meta.get(wire, b"v c t"))).version != version:
+            return False
+        return (await link.ask(meta.get(wire, b"T%d" % ttl_s))).code == meta.HELD
+
+    def close(self) -> None:
+        """Give up what waits."""
+        for link in (*self._reads, *self._writes):
+            link.close()
+
+    @property
+    def waiting(self) -> int:
+        """Commands without an answer."""
+        return sum(link.waiting for link in (*self._reads, *self._writes))
+
+    def _write(self, wire: bytes) -> Link:
+        return self._writes[self._ring.index(wire)]
+
+    def _remember(self, wire: bytes, stored: Answer, version: int) -> None:
+        cas = stored.number(b"c")
+        if cas is not None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            self._known[wire] = (cas, version)
+
+
+async def _both(first: Waiting, second: Waiting) -> tuple[Answer, Answer]:
+    """Both answers; an error of either, when both are known. Raises Unanswered."""
+    answers = await asyncio.gather(first, second, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, Unanswered):
+            raise answer
+    one, other = answers
+    assert isinstance(one, Answer)
+    assert isinstance(other, Answer)
+    return one, other

@@ -1,0 +1,28 @@
+"""Zones of real memcached, and a source of truth, that end with the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nodes.http.failure import Failure
+from nodes.programs import program
+from tests.nodes.evcache.zonekit import Stage
+from tests.nodes.wirekit import Daemon
+
+
+@pytest.fixture
+def stage(start: Callable[..., Daemon], tmp_path: Path) -> Callable[..., Stage]:
+    """Make a stage with so many zones of so many nodes."""
+    try:
+        program("memcached", "usr/bin/memcached")
+    except Failure:
+        pytest.skip("memcached is not here: sudo ./provision.sh --peers")
+
+    def make(zones: int = 3, nodes: int = 1, truth: bool = True, *more: str) -> Stage:
+        memcached = {f"zone{zone}": [start("memcached", *more) for _ in range(nodes)] for zone in range(zones)}
+        return Stage(memcached, start("truth", "--database", str(tmp_path / "truth.db")) if truth else None, start)
+
+    return make

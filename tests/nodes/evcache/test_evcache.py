@@ -1,0 +1,282 @@
+"""The cache as a dialogue with real memcached: write-through, read-through, collapse, repair, faults."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from nodes.evcache.cache import EVCache
+from nodes.evcache.keys import BadKey
+from nodes.evcache.truth_client import TruthError
+from tests.nodes.evcache.zonekit import Stage, until
+
+
+def test_a_write_is_in_the_truth_and_every_zone_and_is_read_nearby(stage) -> None:
+    here: Stage = stage(3, 2)
+
+    async def dialogue(cache: EVCache) -> None:
+        for number in range(40):
+            written = await cache.put(f"k{number}", b"value %d" % number, policy="all")
+            assert (written.copies, written.needed, written.met) == (3, 3, True)
+        read = await cache.read("k7")
+        assert (read.value, read.source) == (b"value 7", "zone0")
+        for zone in here.memcached:
+            held = [here.say(zone, b"".join(b"mg t:k%d s\r\n" % n for n in range(40)), node).count(b"HD") for node in (0, 1)]
+            assert sum(held) == 40
+            assert min(held) > 5
+        assert here.truth.get("/rows/k7").fields["longhaul-version"] == str(read.version)
+        second = await cache.put("k7", b"newer")
+        assert second.version > read.version
+        assert await cache.get("k7") == b"newer"
+        assert (await cache.delete("k7")).met
+        gone = await cache.read("k7")
+        assert (gone.value, gone.source) == (None, "zone0")
+        assert here.truth.get("/rows/k7").status == 404
+        many = await cache.get_many(["k1", "k2", "k1", "k7", "none"])
+        assert {key: read.value for key, read in many.items()} == {"k1": b"value 1", "k2": b"value 2", "k7": None, "none": None}
+
+    here.play(dialogue)
+
+
+def test_a_read_goes_to_the_local_zone_the_others_and_the_truth_and_fills_the_local_one(stage) -> None:
+    here: Stage = stage(3)
+
+    async def dialogue(cache: EVCache) -> None:
+        here.truth.get("/rows/cold", method="PUT", body=b"cold")
+        sources = [(await cache.read("cold")).source for _ in range(2)]
+        assert sources == ["truth", "zone0"]
+        assert here.say("zone1", b"mg t:cold s\r\n") == b"EN\r\n"
+        await cache.put("warm", b"warm", policy="all")
+        here.say("zone0", b"md t:warm\r\n")
+        assert (await cache.read("warm")).source in ("zone1", "zone2")
+        assert (await cache.read("warm")).source == "zone0"
+        here.say("zone1", b"mg t:warm T7\r\n")
+        here.say("zone2", b"mg t:warm T7\r\n")
+        here.say("zone0", b"md t:warm\r\n")
+        await cache.read("warm")
+        assert b"t7" in here.say("zone0", b"mg t:warm t\r\n") + here.say("zone0", b"mg t:warm t\r\n").replace(b"t6", b"t7")
+        assert (await cache.read("nobody")).source == "truth"
+        assert (await cache.read("nobody")).source == "zone0"  # that it is absent is remembered, for a while
+
+    async def fills_all(cache: EVCache) -> None:
+        here.truth.get("/rows/all", method="PUT", body=b"all")
+        await cache.read("all")
+        assert all(here.say(zone, b"mg t:all s\r\n").startswith(b"HD") for zone in here.memcached)
+
+    here.play(dialogue)
+    here.play(fills_all, {"fill_all": True})
+
+
+@pytest.mark.parametrize("clients", [1, 4])
+def test_concurrent_misses_of_one_key_make_one_load(stage, clients: int) -> None:
+    here: Stage = stage(1)
+    here.truth.get("/rows/hot", method="PUT", body=b"hot")
+
+    async def dialogue(*caches: EVCache) -> None:
+        reads = await asyncio.gather(*(cache.get("hot") for cache in caches for _ in range(50)))
+        assert set(reads) == {b"hot"}
+        loads = here.truth.get("/metrics").body
+        assert b'longhaul_truth_loads_total{node="%b"} 1\n' % here.truth.ready["name"].encode() in loads
+
+    here.play(dialogue, *[{}] * clients)
+
+
+def test_the_winner_that_dies_is_succeeded(stage) -> None:
+    here: Stage = stage(1)
+    here.truth.get("/rows/k", method="PUT", body=b"v")
+
+    async def dialogue(cache: EVCache) -> None:
+        assert b" W" in here.say("zone0", b"mg t:k v N1\r\n")  # somebody wins, and never fills
+        begun = time.monotonic()
+        assert await cache.get("k") == b"v"
+        assert 0.2 < time.monotonic() - begun < 2.5
+
+    here.play(dialogue, {"collapse_s": 0.3})
+
+
+def test_large_and_compressible_values(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        large, flat = os.urandom(3_500_000), bytes(2_000_000)
+        assert (await cache.put("large", large, policy="all")).met
+        assert (await cache.read("large")) == (large, (await cache.read("large")).version, "zone0")
+        assert (await cache.put("flat", flat, policy="all")).met
+        assert await cache.get("flat") == flat
+        size = here.say("zone0", b"mg t:flat s\r\n")
+        assert int(size.split(b" s")[1]) < 20_000
+        newer = os.urandom(2_500_000)
+        await cache.put("large", newer)
+        assert await cache.get("large") == newer
+        with pytest.raises(ValueError, match="above 67108864"):
+            await cache.put("larger", bytes(2**26 + 1))
+
+    here.play(dialogue, {"read_s": 0.5})
+
+
+def test_a_chunk_that_is_gone_is_a_miss(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        large = os.urandom(2_100_000)
+        written = await cache.put("large", large)
+        wire = cache.zones.keys.chunk("large", written.version, 1)
+        assert here.say("zone0", b"md %b\r\n" % wire) == b"HD\r\n"
+        assert (await cache.read("large")).source == "truth"
+        assert await cache.get("large") == large
+
+    here.play(dialogue, {"read_s": 0.5})
+
+
+def test_a_zone_that_missed_a_write_is_repaired_and_not_read_meanwhile(stage) -> None:
+    here: Stage = stage(3)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"old", policy="all")
+        here.pause("zone0")
+        written = await cache.put("k", b"new")
+        assert (written.copies, written.needed) == (2, 2)
+        await until(lambda: cache.waiting_repairs == 1)
+        read = await cache.read("k")
+        assert (read.value, read.source != "zone0") == (b"new", True)
+        here.go_on("zone0")
+        await until(lambda: cache.waiting_repairs == 0)
+        assert (await cache.read("k")) == (b"new", written.version, "zone0")
+
+    here.play(dialogue, {"write_s": 0.4, "longest_s": 60})
+
+
+def test_what_is_not_durable_is_not_acknowledged_and_is_undone(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"old", policy="all")
+        here.truth.process.send_signal(19)  # SIGSTOP
+        with pytest.raises(TruthError, match=r"did not answer within 0\.4 s"):
+            await cache.put("k", b"never")
+        assert cache.waiting_repairs == 2
+        here.truth.process.send_signal(18)
+        await asyncio.sleep(0.5)  # it reads the write that it was told while it was paused, or does not
+        await until(lambda: cache.waiting_repairs == 0)
+        read = await cache.read("k")
+        now = here.truth.get("/rows/k")
+        assert (read.value, str(read.version)) == (now.body, now.fields["longhaul-version"])
+        here.truth.process.kill()
+        here.truth.process.wait()
+        with pytest.raises(TruthError, match="the source of truth"):
+            await cache.put("k", b"never")
+        with pytest.raises(TruthError):
+            await cache.get("absent")
+
+    here.play(dialogue, {"write_s": 0.4, "longest_s": 60})
+
+
+def test_a_killed_zone_costs_no_acknowledged_write(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"one", policy="all")
+        here.kill("zone0")
+        assert await cache.get("k") == b"one"
+        assert (await cache.put("k", b"two")).met
+        unmet = await cache.put("k", b"three", policy="all")
+        assert (unmet.copies, unmet.needed, unmet.met) == (1, 2, False)
+        assert await cache.get("k") == b"three"
+        here.revive("zone0")
+        await until(lambda: cache.waiting_repairs == 0)
+        assert await cache.read("k") == (b"three", unmet.version, "zone0")
+
+    here.play(dialogue)
+
+
+def test_writers_whose_clocks_differ_agree_and_no_copy_goes_back(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(ahead: EVCache, behind: EVCache) -> None:
+        ahead.zones.versions.saw((time.time_ns() // 1000 + 60_000_000) << 11)  # a minute ahead
+        first = await ahead.put("k", b"ahead", policy="all")
+        second = await behind.put("k", b"behind", policy="all")
+        assert second.version > first.version
+        assert await ahead.get("k") == b"behind"
+        await asyncio.gather(*((ahead, behind)[n % 2].put("race", b"%d" % n, policy="all") for n in range(30)))
+        await until(lambda: not ahead.waiting_repairs + behind.waiting_repairs)
+        row = here.truth.get("/rows/race")
+        for cache in (ahead, behind):
+            read = await cache.read("race")
+            assert (read.value, str(read.version)) == (row.body, row.fields["longhaul-version"])
+
+    here.play(dialogue, {}, {"local_zone": "zone1"})
+
+
+def test_write_only_zones_are_written_and_not_read_until_they_serve(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        written = await cache.put("k", b"v", policy="all")
+        assert (written.copies, written.needed) == (1, 1)
+        await until(lambda: here.say("zone0", b"mg t:k s\r\n").startswith(b"HD"))
+        assert (await cache.read("k")).source == "zone1"
+        cache.zones.serve_only(set())
+        assert (await cache.read("k")).source == "zone0"
+        with pytest.raises(ValueError, match="'zone9' is none"):
+            cache.zones.serve_only({"zone9"})
+
+    here.play(dialogue, {"write_only": frozenset({"zone0"})})
+
+
+def test_touch_lets_only_the_newest_version_live_on(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"v", ttl_s=5, policy="all")
+        assert b"t5" in here.say("zone0", b"mg t:k t\r\n")
+        assert await cache.touch("k", 100) == 2
+        assert here.say("zone0", b"mg t:k t\r\n") in (b"HD t100\r\n", b"HD t99\r\n")
+        here.truth.get("/rows/k", method="PUT", body=b"newer, past the cache")
+        assert await cache.touch("k", 200) == 0
+        assert b"t200" not in here.say("zone0", b"mg t:k t\r\n")
+
+    here.play(dialogue)
+
+
+def test_hot_keys_are_kept_near(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("hot", b"1")
+        sources = [(await cache.read("hot")).source for _ in range(15)]
+        assert sources == ["zone0"] * 10 + ["near"] * 5
+        await cache.put("hot", b"2")
+        assert await cache.get("hot") == b"2"
+        assert cache.zones.settings.bound_s == 600 + 1 + 1 + 1
+
+    here.play(dialogue, {"near_capacity": 10, "near_reads": 10})
+
+
+def test_a_copy_with_little_time_left_is_loaded_anew_by_one_reader_while_it_serves(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"v", ttl_s=4)
+        assert (await cache.read("k")).source == "zone0"
+        await until(lambda: here.say("zone0", b"mg t:k t\r\n") in (b"HD t60\r\n", b"HD t59\r\n"))
+
+    here.play(dialogue, {"refresh_s": 30, "longest_s": 60})
+
+
+def test_foreign_bytes_under_our_keys_are_a_miss(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"v")
+        here.say("zone0", b"ms t:k 7 T0\r\ngarbage\r\n")
+        assert await cache.get("k") == b"v"
+        assert cache.zones.replicas["zone0"].bad_copies == 1
+        for key in ("a b", "", "x" * 256):
+            with pytest.raises(BadKey):
+                await cache.get(key)
+            with pytest.raises(BadKey):
+                await cache.put(key, b"")
+
+    here.play(dialogue)
