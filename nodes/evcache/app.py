@@ -53,7 +53,7 @@ class App:
         except TruthError as error:
             raise HttpError(503, f"{error}; nothing was acknowledged, ask again later", [("Retry-After", "1")]) from error
         except ValueError as error:  # BadKey is one
-            raise HttpError(413 if "value of" in str(error) else 400, str(error)) from error
+            raise HttpError(400, str(error)) from error
 
     async def _key(self, key: str, request: Request, reply: Reply) -> None:
         if request.method in ("GET", "HEAD"):

@@ -165,7 +165,7 @@ class Link(asyncio.Protocol):
         """Close, and tell everybody who waits."""
         transport, self._transport = self._transport, None
         if transport is not None:
-            if self._waiting:  # a reset: what a paused memcached has not read it shall not do later
+            if self._waiting:  # a reset: what has not reached memcached shall not reach it later
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
             transport.abort()
         if kind is Away:

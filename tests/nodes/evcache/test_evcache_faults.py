@@ -1,0 +1,112 @@
+"""Random faults by a seed, and clients broken on purpose: the checker finds nothing in the one and what is wrong in the other.
+
+A longer run: LONGHAUL_FAULT_SECONDS=600 LONGHAUL_FAULT_SEED=7 longhaul test tests/nodes/evcache/test_evcache_faults.py
+"""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from nodes.evcache.cache import EVCache
+from nodes.evcache.memcached import meta
+from nodes.evcache.memcached.errors import Away
+from nodes.evcache.repairs import Repairs
+from nodes.evcache.replica import Replica
+from nodes.evcache.truth_client import TruthClient
+from results.history import BACKWARDS, LOST, STALE, check, parse
+from tests.nodes.evcache.recorder import KEYS, Recorder
+from tests.nodes.evcache.zonekit import Stage, until
+
+SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "4"))
+SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
+FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 1, "absent_s": 1, "lease_s": 1, "collapse_s": 0.2}
+
+
+def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
+    here: Stage = stage(3)
+
+    async def dialogue(first: EVCache, second: EVCache) -> None:
+        recorder = Recorder(here, first.zones.settings.bound_s, SEED)
+        until_s = time.monotonic() + SECONDS
+        faults, *_ = await asyncio.gather(
+            recorder.faults(until_s), *(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
+        )
+        await asyncio.sleep(0.4)
+        await until(lambda: not first.waiting_repairs + second.waiting_repairs)
+        for cache in (first, second):
+            for key in KEYS:
+                await recorder.get(cache, key)
+        recorder.truth()
+        history = parse(recorder.text)
+        assert check(history) == [], faults
+        acknowledged = sum(one.ok and one.op == "put" for one in history.operations)
+        zones = sum(one.source.startswith("zone") for one in history.operations if one.op == "get")
+        assert acknowledged > 30 * SECONDS
+        assert zones > 100 * SECONDS
+        assert len(faults) >= SECONDS / 2
+
+    here.play(dialogue, FAST, FAST | {"local_zone": "zone1"})
+
+
+def violations(here: Stage, bound_s: float, settings: dict[str, object], seconds: float, cut: list[str] | None = None):
+    """What the checker finds; while a zone is in `cut` nothing reaches it."""
+    found: set[str] = set()
+
+    async def dialogue(first: EVCache, second: EVCache) -> None:
+        recorder = Recorder(here, bound_s, SEED)
+        for key in KEYS:
+            await recorder.put(first, key)
+        if cut is not None:
+            cut.append("zone0")
+            for key in KEYS:
+                await recorder.put(first, key)
+            await asyncio.sleep(0.05)
+            cut.clear()
+            await asyncio.sleep(bound_s)
+            for key in KEYS:
+                await recorder.get(first, key)
+        until_s = time.monotonic() + seconds
+        await asyncio.gather(*(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4)))
+        recorder.truth()
+        found.update(one.invariant for one in check(parse(recorder.text)))
+
+    here.play(dialogue, settings, settings)
+    return found
+
+
+def test_a_client_that_acknowledges_what_is_not_durable_is_caught(stage, monkeypatch) -> None:
+    async def put(self: TruthClient, key: str, version: int, value: bytes | None) -> None:
+        return
+
+    monkeypatch.setattr(TruthClient, "put", put)
+    assert LOST in violations(stage(1), 10.0, {}, 0.1)
+
+
+def test_a_client_that_stores_whatever_is_there_is_caught(stage, monkeypatch) -> None:
+    late = iter(range(10**9))
+
+    async def put(self: Replica, wire: bytes, item: bytes, version: int, ttl_s: int, undone: frozenset[int]) -> bool:
+        await asyncio.sleep(0.02 * (next(late) % 3))  # as on a way that is sometimes long
+        await self._write(wire).ask(meta.put(wire, item, b"T%d" % ttl_s))
+        return True
+
+    monkeypatch.setattr(Replica, "put", put)
+    assert BACKWARDS in violations(stage(1), 10.0, {"policy": "none"}, 1.0)
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_client_that_forgets_its_repairs_is_caught_and_one_that_repairs_is_not(stage, monkeypatch, forgets: bool) -> None:
+    cut: list[str] = []
+    store = Replica.put
+
+    async def put(self: Replica, *what: object) -> bool:
+        if self.zone in cut:
+            raise Away(self.zone, "cannot be reached")
+        return await store(self, *what)
+
+    monkeypatch.setattr(Replica, "put", put)
+    if forgets:
+        monkeypatch.setattr(Repairs, "add", lambda self, *_, **__: False)
+    assert (STALE in violations(stage(2), 0.5, {"policy": "one"}, 0.1, cut)) is forgets
