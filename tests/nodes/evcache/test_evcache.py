@@ -8,6 +8,9 @@ import pytest
 
 from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import BadKey
+from nodes.evcache.memcached.errors import Away
+from nodes.evcache.packing import pack
+from nodes.evcache.replica import Replica
 from nodes.evcache.truth_client import TruthError
 from tests.nodes.evcache.zonekit import Stage, until
 
@@ -278,5 +281,45 @@ def test_foreign_bytes_under_our_keys_are_a_miss(stage) -> None:
                 await cache.get(key)
             with pytest.raises(BadKey):
                 await cache.put(key, b"")
+
+    here.play(dialogue)
+
+
+def test_a_zone_that_missed_a_write_but_answers_reads_is_passed_over_until_it_is_repaired(stage, monkeypatch) -> None:
+    here: Stage = stage(2)
+    cut = True
+    store = Replica.put
+
+    async def put(self: Replica, *what: object) -> bool:
+        if self.zone == "zone0" and cut:
+            raise Away(self.zone, "cannot be reached")
+        return await store(self, *what)
+
+    async def dialogue(cache: EVCache) -> None:
+        nonlocal cut
+        cut = False
+        await cache.put("k", b"old", policy="all")
+        cut = True
+        await cache.put("k", b"new", policy="one")
+        assert (await cache.read("k"))[::2] == (b"new", "zone1")
+        cut = False
+        await until(lambda: cache.waiting_repairs == 0)
+        assert (await cache.read("k"))[::2] == (b"new", "zone0")
+
+    monkeypatch.setattr(Replica, "put", put)
+    here.play(dialogue)
+
+
+def test_a_fill_that_comes_after_a_write_changes_nothing(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        replica, wire = cache.zones.replicas["zone0"], cache.zones.keys.wire("k")
+        missed = await replica.read(wire, b"v c t N5")
+        assert missed.won
+        written = await cache.put("k", b"new")
+        assert not await replica.fill(wire, pack(b"old", 1, 10**6)[0], 60, missed.cas or 0)
+        assert not await replica.put(wire, pack(b"old", 1, 10**6)[0], 1, 60)
+        assert await cache.read("k") == (b"new", written.version, "zone0")
 
     here.play(dialogue)
