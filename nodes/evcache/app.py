@@ -14,6 +14,7 @@ from nodes.evcache.keys import BadKey
 from nodes.evcache.packing import LARGEST_VALUE_BYTES
 from nodes.evcache.reading import NOWHERE, TRUTH, Read
 from nodes.evcache.truth_client import VERSION, TruthError
+from nodes.evcache.watching import Watching
 from nodes.evcache.writing import Written
 from nodes.http.body import content
 from nodes.http.message import Fields, HttpError, Request
@@ -27,11 +28,12 @@ MOST_KEYS = 1000
 class App:
     """Serves one cache."""
 
-    def __init__(self, name: str, cache: EVCache) -> None:
-        self.name, self._cache = name, cache
+    def __init__(self, name: str, cache: EVCache, watching: Watching) -> None:
+        self.name, self._cache, self._watching = name, cache, watching
 
     async def close(self) -> None:
         """Finish what is being written."""
+        await self._watching.close()
         await self._cache.close()
 
     async def handle(self, request: Request, reply: Reply) -> None:

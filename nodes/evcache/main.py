@@ -10,6 +10,7 @@ from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import Keys
 from nodes.evcache.settings import Settings
 from nodes.evcache.truth_client import TruthClient
+from nodes.evcache.watching import Watching
 from nodes.http.metrics import Metrics
 from nodes.http.options import not_negative, parser, positive, quantity, serve
 from nodes.http.origin_address import parse_origin
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> int:
 
     def build(name: str, metrics: Metrics) -> App:
         truth = TruthClient(options.truth, settings.write_s, options.congestion_control)
-        return App(name, EVCache(options.nodes, settings, truth, metrics))
+        return App(name, EVCache(options.nodes, settings, truth, metrics), Watching(options.nodes, metrics))
 
     return serve(options, build, "evcache")
 

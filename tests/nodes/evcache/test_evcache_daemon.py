@@ -45,6 +45,10 @@ def test_the_http_face(both) -> None:
     assert f'{tags},status="success"}}' in metrics
     assert 'evcache_client_call_seconds_count{node="ev",cache="TEST",op="SET",zone="zone1",attempt="initial"} 1' in metrics
     assert 'evcache_stale_bound_seconds{node="ev"} 603.5' in metrics
+    node = f'{{node="ev",zone="zone1",memcached="{here.memcached["zone1"][0].ready["listen"]}"}}'
+    assert f"evcache_memcached_up{node} 1\n" in metrics
+    assert f"evcache_evictions{node} 0\n" in metrics
+    assert f"evcache_ram_bytes{node} " in metrics
     assert daemon.stop()[0] == 0
     log = [json.loads(line) for line in daemon.log.read_text().splitlines()]
     assert [(one["method"], one["result"], one.get("zone")) for one in log[:3]] == [

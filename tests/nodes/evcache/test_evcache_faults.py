@@ -19,7 +19,7 @@ from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
-SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "4"))
+SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 1, "absent_s": 1, "lease_s": 1, "collapse_s": 0.2}
 
@@ -93,7 +93,7 @@ def test_a_client_that_stores_whatever_is_there_is_caught(stage, monkeypatch) ->
         return True
 
     monkeypatch.setattr(Replica, "put", put)
-    assert BACKWARDS in violations(stage(1), 10.0, {"policy": "none"}, 1.0)
+    assert BACKWARDS in violations(stage(1), 10.0, {"policy": "none"}, 0.5)
 
 
 @pytest.mark.parametrize("forgets", [True, False])

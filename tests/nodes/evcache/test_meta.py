@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.evcache.memcached import meta
+from nodes.evcache.memcached import meta, stats
 from nodes.evcache.memcached.meta import Answer, Garbage, Reader
 
 SAID = (b"VA 3 c2 t10 W\r\nabc\r\nHD\r\nEN\r\nVA 0 c1 t-1 Z X\r\n\r\nNS\r\nEX c5\r\nNF\r\nMN\r\n"
@@ -67,3 +67,11 @@ def test_commands() -> None:
     assert meta.get(b"k", b"v c") == b"mg k v c\r\n"
     assert meta.put(b"k", b"abc", b"T9 C5") == b"ms k 3 T9 C5\r\nabc\r\n"
     assert meta.delete(b"k", b"C5") == b"md k C5\r\n"
+
+
+def test_statistics_by_our_names() -> None:
+    said = b"STAT pid 1\r\nSTAT version 1.6.18\r\nSTAT bytes 123\r\nSTAT extstore_objects_read 4\r\nEND\r\n"
+    assert stats.parse(said) == {"evcache_ram_bytes": 123.0, "evcache_ssd_reads": 4.0}
+    for wrong in (b"", b"ERROR\r\n", b"STAT bytes x\r\nEND\r\n", b"bytes 1\r\nEND\r\n", said[:-5]):
+        with pytest.raises(Garbage):
+            stats.parse(wrong)
