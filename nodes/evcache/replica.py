@@ -18,7 +18,7 @@ from nodes.evcache.memcached.meta import Answer
 from nodes.evcache.node_list import Address
 from nodes.evcache.packing import BadCopy, Copy, joined, unpack
 from nodes.evcache.settings import Settings
-from nodes.hashing.ketama import Ketama
+from nodes.hashing.ketama import Ring
 
 TRIES = 8
 """Stores of one key that others may come before, until this one says that it could not."""
@@ -51,18 +51,18 @@ class Replica:
 
     def __init__(self, zone: str, nodes: Sequence[Address], settings: Settings) -> None:
         self.zone = zone
-        self._ring = Ketama([node.label for node in nodes])
+        self._ring = Ring({node.label: 1.0 for node in nodes})
         reads = LinkLimits(settings.read_s, waiting=settings.waiting)
         writes = LinkLimits(settings.write_s, waiting=settings.waiting)
-        self._reads = [Link(node.host, node.port, reads) for node in nodes]
-        self._writes = [Link(node.host, node.port, writes) for node in nodes]
+        self._reads = {node.label: Link(node.host, node.port, reads) for node in nodes}
+        self._writes = {node.label: Link(node.host, node.port, writes) for node in nodes}
         self._known: dict[bytes, tuple[int, int]] = {}
         """CAS numbers and versions of what this client stored last; such a key is stored again in one round trip."""
         self.bad_copies = 0
 
     def ask(self, wire: bytes, flags: bytes) -> Waiting:
         """`mg` on the connection for reads. Raises Unanswered."""
-        return self._reads[self._ring.index(wire)].ask(meta.get(wire, flags))
+        return self._reads[self._ring.find(wire)].ask(meta.get(wire, flags))
 
     def held(self, answer: Answer) -> Held:
         """What an answer to `mg ... v c t` says."""
@@ -155,16 +155,16 @@ class Replica:
 
     def close(self) -> None:
         """Give up what waits."""
-        for link in (*self._reads, *self._writes):
+        for link in (*self._reads.values(), *self._writes.values()):
             link.close()
 
     @property
     def waiting(self) -> int:
         """Commands without an answer."""
-        return sum(link.waiting for link in (*self._reads, *self._writes))
+        return sum(link.waiting for link in (*self._reads.values(), *self._writes.values()))
 
     def _write(self, wire: bytes) -> Link:
-        return self._writes[self._ring.index(wire)]
+        return self._writes[self._ring.find(wire)]
 
     def _remember(self, wire: bytes, stored: Answer, version: int) -> None:
         cas = stored.number(b"c")

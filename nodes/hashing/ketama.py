@@ -6,7 +6,7 @@ little-endian words of 32 bits each. A name is a text such as `10.0.0.1:11211`.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from hashlib import md5
 
@@ -34,14 +34,14 @@ class Ring:
         self._points = sorted(owners)
         self._owners = [owners[point] for point in self._points]
 
-    def find(self, key: str) -> str:
-        """The name that a key belongs to."""
-        place = bisect_right(self._points, _hash(key))
+    def find(self, key: str | bytes) -> str:
+        """The name that a key belongs to: the one of the first point at or behind the key's."""
+        place = bisect_left(self._points, _hash(key))
         return self._owners[place if place < len(self._points) else 0]
 
     def walk(self, key: str) -> Iterator[str]:
         """Every name once, in the order in which the key would come to it."""
-        start, seen = bisect_right(self._points, _hash(key)), set[str]()
+        start, seen = bisect_left(self._points, _hash(key)), set[str]()
         count = len(self._points)
         for step in range(count):
             name = self._owners[(start + step) % count]
@@ -50,5 +50,6 @@ class Ring:
                 yield name
 
 
-def _hash(key: str) -> int:
-    return int.from_bytes(md5(key.encode(), usedforsecurity=False).digest()[:4], "little")
+def _hash(key: str | bytes) -> int:
+    data = key.encode() if isinstance(key, str) else key
+    return int.from_bytes(md5(data, usedforsecurity=False).digest()[:4], "little")

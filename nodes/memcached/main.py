@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         _room(ssd, wish.ssd_bytes)
     user = getpass.getuser() if os.geteuid() == 0 else None  # else root's memcached would become one who may not write
     # setpriv (util-linux) has the kernel end it with us; a memcached that lost its starter would serve on unseen.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", program("memcached", "usr/bin/memcached"), *arguments(wish, user)]
+    command = ["setpriv", "--pdeathsig", "KILL", "--", program("memcached", "memcached"), *arguments(wish, user)]
     started = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     asked = False
 

@@ -17,7 +17,7 @@ from tests.nodes.wirekit import Daemon
 def stage(start: Callable[..., Daemon], tmp_path: Path) -> Callable[..., Stage]:
     """Make a stage with so many zones of so many nodes."""
     try:
-        program("memcached", "usr/bin/memcached")
+        program("memcached", "memcached")
     except Failure:
         pytest.skip("memcached is not here: sudo ./provision.sh --peers")
 

@@ -13,7 +13,7 @@ from nodes.memcached.command import MIB, Wish, arguments, wrong
 from nodes.programs import program
 
 try:
-    program("memcached", "usr/bin/memcached")
+    program("memcached", "memcached")
 except Failure:
     pytest.skip("memcached is not here: sudo ./provision.sh --peers", allow_module_level=True)
 
