@@ -1,4 +1,4 @@
-"""The source of truth: versioned rows behind HTTP, over SQLite or PostgreSQL.
+"""What a cache stands in front of: versioned rows behind HTTP, over SQLite or PostgreSQL.
 
 It does not cache, and acknowledges nothing that is not durable.
 """

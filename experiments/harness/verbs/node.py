@@ -1,4 +1,4 @@
-"""Run one daemon without a lab: origin, edge, client, steering."""
+"""Run one daemon without a lab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ EXAMPLE = "longhaul node edge --listen 127.0.0.1:8080 --origin http://127.0.0.1:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    lines = "\n".join(f"  {name:<8} {about}" for name, about in registry.daemons().items())
+    known = registry.daemons()
+    wide = max(map(len, known))
+    lines = "\n".join(f"  {name:<{wide}} {about}" for name, about in known.items())
     parser.description = f"{__doc__}\n\ndaemons:\n{lines}\n\n`longhaul node NAME --help` shows the options of one."
     parser.add_argument("name", metavar="NAME")
 
