@@ -58,21 +58,26 @@ def run(command: Callable[[int, int], list[str]], fds: tuple[int, ...], streams:
             argv = command(theirs.fileno(), their_console.fileno())
             qemu = _start(argv, (theirs.fileno(), their_console.fileno(), *fds), their_console)
         with _ending(qemu):
+            _prefer(qemu.pid)
             return _Talk(port, console, streams, limits, size).run()
 
 
 def _start(argv: list[str], fds: tuple[int, ...], complaints: socket.socket) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: the terminal's Ctrl-C is for us, and we end it.
-        qemu = subprocess.Popen(bound(argv), pass_fds=fds, stdin=subprocess.DEVNULL, stdout=complaints.fileno(),
+        return subprocess.Popen(bound(argv), pass_fds=fds, stdin=subprocess.DEVNULL, stdout=complaints.fileno(),
                                 stderr=complaints.fileno(), start_new_session=True)  # fmt: skip
     except OSError as error:
         raise VmUnsupportedError(f"could not start {argv[0]}: {error.strerror}; run: sudo ./provision.sh --vm") from None
-    # QEMU's first thread serves the timers of an emulated guest, and has to wait for the guest's busy processors otherwise.
-    # Those are threads that it starts, and stay ordinary.
-    with contextlib.suppress(PermissionError):  # an ordinary user may not: then they are served later
-        os.sched_setscheduler(qemu.pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    return qemu
+
+
+def _prefer(pid: int) -> None:
+    """QEMU's first thread serves the timers of an emulated guest, and has to wait for the guest's busy processors otherwise.
+    Those are threads that it starts, and stay ordinary."""
+    # An ordinary user may not, some kernels cannot, and QEMU may be gone, which the talk with it says in its words. The
+    # timers are served later then, which costs a guest punctuality and nothing else: what it measures says so.
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 @contextlib.contextmanager

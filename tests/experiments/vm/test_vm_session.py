@@ -40,6 +40,30 @@ def talk(script, limits=None, given=None):
         return ended, *(file.seek(0) or file.read() for file in (out, err)), files.getvalue()
 
 
+@pytest.mark.parametrize("cause", [PermissionError(1, "no"), OSError(22, "no such class"), ProcessLookupError(3, "gone")])
+def test_a_guest_that_is_not_preferred_runs_all_the_same(monkeypatch, cause):
+    def refuse(*_):
+        raise cause
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    ended, *_ = talk("send(frames.UP), send(frames.STATUS, b'5'), send(frames.DONE), time.sleep(60)")
+    assert ended.status == 5
+
+
+def test_what_breaks_before_the_talk_begins_ends_the_guest(monkeypatch):
+    pids = []
+
+    def interrupted(pid, *_):
+        pids.append(pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "sched_setscheduler", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        talk("time.sleep(60)")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
 def test_each_stream_the_status_and_the_files_arrive_byte_for_byte():
     ended, out, err, files = talk(r"""
         send(frames.UP)
