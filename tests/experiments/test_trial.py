@@ -11,6 +11,7 @@ import pytest
 
 from experiments.harness import runner, trial
 from experiments.harness.capture import Outcome, counts, problem_of
+from topologies.emulator.links.tolerance import REAL
 from topologies.emulator.live import Live
 from topologies.two_hosts import TwoHosts
 
@@ -72,7 +73,7 @@ def measure(monkeypatch):
         world = TwoHosts(**(settings or {}))
         moments = iter((round(changed_ms * 1e6), 0))  # the change, and that it is changed back
         live = Live(world, SimpleNamespace(change=lambda name, ways, at_ns=0: next(moments)), lambda: 0)
-        lab = SimpleNamespace(topology=world, watched=watched, live=live)
+        lab = SimpleNamespace(topology=world, watched=watched, live=live, tolerance=REAL)
         question = Question(fetched)
         question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
         return trial.measure(question, SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")

@@ -8,20 +8,19 @@ from types import TracebackType
 
 from topologies.emulator.changes import Moment
 
-EARLY_NS = 20_000_000
-"""Changes are told so long before they are due, so that a backend that can be told ahead makes them at their very moment."""
-
 Play = Callable[[Moment, int], None]
-"""Makes the change of a moment, due at a time (CLOCK_MONOTONIC, ns) that may be to come by EARLY_NS."""
+"""Makes the change of a moment, due at a time (CLOCK_MONOTONIC, ns) that may be to come."""
 
 
 def conduct(
-    score: Sequence[Moment], began_ns: int, play: Play, now_ns: Callable[[], int], stopped: Callable[[float], bool]
+    score: Sequence[Moment], began_ns: int, early_ns: int, play: Play, now_ns: Callable[[], int],
+    stopped: Callable[[float], bool],
 ) -> None:  # fmt: skip
-    """Play each moment shortly before it is due; return at the end of the score, or when `stopped(seconds to wait)` says so."""
+    """Play each moment `early_ns` before it is due, so that it is made in time; return at the end of the score, or when
+    `stopped(seconds to wait)` says so."""
     for moment in score:
         due_ns = began_ns + round(moment.at_ms * 1e6)
-        while (left_ns := due_ns - EARLY_NS - now_ns()) > 0:
+        while (left_ns := due_ns - early_ns - now_ns()) > 0:
             if stopped(left_ns / 1e9):
                 return
         if stopped(0):
@@ -32,9 +31,11 @@ def conduct(
 class Conductor:
     """`conduct` for the length of a `with`. `error` is what `play` raised, which ends the playing."""
 
-    def __init__(self, score: Sequence[Moment], began_ns: int, play: Play, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, score: Sequence[Moment], began_ns: int, early_ns: int, play: Play, now_ns: Callable[[], int]
+    ) -> None:  # fmt: skip
         self.error: Exception | None = None
-        self._score, self._began_ns, self._play, self._now_ns = score, began_ns, play, now_ns
+        self._score, self._began_ns, self._early_ns, self._play, self._now_ns = score, began_ns, early_ns, play, now_ns
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
 
@@ -49,6 +50,6 @@ class Conductor:
 
     def _run(self) -> None:
         try:
-            conduct(self._score, self._began_ns, self._play, self._now_ns, self._over.wait)
+            conduct(self._score, self._began_ns, self._early_ns, self._play, self._now_ns, self._over.wait)
         except Exception as error:  # noqa: BLE001  # it is raised again where the schedules were begun
             self.error = error

@@ -42,7 +42,7 @@ class Lab:
         self.specs = topology.specs
         self.tolerance = of_this_machine()
         self.links: Backend = choose(link, seed_demanded=topology.seed_demanded, specs=topology.states())
-        self.live = Live(topology, self.links)
+        self.live = Live(topology, self.links, tolerance=self.tolerance)
         self._probed: Counters = {}
         LonghaulLink.current = self.links
         with netlink.Netlink() as kernel:

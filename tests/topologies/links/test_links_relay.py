@@ -167,6 +167,28 @@ def test_both_directions_change_in_the_same_moment(wire: Callable[..., Wire]) ->
     assert took[10] < 8  # the middle one: a busy machine may be late with some
 
 
+def test_a_change_told_ahead_is_made_when_it_is_said_to_have_been(
+    wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way, becomes = Direction(1, None, 10**6), {"a_to_b": Direction(5, None, 10**6)}
+    line = wire(way, way)
+    at_ns = time.monotonic_ns() + 20_000_000
+    assert line.relay.change("line", becomes, at_ns) == at_ns
+    assert line.relay.changed_ns("line", becomes) == at_ns
+    assert time.monotonic_ns() >= at_ns, "it waits for it"
+
+    def held_up(*told: object) -> None:
+        time.sleep(0.06)
+        line.counted()  # until then the worker has let everything happen with the old delay
+        apply(*told)  # type: ignore[arg-type]
+
+    apply = line.relay._apply
+    monkeypatch.setattr(line.relay, "_apply", held_up)
+    at_ns = time.monotonic_ns() + 20_000_000
+    line.relay.change("line", becomes, at_ns)
+    assert 38_000_000 <= line.relay.changed_ns("line", becomes) - at_ns <= time.monotonic_ns() - at_ns
+
+
 def test_down_and_up_again_and_nothing_in_the_queue_is_lost(wire: Callable[..., Wire]) -> None:
     way = Direction(30, 1_000_000, 100_000)
     line = wire(way, way)

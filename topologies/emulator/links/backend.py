@@ -6,7 +6,7 @@ them as plain cables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -110,6 +110,8 @@ class Backend(Protocol):
     """Makes links and answers for them until it is closed."""
 
     name: str
+    early_ns: int
+    """A change for a moment is told so long before it, or it comes late."""
 
     def connect(self, name: str, a: End, b: End, spec: LinkSpec) -> None:
         """Both interfaces exist afterwards, up, with MTU and MAC, offloads off. Raises BackendError or
@@ -119,12 +121,15 @@ class Backend(Protocol):
         """Make one or both directions (`a_to_b`, `b_to_a`) of a running link what is given; MTU and seed stay.
 
         Now, or at `at_ns` (CLOCK_MONOTONIC) if that is to come: a backend that can be told ahead returns at once, with that
-        moment; another one waits for it.
+        moment, and `changed_ns` says whether it was kept; another one waits for it.
 
         Each direction changes at once and as a whole: no frame sees half of it, none in the queue or on the wire is lost, and
         what is on the wire keeps the moment at which it arrives. Returns when it was done (CLOCK_MONOTONIC, ns). Raises
         BackendError, UnsupportedError, LinkError.
         """
+
+    def changed_ns(self, name: str, ways: Iterable[str]) -> int:
+        """When the last change of those directions was made (CLOCK_MONOTONIC), of all the last; waits for one to come."""
 
     def draw_anew(self, draws: str) -> None:
         """From now on chance draws from the beginning, as each link's seed and `draws` (any text) have it, so that what was

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +26,13 @@ __all__ = ["Ability", "NetemBackend", "ability", "unsupported"]
 
 @dataclass(frozen=True)
 class _Way:
-    """One direction as it is now. `tries` counts the states of its wire: each has draws of its own."""
+    """One direction as it is now, and since when. `tries` counts the states of its wire: each has draws of its own."""
 
     plan: tc_plan.Plan
     past: Past
     apart: bool
     tries: int = 0
+    since_ns: int = 0
 
 
 @dataclass
@@ -50,6 +51,7 @@ class NetemBackend:
 
     def __init__(self, found: Ability, why: str = "asked for", *, seed_demanded: bool = False) -> None:
         self._found, self._why, self._seed_demanded = found, why, seed_demanded
+        self.early_ns = found.early_ns
         self._links: dict[str, _Link] = {}
         self._unordered = ""
         try:
@@ -112,14 +114,21 @@ class NetemBackend:
         with netns.entered_fd(self._space):
             try:
                 self._make_whole(link, spec)
-                done_ns = tc.batch([step.there for step in steps], at_ns=at_ns)
             except OSError as error:
                 raise BackendError(f"could not change the link {name}: {error}; it is what it was") from error
-            except tc.TcError as error:
-                done = steps[: error.refused[0]] if error.refused else steps
+            try:
+                done_ns = tc.batch([step.there for step in steps], at_ns=at_ns)
+            except (OSError, tc.TcError) as error:  # of an OSError nobody knows how many lines came before it
+                refused = error.refused if isinstance(error, tc.TcError) else ()
+                done = steps[: refused[0]] if refused else steps
                 raise BackendError(f"could not change the link {name}: {error}; {_taken_back(done)}") from error
-        link.spec, link.ways = spec, after
+        link.spec = spec
+        link.ways = {way: replace(one, since_ns=done_ns) if way in ways else one for way, one in after.items()}
         return done_ns
+
+    def changed_ns(self, name: str, ways: Iterable[str]) -> int:
+        """See `Backend.changed_ns`."""
+        return max(self._links[name].ways[way].since_ns for way in ways)
 
     def draw_anew(self, draws: str) -> None:
         """See `Backend.draw_anew`: the kernel's generators go on."""
@@ -180,6 +189,6 @@ def _taken_back(done: list[tc_plan.Step]) -> str:
     """Tries to take back a change that failed half-way, and says in words how that went."""
     try:
         tc.batch([step.back for step in reversed(done)])
-    except tc.TcError as error:
-        return f"it could not be taken back either ({error}), so the link is not what it was: build the lab again"
+    except (OSError, tc.TcError) as error:
+        return f"it could not be taken back either ({error}), so the link may be another now: build the lab again"
     return "it was taken back, so the link is what it was"

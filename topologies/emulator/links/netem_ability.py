@@ -17,6 +17,8 @@ from .tolerance import of_this_machine
 _LONGEST_JITTER_MS = (2**31 - 1) / 1e6  # the kernel caps what is longer without a word (netem_change in sch_netem.c)
 _LEAST_LATE_S, _MOST_LATE_S = 250e-6, 4e-3
 _SLEEPS, _SLEEP_S = 20, 500e-6
+_LEAST_EARLY_NS, _MOST_EARLY_NS = 20_000_000, 1_000_000_000
+_STARTS = 5  # a trial makes the machine busier than it is now
 _LOSS = "loss gemodel 1% 25% 100% 0%"
 _TRIED = {
     "tbf": "qdisc replace dev lo root handle 1: tbf rate 1mbit burst 1600b limit 16000b",
@@ -33,13 +35,15 @@ _TRIED_JITTER = "qdisc replace dev lo root netem delay 1ms 0.1ms distribution un
 @dataclass(frozen=True)
 class Ability:
     """What the kernel and `tc` can do here: `reason` is empty when links can be built. `seed` says that netem takes one,
-    `jitter` that `tc` takes the distributions; `late_s` is how late timers may be, for the token buckets."""
+    `jitter` that `tc` takes the distributions; `late_s` is how late timers may be, for the token buckets; `early_ns` how long
+    before its moment a change is told, so that `tc` has started by then and waits for its lines."""
 
     reason: str
     seed: bool
     tc_version: str
     jitter: bool = True
     late_s: float = _LEAST_LATE_S
+    early_ns: int = _LEAST_EARLY_NS
 
 
 def ability() -> Ability:
@@ -51,7 +55,9 @@ def ability() -> Ability:
     try:
         with netns.entered_fd(space):
             try:
+                began_ns = time.monotonic_ns()
                 version = tc.version()
+                start_ns = time.monotonic_ns() - began_ns
                 refused = _refused([*_TRIED.values(), _TRIED_SEED, _TRIED_JITTER])
                 tc.statistics()
             except FileNotFoundError:
@@ -63,7 +69,8 @@ def ability() -> Ability:
     missing = [kind for number, kind in enumerate(_TRIED) if number in refused]
     reason = f"this kernel (or this tc) has no {', no '.join(missing)}" if missing else ""
     late_s = _LEAST_LATE_S if missing else _late_s()
-    return Ability(reason, len(_TRIED) not in refused, version, len(_TRIED) + 1 not in refused, late_s)
+    early_ns = min(max(_LEAST_EARLY_NS, _STARTS * start_ns), _MOST_EARLY_NS)
+    return Ability(reason, len(_TRIED) not in refused, version, len(_TRIED) + 1 not in refused, late_s, early_ns)
 
 
 def _late_s() -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,7 @@ class RelayBackend:
     """TAP links. The thread that makes it must live as long as it does: the relay dies with that thread."""
 
     name = "relay"
+    early_ns = 20_000_000
 
     def __init__(self, why: str = "asked for") -> None:
         self._why = why
@@ -108,9 +109,14 @@ class RelayBackend:
         told_ns = max(at_ns, time.monotonic_ns() + AHEAD_NS)
         self._apply([link.ways[way] for way in ways], told_ns)
         if told_ns == at_ns:
-            return at_ns  # the workers change at that nanosecond of their own
-        time.sleep(max(0, told_ns - time.monotonic_ns()) / 1e9)
-        return max(int(self._report(link.ways[way])[0]["changed_ns"]) for way in ways)
+            return at_ns  # the workers change at that nanosecond of their own, if they hear of it in time
+        return self.changed_ns(name, ways)
+
+    def changed_ns(self, name: str, ways: Iterable[str]) -> int:
+        """See `Backend.changed_ns`."""
+        found = [self._links[name].ways[way] for way in ways]
+        time.sleep(max(0, max(way.due_ns for way in found) - time.monotonic_ns()) / 1e9)
+        return max(int(self._report(way)[0]["changed_ns"]) for way in found)
 
     def draw_anew(self, draws: str) -> None:
         """See `Backend.draw_anew`."""
