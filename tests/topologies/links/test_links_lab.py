@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from tests.topologies.links.bed import join, within
 from tests.topologies.links.conftest import Space
-from topologies.emulator.links import netns, veth
+from topologies.emulator.links import netns, tc, veth
 from topologies.emulator.links.backend import BackendError, End
 from topologies.emulator.links.probe import verify
 from topologies.emulator.links.relay.message import Report
@@ -20,6 +21,8 @@ from topologies.emulator.links.relay_backend import RelayBackend
 from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
 
 pytestmark = pytest.mark.lab
+
+SHOW = "qdisc show dev lo"
 
 
 @pytest.fixture
@@ -35,6 +38,23 @@ def twice(way: Direction) -> LinkSpec:
 
 def inode() -> str:
     return os.readlink("/proc/thread-self/ns/net")
+
+
+@pytest.mark.parametrize(("first", "lines", "refused"), [
+    (["wrong"], [SHOW], 0), ([SHOW], [SHOW, "wrong"], 1), (["wrong"], [SHOW] * 20_000, 0),
+])  # fmt: skip
+def test_a_line_that_tc_refuses_is_named_also_when_it_has_ended_before_the_others_came(
+    first: list[str], lines: list[str], refused: int
+) -> None:
+    if not shutil.which("tc"):
+        pytest.skip("there is no tc")
+    fd = netns.fresh()
+    try:
+        with netns.entered_fd(fd), pytest.raises(tc.TcError, match=r"^'wrong' was refused: Object .wrong.") as said:
+            tc.batch(lines, at_ns=time.monotonic_ns() + 50_000_000, first=first)
+    finally:
+        os.close(fd)
+    assert said.value.refused == [refused]
 
 
 def test_a_thread_comes_back_from_a_namespace_even_when_the_body_fails(space: Space) -> None:

@@ -15,7 +15,7 @@ from statistics import fmean, median
 
 import pytest
 
-from tests.topologies.links.bed import join, within
+from tests.topologies.links.bed import ends_of, join, within
 from tests.topologies.links.conftest import Space
 from tests.topologies.links.traffic import Stream, stream, transfer
 from topologies.emulator.links import netem, netlink, netns, tc
@@ -24,6 +24,9 @@ from topologies.emulator.links.change import parse
 from topologies.emulator.links.effects.jitter import SHAPES, Jitter
 from topologies.emulator.links.probe import measure
 from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
+from topologies.emulator.links.tolerance import of_this_machine
+from topologies.emulator.live import Live
+from topologies.two_hosts import TwoHosts
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -241,6 +244,40 @@ def test_a_change_waits_for_its_moment(kernel: netem.NetemBackend, space: Space)
     with stream(target, "b_to_a") as flow:
         flow.send(10, 100, gap_s=0.02)
         assert median(time_ms for _, time_ms in flow.collect(0.3)) == pytest.approx(60, abs=3)
+
+
+def test_the_changes_of_a_schedule_are_on_time(kernel: netem.NetemBackend, space: Space) -> None:
+    steps = "at 0s rate 40mbit; at 300ms delay 145ms; from 600ms to 900ms down"
+    world = TwoHosts(rtt="300ms", rate="20mbit", schedule=f"client-server: {steps}")
+    kernel.connect("client-server", *ends_of(0, space(), space()), world.specs["client-server"])
+    live = Live(world, kernel, tolerance=of_this_machine())
+    with live.scheduled() as tardy:
+        time.sleep(1)
+    late_ms = [((one.done_ns - (one.planned_ns or 0)) / 1e6) for one in live.done]
+    assert (tardy, len(late_ms)) == ([], 4), late_ms
+    assert min(late_ms) >= 0
+
+
+def test_an_error_after_lines_were_written_takes_them_back(
+    kernel: netem.NetemBackend, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = join(kernel, 0, space(), space(), PLAIN)
+    broken = [True]
+
+    def lost(notices: object, end: int) -> int:
+        done_ns = last_notice(notices, end)  # type: ignore[arg-type]
+        if broken.pop():
+            raise OSError(105, "No buffer space available")
+        return done_ns
+
+    last_notice = tc._last_notice
+    monkeypatch.setattr(tc, "_last_notice", lost)
+    broken.insert(0, False)
+    with pytest.raises(BackendError, match=r"^could not change the link link0: .*No buffer space.*; it was taken back, so"):
+        kernel.change("link0", {"a_to_b": become("delay 200ms")})
+    with stream(target) as flow:
+        flow.send(10, 100, gap_s=0.01)
+        assert median(time_ms for _, time_ms in flow.collect(0.3)) == pytest.approx(20, abs=3)
 
 
 def test_what_is_offered_while_down_is_dropped_and_what_is_under_way_arrives(kernel: netem.NetemBackend, space: Space) -> None:

@@ -310,3 +310,20 @@ def test_a_refusal_names_the_line_and_the_kernels_words() -> None:
     assert tc.explained(said, ["one", "two", "three"], 1) == (
         "'one' was refused: Specified qdisc kind is unknown; 'three' was refused: What is \"seed\"?", [0, 2])  # fmt: skip
     assert tc.explained("", [], 1) == ("tc ended with status 1: no reason given", [])
+
+
+def test_a_change_is_practised_where_it_matters_to_nobody_and_leaves_nothing_there() -> None:
+    before = become("queue 100packets rate 10mbit")
+    steps = tc_plan.change_steps(AT, planned(before), planned(become("rate 20mbit down loss 1%", before)))
+    gate, wire, line, bucket = (step.there.partition(" handle 1: ")[2] for step in steps)
+    assert (gate, bucket) == ("", "tbf rate 20000000bit burst 2139b limit 100b")
+    assert tc_plan.practice(steps) == [
+        "actions get action gact index 7",
+        "qdisc show dev b3", f"qdisc replace dev lo root {wire}",
+        "qdisc show dev u3", f"qdisc replace dev lo root {line}",
+        "qdisc show dev x3", f"qdisc replace dev lo root {bucket}",
+        "qdisc del dev lo root",
+    ]  # fmt: skip
+    assert tc_plan.practice([]) == []
+    gate_alone = tc_plan.change_steps(AT, planned(before), planned(become("down", before)))
+    assert tc_plan.practice(gate_alone) == ["actions get action gact index 7"]

@@ -117,7 +117,8 @@ class NetemBackend:
             except OSError as error:
                 raise BackendError(f"could not change the link {name}: {error}; it is what it was") from error
             try:
-                done_ns = tc.batch([step.there for step in steps], at_ns=at_ns)
+                practice = tc_plan.practice(steps) * 2 if at_ns else ()
+                done_ns = tc.batch([step.there for step in steps], at_ns=at_ns, first=practice)
             except (OSError, tc.TcError) as error:  # of an OSError nobody knows how many lines came before it
                 refused = error.refused if isinstance(error, tc.TcError) else ()
                 done = steps[: refused[0]] if refused else steps

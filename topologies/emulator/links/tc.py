@@ -5,6 +5,7 @@ It knows no link; `tc_plan.py` makes the lines and `netem_counts.py` reads the s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -49,8 +50,11 @@ def version() -> str:
     return _show("-V").strip()
 
 
-def batch(lines: Sequence[str], *, all_of_them: bool = False, at_ns: int = 0) -> int:
+def batch(lines: Sequence[str], *, all_of_them: bool = False, at_ns: int = 0, first: Sequence[str] = ()) -> int:
     """Run lines in order, by one process, not before `at_ns` (CLOCK_MONOTONIC, ns); returns when the last took effect.
+
+    `first` are run at once, so that what `tc` does for the first time of its life (to look its words up, to learn the
+    interfaces, to be read from the disk) is done by `at_ns`: lines like those to come, which matter to nobody.
 
     Raises TcError with the line and the kernel's words. The first that is refused ends the batch, those before it stay; with
     `all_of_them` the others are run all the same.
@@ -58,20 +62,26 @@ def batch(lines: Sequence[str], *, all_of_them: bool = False, at_ns: int = 0) ->
     if not lines:
         time.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)
         return time.monotonic_ns()
-    words = ["tc", *(["-force"] if all_of_them else []), "-batch", "-"]
+    command = ["tc", *(["-force"] if all_of_them else []), "-batch", "-"]
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0) as notices:
         notices.bind((0, _RTMGRP_TC))
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                               env=_ENVIRONMENT) as process:  # fmt: skip
             assert process.stdin
             assert process.stderr
-            time.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)  # meanwhile it starts and waits for its lines
-            process.stdin.write("".join(f"{line}\n" for line in lines))
-            process.stdin.close()
+            given = False
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: why, its words and its status say
+                process.stdin.write("".join(f"{line}\n" for line in first))
+                process.stdin.flush()
+                time.sleep(max(0, at_ns - time.monotonic_ns()) / 1e9)  # meanwhile it starts and waits for its lines
+                process.stdin.write("".join(f"{line}\n" for line in lines))
+                process.stdin.close()
+                given = True
             done_ns = _last_notice(notices, process.stderr.fileno())
             said = process.stderr.read()
-    if process.returncode:
-        raise TcError(*explained(said, lines, process.returncode))
+    if process.returncode or not given:
+        words, refused = explained(said, [*first, *lines], process.returncode)
+        raise TcError(words, [max(0, number - len(first)) for number in refused])
     return done_ns
 
 

@@ -22,6 +22,7 @@ Lines of `tc` count whole bytes a second: a rate loses up to 7 bit/s.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -171,6 +172,19 @@ def change_steps(at: Places, old: Plan, new: Plan, old_seed: str = "", seed: str
         return steps
     gate = Step(_gate(at, new), _gate(at, old))
     return [gate, *steps] if new.gate == "drop" else [*steps, gate]
+
+
+def practice(steps: Sequence[Step]) -> list[str]:
+    """Lines that have `tc` do once what the steps will have it do, where it matters to nobody: at the namespace's own loopback
+    device, which nothing passes. They leave nothing there."""
+    lines = []
+    for words in (step.there.split() for step in steps):
+        if words[0] == "actions":
+            lines.append(" ".join(("actions get action gact", *words[-2:])))
+        else:
+            of_kind = words.index("handle") + 2
+            lines += [" ".join(("qdisc show dev", words[3])), " ".join(("qdisc replace dev lo root", *words[of_kind:]))]
+    return [*lines, "qdisc del dev lo root"] if any("dev lo" in line for line in lines) else lines
 
 
 def _bucket(at: Places, new: Plan) -> str:
