@@ -8,21 +8,24 @@ a say the run's rule is longer than that: there is no Bound then, and what the r
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.links import Asked, Link, Rtt, Seen
 
 RTT_TOLERANCE_MS, RTT_TOLERANCE, RATE_TOLERANCE, QUEUE_TOLERANCE = 0.5, 0.01, 0.05, 0.10
 QUEUE_CLOCK_S = 0.0003
-SLACK_MS = 3.0
-"""In place of that where processors were emulated."""
+SLACK_MS, SLACK = 3.0, 0.04
+"""In place of that where processors were emulated: so many milliseconds, or that share of a time."""
 LATE_MS, LATE = 1.0, 0.01
 MOST_STEAL = 0.05
 HEADER_BYTES, ECHO_BYTES = 14, 50
 """Of Ethernet; and of an echo on the wire: Ethernet, IPv4 and ICMP headers and eight bytes."""
 
-SHAPES = {"uniform": (0.0, 1 / math.sqrt(3)), "normal": (0.0, 1.0), "pareto": (-0.0329, 0.8209)}
-"""Mean and standard deviation of each shape of jitter, in units of its width."""
+SHAPES = {"uniform": (0.0, 1 / math.sqrt(3), 1.8), "normal": (0.0, 1.0, 3.0), "pareto": (-0.0329, 0.8209, 11.365)}
+"""Mean and standard deviation of each shape of jitter, in units of its width, and its kurtosis."""
+SIGMAS_LESS, SIGMAS_MORE, FEWEST = 4.3, 3.0, 8
+"""How far chance may move the logarithm of a standard deviation, in deviations of its own; fewer echoes tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,40 @@ def rtt(link: Link, seen: Rtt) -> Bound | None:
     ways = [way.asked for way in link.ways]
     if any("reorder" in asked.effects or asked.trace for asked in ways):
         return None
+    return _time(link.rtt_ms, ways, seen.samples, max(RTT_TOLERANCE_MS, RTT_TOLERANCE * link.rtt_ms, link.slack_ms))
+
+
+def delay(asked: Asked, link: Link, seen: Seen) -> Bound | None:
+    """The time one way: the delay, with the echo's own time on the wire, by the same rule as the round trip."""
+    if "reorder" in asked.effects or asked.trace or not asked.up:
+        return None
+    return _time(asked.delay_ms, [asked], seen.timed, _allowed_ms(asked, link))
+
+
+def spread(asked: Asked, link: Link, seen: Seen) -> Bound | None:
+    """How far the times one way spread: by the standard deviation of the jitter, times what chance does in so many samples, and
+    what a time may be off beside; without jitter by that alone."""
+    count = seen.timed or 0.0
+    if "reorder" in asked.effects or asked.trace or not asked.up or count < FEWEST:
+        return None
+    _, deviation, kurtosis = _jitter(asked)
+    allowed, relative = _allowed_ms(asked, link), math.sqrt((kurtosis - 1) / (4 * count) + 1 / (2 * count * (count - 1)))
+    low, high = (deviation * math.exp(by * relative) for by in (-SIGMAS_LESS, SIGMAS_MORE))
+    return Bound(max(0.0, low - allowed), high + allowed)
+
+
+def _time(asked_ms: float, ways: Sequence[Asked], samples: float | None, base_ms: float) -> Bound:
     jitters = [_jitter(asked) for asked in ways]
-    middle = link.rtt_ms + sum(ECHO_BYTES * 8e3 / rate for rate in link.rates_bps if rate) + sum(mean for mean, _ in jitters)
-    spread = math.hypot(*(deviation for _, deviation in jitters))
-    base = max(RTT_TOLERANCE_MS, RTT_TOLERANCE * link.rtt_ms, link.slack_ms)
-    allowed = base + 5 * spread / math.sqrt(max(1.0, seen.samples or 0.0))
+    own_ms = sum(ECHO_BYTES * 8e3 / asked.rate_bps for asked in ways if asked.rate_bps)
+    middle = asked_ms + own_ms + sum(mean for mean, _, _ in jitters)
+    deviation = math.hypot(*(one for _, one, _ in jitters))
+    allowed = base_ms + 5 * deviation / math.sqrt(max(1.0, samples or 0.0))
     return Bound(middle - allowed, middle + allowed)
+
+
+def _allowed_ms(asked: Asked, link: Link) -> float:
+    slack = max(SLACK_MS, SLACK * asked.delay_ms) if link.slack_ms else 0.0
+    return max(RTT_TOLERANCE_MS, RTT_TOLERANCE * asked.delay_ms, slack)
 
 
 def rate(asked: Asked, seen: Seen) -> Bound | None:
@@ -93,8 +124,8 @@ def lateness(link: Link) -> Bound:
     return Bound(None, max(LATE_MS, LATE * link.rtt_ms, link.slack_ms))
 
 
-def _jitter(asked: Asked) -> tuple[float, float]:
-    """Mean and standard deviation in ms."""
+def _jitter(asked: Asked) -> tuple[float, float, float]:
+    """Mean and standard deviation in ms, and the kurtosis."""
     shape = asked.effects.get("jitter", "").partition(" ")[2]
-    mean, deviation = SHAPES.get(shape, SHAPES["uniform"])
-    return asked.jitter_ms * mean, asked.jitter_ms * deviation
+    mean, deviation, kurtosis = SHAPES.get(shape, SHAPES["uniform"])
+    return asked.jitter_ms * mean, asked.jitter_ms * deviation, kurtosis

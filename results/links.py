@@ -61,10 +61,14 @@ class Rtt:
 class Seen:
     """One direction as measured. `burst_s` is how long the rate was kept up; with `sent_bps` the link passed all of that, and
     no more could be sent. `loss_low` to `loss_high` is the 99 % interval of the loss, `queue_bytes` the ceiling of the queue.
-    The notes say why a number is None."""
+    `delay_ms` is the one-way time of `timed` echoes that was held against the specification, `spread_ms` how far they spread.
+    The notes say why a number is None, or what was asked for and is not verified."""
 
     rate_note: str
     queue_note: str
+    delay_note: str
+    jitter_note: str
+    codel_note: str
     rate_bps: float | None
     burst_s: float | None
     sent: float | None
@@ -76,6 +80,9 @@ class Seen:
     sent_bps: float | None
     duplicated: float | None
     overtook: float | None
+    delay_ms: float | None
+    spread_ms: float | None
+    timed: float | None
 
 
 @dataclass(frozen=True)
@@ -221,9 +228,11 @@ def _rtt(raw: object, at: str) -> Rtt | None:
 def _seen(raw: Mapping[str, Any], way: str, at: str) -> Seen | None:
     found, at = _mapping(raw.get(way), f"{at}.{way}"), f"{at}.{way}"
     keys = ("rate_bps", "burst_s", "sent", "received", "overflowed", "loss_low", "loss_high", "queue_bytes",
-            "sent_bps", "duplicated", "overtook")  # fmt: skip
+            "sent_bps", "duplicated", "overtook", "delay_ms", "spread_ms", "timed")  # fmt: skip
     values = [number(found, key, at) for key in keys]
-    return Seen(str(found.get("rate_note") or ""), str(found.get("queue_note") or ""), *values) if found else None
+    rate, queue, delay, jitter, codel = (str(found.get(f"{what}_note") or "")
+                                         for what in ("rate", "queue", "delay", "jitter", "codel"))  # fmt: skip
+    return Seen(rate, queue, delay, jitter, codel, *values) if found else None
 
 
 def _passed(raw: object, at: str) -> Passed | None:

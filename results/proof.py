@@ -87,10 +87,38 @@ def _rtt_row(link: Link, accepted: bool) -> Row:
 
 def _way_rows(link: Link, way: Way, accepted: bool) -> list[Row]:
     words = effects(way.asked)
-    return [_rate_row(way, accepted), _queue_row(link, way), _loss_row(way, accepted),
+    return [_delay_row(link, way, accepted), *_spread_rows(link, way, accepted), _rate_row(way, accepted),
+            _queue_row(link, way), *_codel_rows(way), _loss_row(way, accepted),
             *([Row("effects", words, judged=Judged(""))] if words != NONE else []),
             *([Row("schedule", spaced(way.schedule), judged=Judged(""))] if way.schedule else []),
             *_during_rows(link, way)]  # fmt: skip
+
+
+def _delay_row(link: Link, way: Way, accepted: bool) -> Row:
+    row = Row("one way", show_ms(way.asked.delay_ms) if way.asked.delay_ms else NONE, (_delay(way.before), _delay(way.after)))
+    known = [(one.delay_ms, bounds.delay(way.asked, link, one)) for one in (way.before, way.after)
+             if one and one.delay_ms is not None]  # fmt: skip
+    return replace(row, judged=_within(known, "_ms", accepted))
+
+
+def _spread_rows(link: Link, way: Way, accepted: bool) -> list[Row]:
+    """Of the one-way times; none where it was neither asked for nor measured."""
+    jitter = way.asked.effects.get("jitter", "")
+    known = [(one.spread_ms, bounds.spread(way.asked, link, one)) for one in (way.before, way.after)
+             if one and one.spread_ms is not None]  # fmt: skip
+    if not jitter and not known:
+        return []
+    return [Row("spread of it", f"jitter {spaced(jitter)}" if jitter else NONE, (_spread(way.before), _spread(way.after)),
+                judged=_within(known, "_ms", accepted))]  # fmt: skip
+
+
+def _codel_rows(way: Way) -> list[Row]:
+    """Where CoDel was asked for: that it was not verified, and why."""
+    if not way.asked.codel:
+        return []
+    one, other = ((f"not verified: {seen.codel_note}" if seen.codel_note else MISSING) if seen else MISSING
+                  for seen in (way.before, way.after))  # fmt: skip
+    return [Row("CoDel", way.asked.codel, (one, other))]
 
 
 def _rate_row(way: Way, accepted: bool) -> Row:
@@ -154,6 +182,19 @@ def _rtt(rtt: Rtt | None) -> str:
     judged = "" if rtt.level_ms in (None, rtt.median_ms) else f"judged {rtt.level_ms:.2f} ms; median "
     many = "" if rtt.samples is None else f", {rtt.samples:.0f}{f' of {rtt.sent:.0f}' if rtt.sent else ''} echoes"
     return f"{judged}{rtt.median_ms:.2f} ms ({rtt.min_ms:.2f} to p99 {rtt.p99_ms:.2f}{many})"
+
+
+def _delay(seen: Seen | None) -> str:
+    if seen is None or seen.delay_ms is None:
+        return (seen.delay_note if seen else "") or MISSING
+    return f"{seen.delay_ms:.2f} ms" + (f" ({seen.timed:.0f} echoes)" if seen.timed else "")
+
+
+def _spread(seen: Seen | None) -> str:
+    if seen is None:
+        return MISSING
+    found = MISSING if seen.spread_ms is None else f"{seen.spread_ms:.2f} ms"
+    return f"{found}; not verified: {seen.jitter_note}" if seen.jitter_note else found
 
 
 def _rate(seen: Seen | None) -> str:

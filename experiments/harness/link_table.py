@@ -1,4 +1,7 @@
-"""What `Lab.verify` found, for a person: each link and direction, specified against achieved. It judges nothing."""
+"""What `Lab.verify` found, for a person: each link and direction, specified against achieved. It judges nothing.
+
+What was asked for and not measured is counted in the sentence that closes it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from units import show_bps, show_bytes, show_ms
 
 WAYS = {"a_to_b": "a to b", "b_to_a": "b to a"}
 HEADS = ("link, direction", "RTT, rate", "achieved", "queue", "achieved", "lost (99 % interval of the loss)")
-_WIDTHS = (30, 16, 40, 20, 14, 0)
+_WIDTHS = (30, 16, 44, 20, 14, 0)
+_NOT = {"rate": "rate not measured", "queue": "queue not measured", "delay": "one-way delay not measured",
+        "jitter": "jitter not verified", "codel": "CoDel: not verified"}  # fmt: skip
 
 
 def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
@@ -31,8 +36,8 @@ def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
         return "\n".join([*lines, "", "invalid:", *wrong])
     slack_ms = max((row["slack_ms"] for row in shaped), default=0.0)
     emulated = f"; emulated processors: times up to {show_ms(slack_ms)}" if slack_ms else ""
-    said = f"RTT: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %{emulated}"
-    return "\n".join([*lines, f"every link is within its tolerance ({said})"])
+    said = f"RTT and each way: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %{emulated}"
+    return "\n".join([*lines, f"every link is within its tolerance ({said}){_unmeasured(shaped)}"])
 
 
 def load_line(load: Mapping[str, Any]) -> str:
@@ -62,12 +67,16 @@ def _way(row: Mapping[str, Any], way: str) -> tuple[str, ...]:
     achieved = "-" if got["rate_bps"] is None else show_bps(got["rate_bps"])
     if got.get("burst_s"):
         achieved += f" over {show_ms(got['burst_s'] * 1e3)}"
+    if got.get("delay_ms") is not None:
+        achieved += f"; {show_ms(got['delay_ms'])} one way"
     held = f"{asked['queue_packets']} packets" if asked["queue_bytes"] is None else show_bytes(asked["queue_bytes"])
     ceiling = got.get("queue_bytes")
     lost = f"{got['sent'] - got['received']} of {got['sent']}"
     if got.get("loss_low") is not None:
         lost += f" ({got['loss_low']:.2%} to {got['loss_high']:.2%})"
     effects = [f"{word} {value}" for word, value in asked["effects"].items()]
+    if asked["jitter_ms"] and got.get("spread_ms") is not None:
+        effects.append(f"delay spreads by {show_ms(got['spread_ms'])}")
     effects += [f"CoDel {asked['codel']}"] * bool(asked["codel"]) + ["down"] * (not asked["up"])
     return (f"  {WAYS[way]}", "unlimited" if rate_bps is None else show_bps(rate_bps), achieved, held,
             "-" if ceiling is None else show_bytes(ceiling), "; ".join([lost, *effects]))  # fmt: skip
@@ -101,10 +110,31 @@ def _notes(rows: list[Mapping[str, Any]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for row in rows:
         for way, words in WAYS.items():
-            for what in ("rate", "queue"):
+            for what, said in _NOT.items():
                 if note := row["before"][way].get(f"{what}_note"):
-                    found.setdefault(f"{what} not measured: {note}", []).append(f"{row['name']} {words}")
+                    found.setdefault(f"{said}: {note}", []).append(f"{row['name']} {words}")
     return [f"{note}  ({_names(names, 2 * len(rows))})" for note, names in found.items()]
+
+
+def _unmeasured(rows: list[Mapping[str, Any]]) -> str:
+    """How much of what was asked for was not measured: `; 2 queues and CoDel of 1 link were not measured`, or nothing."""
+    ways = [(number, row["specified"][way], row["before"][way]) for number, row in enumerate(rows) for way in WAYS]
+    drained = [(asked, got) for _, asked, got in ways if asked["rate_bps"] or asked["trace"]]
+    counts = [(sum(bool(got.get(f"{what}_note")) for _, got in drained), what) for what in ("rate", "queue")]
+    counts.append((sum(bool(got.get("delay_note")) for _, _, got in ways), "one-way delay"))
+    said = [_many(count, name) for count, name in counts if count]
+    for what, name in (("jitter", "jitter"), ("codel", "CoDel")):
+        if links := len({number for number, _, got in ways if got.get(f"{what}_note")}):
+            said.append(f"{name} of {_many(links, 'link')}")
+    if not said:
+        return ""
+    alone = len(said) == 1 and said[0].startswith(("1 ", "jitter", "CoDel"))
+    listed = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    return f"; {listed} {'was' if alone else 'were'} not measured"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}"
 
 
 def _names(names: list[str], everyone: int) -> str:

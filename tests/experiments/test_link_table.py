@@ -58,6 +58,29 @@ def test_effects_traces_packets_and_down_are_said():
         assert word in line
 
 
+def test_what_each_way_took_and_how_far_it_spread_is_said():
+    there = link(there=way(jitter_ms=5.0, effects={"jitter": "5ms uniform"}), there_seen=seen(delay_ms=40.05, spread_ms=2.9))
+    (line,) = [line for line in said(there).splitlines() if line.startswith("  a to b")]
+    assert "99.9 Mbit/s over 20 ms; 40.05 ms one way" in line
+    assert "jitter 5ms uniform; delay spreads by 2.9 ms" in line
+
+
+def test_the_closing_sentence_counts_what_was_not_measured():
+    assert said(link()).endswith("rate: 5 %)")
+    dropped = seen(queue_bytes=None, queue_note="CoDel drops before", codel_note="no queue stands for so long")
+    both = link(there=way(codel="5ms 100ms"), there_seen=dropped)
+    both["before"]["b_to_a"] = dropped
+    text = said(link("x-y"), both)
+    assert text.endswith("; 2 queues and CoDel of 1 link were not measured")
+    assert "CoDel: not verified: no queue stands for so long  (a-b a to b, a-b b to a)" in text
+    one = link(there_seen=seen(jitter_note="64 echoes do not tell"))
+    assert said(one).endswith("; jitter of 1 link was not measured")
+    assert "jitter not verified: 64 echoes do not tell  (a-b a to b)" in said(one)
+    nothing = seen(rate_bps=None, rate_note="without a rate", queue_note="nothing waits")
+    endless = said(link(there=way(rate_bps=None), there_seen=nothing))
+    assert endless.endswith("rate: 5 %)"), "what was not asked for is not missing"
+
+
 def test_echoes_that_never_came_back_and_reasons_are_said():
     lost = {"min": None, "median": None, "p99": None, "samples": 0, "sent": 16}
     row = link(ok=False, reasons=["RTT: none of 16 echoes came back"], attempts=5)

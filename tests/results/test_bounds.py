@@ -46,7 +46,8 @@ def test_what_holds_uses_at_most_all_of_its_bound(low: float, width: float, valu
 
 def _seen(spec: LinkSpec, **more: Any) -> Way:
     sound = Way(spec.a_to_b.rate_bps, 1000, 1000, burst_s=0.1, loss_low=0.0, loss_high=0.01,
-                queue_bytes=spec.a_to_b.room_bytes(spec.mtu))  # fmt: skip
+                queue_bytes=spec.a_to_b.room_bytes(spec.mtu), delay_ms=due(spec.a_to_b, 16).ms,
+                spread_ms=spec.a_to_b.jitter.deviation_ms, timed=16)  # fmt: skip
     return replace(sound, **more)
 
 
@@ -77,7 +78,7 @@ SPECS = {
 }
 
 
-CASES = [(name, what) for name in SPECS for what in ("rtt", "rate", "queue")
+CASES = [(name, what) for name in SPECS for what in ("rtt", "delay", "spread", "rate", "queue")
          if (name, what) not in (("jitter", "rate"), ("pareto", "rate"))]  # fmt: skip
 """With jitter the run's own rule for the rate stands."""
 
@@ -98,6 +99,13 @@ def test_a_report_and_the_run_judge_alike(name: str, what: str, share: float, si
         allowed = bounds.rtt(sound, sound.rtt_before)
         assert allowed is not None
         measured = _measured(spec, more_ms=off * ((allowed.high or 0) - (allowed.low or 0)) / 2)
+    elif what in ("delay", "spread"):
+        rule, field = (bounds.delay, "delay_ms") if what == "delay" else (bounds.spread, "spread_ms")
+        allowed = rule(way.asked, sound, way.before)
+        assert allowed is not None
+        low, high = allowed.low or 0.0, allowed.high or 0.0
+        value = (low + high) / 2 + off * (high - low) / 2
+        measured = _measured(spec, **{field: value if what == "delay" else max(0.0, value)})
     elif what == "rate":
         allowed = bounds.rate(way.asked, way.before)
         assert allowed is not None
@@ -108,9 +116,9 @@ def test_a_report_and_the_run_judge_alike(name: str, what: str, share: float, si
         room = spec.a_to_b.room_bytes(spec.mtu)
         measured = _measured(spec, queue_bytes=max(0, round(room + off * ((allowed.high or 0) - room))))
     link = _link(spec, measured, tolerance)
-    # What of a small queue is below zero cannot be measured, and is no contradiction.
+    # What of a small queue or spread is below zero cannot be measured, and is no contradiction.
     assert ("outside" in _words(link, accepted=link.ok)) == (not link.ok)
-    assert link.ok == (share < 1) or what == "queue"
+    assert link.ok == (share < 1) or what in ("queue", "spread")
 
 
 @pytest.mark.parametrize(
@@ -147,11 +155,10 @@ def test_the_tolerances_are_those_of_the_run() -> None:
     spec = symmetric(345.0, 10**8)
     for tolerance in (REAL, EMULATED):
         assert bounds.lateness(_link(spec, _measured(spec), tolerance)).high == watch.most_lateness_ms(spec, tolerance)
-    assert EMULATED.ms == bounds.SLACK_MS
+    assert (EMULATED.ms, EMULATED.share) == (bounds.SLACK_MS, bounds.SLACK)
     assert bounds.MOST_STEAL == machine.MOST_STEAL
 
 
 def test_the_shapes_of_jitter_are_those_of_the_links() -> None:
     for name, shape in SHAPES.items():
-        mean, deviation = bounds.SHAPES[name]
-        assert (mean, deviation) == pytest.approx((shape.mean, shape.deviation), abs=1e-4)
+        assert bounds.SHAPES[name] == pytest.approx((shape.mean, shape.deviation, shape.kurtosis), abs=1e-4)

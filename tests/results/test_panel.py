@@ -111,6 +111,23 @@ def test_why_a_number_is_missing_stands_in_its_place(tmp_path: Path) -> None:
     assert _row(found, "queue ceiling").judged.word == ""
 
 
+def test_each_way_has_its_time_and_its_spread(tmp_path: Path) -> None:
+    found = _only(tmp_path, before=measured(201.0, delay_ms=103.0), after=None)
+    row = _row(found, "one way")
+    assert row.measured == ("103.00 ms (16 echoes)", MISSING)
+    assert (row.judged.bound, row.judged.word) == ("99.50 to 101.5 ms", "outside")
+    assert _row(found, "spread of it").judged.word == "inside"
+
+
+def test_what_is_not_verified_is_said_in_its_place(tmp_path: Path) -> None:
+    asked = {"rtt_ms": 201.0, "mtu": 1500, "b_to_a": way(201.0)}
+    asked["a_to_b"] = way(201.0, codel="5ms 100ms", jitter_ms=1.0, effects={"jitter": "1ms uniform"})
+    seen = measured(201.0, codel_note="no queue stands for so long", jitter_note="16 echoes do not tell")
+    found = _only(tmp_path, specified=asked, before=seen, after=None)
+    assert _row(found, "CoDel").measured == ("not verified: no queue stands for so long", MISSING)
+    assert _row(found, "spread of it").measured == ("0.02 ms; not verified: 16 echoes do not tell", MISSING)
+
+
 def test_a_link_that_is_down_passes_nothing(tmp_path: Path) -> None:
     def asked(**more: Any) -> dict[str, Any]:
         return {"rtt_ms": 201.0, "a_to_b": way(201.0, up=False), "b_to_a": way(201.0), "mtu": 1500} | more

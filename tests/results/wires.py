@@ -27,7 +27,7 @@ def measured(rtt_ms: float, more_ms: float = 0.0, **more: Any) -> dict[str, Any]
     own_ms = rtt_ms + 2 * 50 * 8e3 / RATE_BPS
     seen = {"rate_bps": 99.6e6, "burst_s": 0.02, "sent": 200, "received": 200, "overflowed": 0, "loss_low": 0.0,
             "loss_high": 0.0262, "queue_bytes": 2_771_000, "queue_note": None, "rate_note": None, "sent_bps": None,
-            "duplicated": 0, "overtook": 0} | more  # fmt: skip
+            "duplicated": 0, "overtook": 0, "delay_ms": own_ms / 2 + 0.09, "spread_ms": 0.02, "timed": 16} | more  # fmt: skip
     return {
         "rtt_ms": {"min": own_ms + more_ms + 0.1, "median": own_ms + more_ms + 0.19, "p99": own_ms + more_ms + 0.44,
                    "samples": 16, "sent": 16, "level": own_ms + more_ms + 0.19},

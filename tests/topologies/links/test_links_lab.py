@@ -23,6 +23,7 @@ from topologies.emulator.links.spec import Direction, LinkSpec, symmetric
 pytestmark = pytest.mark.lab
 
 SHOW = "qdisc show dev lo"
+NEAR, FAR = Direction(10, 50_000_000, 500_000), Direction(60, 50_000_000, 500_000)
 
 
 @pytest.fixture
@@ -93,6 +94,13 @@ def test_links_are_what_they_were_asked_to_be(space: Space, relay: RelayBackend)
             "frames were lost, which a loss of 2.0000% does not do",
         ),
         (symmetric(20, 50_000_000, loss=0.3), symmetric(20, 50_000_000), "on a link without loss"),
+        (LinkSpec(FAR, NEAR), LinkSpec(NEAR, FAR), "a_to_b: one way: 60"),
+        pytest.param(
+            symmetric(80, 50_000_000),
+            symmetric(80, 50_000_000, jitter_ms=20),
+            "where jitter of 20ms uniform was specified",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_link_made_wrong_is_caught(

@@ -36,19 +36,21 @@ def _pareto(random: Random) -> float:
 
 @dataclass(frozen=True)
 class Shape:
-    """How offsets are spread, in units of the jitter: from `least` to `most`, with that mean and standard deviation."""
+    """How offsets are spread, in units of the jitter: from `least` to `most`, with that mean, standard deviation and kurtosis
+    (the fourth central moment by the square of the variance)."""
 
     draw: Callable[[Random], float]
     least: float
     most: float
     mean: float
     deviation: float
+    kurtosis: float
 
 
 SHAPES: dict[str, Shape] = {
-    "uniform": Shape(_uniform, -1.0, 1.0, 0.0, 1 / math.sqrt(3)),
-    "normal": Shape(_normal, -FURTHEST, FURTHEST, 0.0, 1.0),
-    "pareto": Shape(_pareto, -2 / 3, FURTHEST, -0.0329, 0.8209),  # what the cut at four leaves of 0 and 2/sqrt(3)
+    "uniform": Shape(_uniform, -1.0, 1.0, 0.0, 1 / math.sqrt(3), 1.8),
+    "normal": Shape(_normal, -FURTHEST, FURTHEST, 0.0, 1.0, 3.0),
+    "pareto": Shape(_pareto, -2 / 3, FURTHEST, -0.0329, 0.8209, 11.365),  # what the cut at four leaves of 0 and 2/sqrt(3)
 }
 
 
@@ -89,6 +91,11 @@ class Jitter(Effect):
     def mean_ms(self) -> float:
         """Mean offset."""
         return self.jitter_ms * SHAPES[self.shape].mean
+
+    @property
+    def kurtosis(self) -> float:
+        """Of the shape."""
+        return SHAPES[self.shape].kurtosis
 
     @property
     def most_ms(self) -> float:

@@ -11,9 +11,10 @@ from ..spec import ETHERNET_HEADER, Direction, LinkSpec
 from ..tolerance import REAL, Tolerance
 from .binomial import interval
 from .chances import chance, doubled, inflation, vanishes
-from .level import due
+from .level import Due, due
 from .model import Measured, Way
 from .plan import LOSS_FRAMES_PER_S, SMALLEST_FRAME, jitter_bias, why_no_rate
+from .spread import spread_due
 from .survey import HELD_UP
 
 RATE_TOLERANCE, QUEUE_TOLERANCE = 0.05, 0.10
@@ -41,16 +42,20 @@ def _rtt_reasons(spec: LinkSpec, measured: Measured, tolerance: Tolerance) -> li
         return [f"RTT: {rtt.samples} echoes came back although the link is down"] if rtt.samples else []
     if rtt.level is None:
         return [f"RTT: none of {rtt.sent} echoes came back"]
-    found, wanted = [], due(spec, rtt.samples, tolerance)
-    if not -wanted.less_ms <= rtt.level - wanted.ms <= wanted.more_ms:
-        allowed = (f"{show_ms(wanted.less_ms)} either way" if wanted.less_ms == wanted.more_ms else
-                   f"{show_ms(wanted.less_ms)} less, {show_ms(wanted.more_ms)} more")  # fmt: skip
-        what = "" if wanted.words == "the median" else f", {wanted.words},"
-        found.append(f"RTT: {show_ms(rtt.level)}{what} where {show_ms(wanted.ms)} is due: {show_ms(spec.rtt_ms)} as specified "
-                     f"and the echo's own time on the wire (allowed: {allowed})")  # fmt: skip
+    found = _time_reasons("RTT", rtt.level, spec.rtt_ms, due(spec, rtt.samples, tolerance))
     if rtt.samples < rtt.sent and not any(vanishes(way, SMALLEST_FRAME) for way in ways):
         found.append(f"RTT: {rtt.sent - rtt.samples} of {rtt.sent} echoes did not come back on a link without loss")
     return found
+
+
+def _time_reasons(name: str, level_ms: float, asked_ms: float, wanted: Due) -> list[str]:
+    if -wanted.less_ms <= level_ms - wanted.ms <= wanted.more_ms:
+        return []
+    allowed = (f"{show_ms(wanted.less_ms)} either way" if wanted.less_ms == wanted.more_ms else
+               f"{show_ms(wanted.less_ms)} less, {show_ms(wanted.more_ms)} more")  # fmt: skip
+    what = "" if wanted.words == "the median" else f", {wanted.words},"
+    return [f"{name}: {show_ms(level_ms)}{what} where {show_ms(wanted.ms)} is due: {show_ms(asked_ms)} as specified "
+            f"and the echo's own time on the wire (allowed: {allowed})"]  # fmt: skip
 
 
 def way_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance = REAL) -> list[str]:
@@ -60,7 +65,21 @@ def way_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance = REAL
     if not way.up:
         return [f"{seen.received} of {seen.sent} frames passed although the link is down"] if seen.received else []
     return [*_loss_reasons(way, seen), *_order_reasons(way, seen), *_rate_reasons(way, seen, mtu, tolerance),
-            *_queue_reasons(way, seen, mtu, tolerance)]  # fmt: skip
+            *_queue_reasons(way, seen, mtu, tolerance), *_delay_reasons(way, seen, tolerance)]  # fmt: skip
+
+
+def _delay_reasons(way: Direction, seen: Way, tolerance: Tolerance) -> list[str]:
+    if seen.delay_ms is None:
+        return []
+    found = _time_reasons("one way", seen.delay_ms, way.delay_ms, due(way, seen.timed, tolerance))
+    if seen.spread_ms is None:
+        return found
+    wanted = spread_due(way, seen.timed, tolerance)
+    if not wanted.low_ms <= seen.spread_ms <= wanted.high_ms:
+        what = f"jitter of {way.jitter.text()}" if way.jitter_ms else "no jitter"
+        found.append(f"the delay of {seen.timed} echoes spreads by {show_ms(seen.spread_ms)} where {what} was specified "
+                     f"(allowed: {show_ms(wanted.low_ms)} to {show_ms(wanted.high_ms)})")  # fmt: skip
+    return found
 
 
 def _loss_reasons(way: Direction, seen: Way) -> list[str]:

@@ -36,6 +36,15 @@ class Rtt:
 
 
 @dataclass(frozen=True)
+class OneWay:
+    """When the echoes of one direction arrived after they had left: see `Way`."""
+
+    delay_ms: float | None
+    spread_ms: float | None
+    timed: int
+
+
+@dataclass(frozen=True)
 class Way:
     """One direction, measured.
 
@@ -44,6 +53,10 @@ class Way:
     once, `duplicated` the second copies, `overtook` those that came before one sent earlier. `overflowed` frames found the
     probe's own receive buffer full: the measurement is then worth nothing. `loss_low` and `loss_high` are the 99 % interval of
     the loss. `queue_bytes` is how much waited when the queue was full; where it is None `queue_note` says why.
+
+    `delay_ms` is the level (as in `Rtt`) of the one-way times of `timed` echoes, which found an empty queue; `spread_ms` what
+    `spread.py` takes of how far they are apart. `delay_note`, `jitter_note` and `codel_note` say why what was asked for is not
+    verified, None where it is or was not asked for.
     """
 
     rate_bps: float | None
@@ -59,6 +72,12 @@ class Way:
     queue_note: str | None = None
     duplicated: int = 0
     overtook: int = 0
+    delay_ms: float | None = None
+    spread_ms: float | None = None
+    timed: int = 0
+    delay_note: str | None = None
+    jitter_note: str | None = None
+    codel_note: str | None = None
 
 
 @dataclass(frozen=True)

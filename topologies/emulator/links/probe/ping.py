@@ -1,5 +1,7 @@
 """Round trips of all links at once, by ICMP echo: the far kernel answers, the near kernel stamps the answer.
 
+Each way for itself as well: a socket at the far end sees each request, with its kernel's stamp; both ends share a clock.
+
 It is not the ping command: one thread paces the echoes of every link, staggered so that they never bunch.
 """
 
@@ -11,30 +13,45 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from ..netns import socket_in
-from ..spec import LinkSpec
+from ..spec import Direction, LinkSpec
 from .chances import vanishes
 from .level import level, longest_wait_ms
-from .model import Rtt, Target
+from .model import OneWay, Rtt, Target
 from .plan import ECHO_FRAME, PAYLOAD, echoes
+from .spread import spread
 from .stamps import prepare, receive
 
 _ECHO, _ECHO_REPLY, _SOL_RAW, _ICMP_FILTER = 8, 0, 255, 1
+_MESSAGE = struct.Struct(f"!{(8 + PAYLOAD) // 2}H")
+"""As the words that its checksum adds up to a multiple of 0xFFFF (RFC 1071)."""
 _PATIENCE_S, _LOSSY_PATIENCE_S, _LONGEST_STANDSTILL_S = 0.5, 0.15, 10.0
 
 
-def measure_rtts(targets: Sequence[Target]) -> dict[str, Rtt]:
-    """Round trips of every link, by name. The first echo of each warms caches and is not counted. Raises OSError."""
+class _Ear(NamedTuple):
+    """A socket that hears messages of one type, and when each arrived first (ns), by its turn."""
+
+    sock: socket.socket
+    kind: int
+    heard: dict[int, int]
+
+
+def measure_echoes(targets: Sequence[Target]) -> dict[str, tuple[Rtt, OneWay, OneWay]]:
+    """Round trips of every link and the times of each way, by name; of plain cables no times one way. The first echo of each
+    warms caches and is not counted. Raises OSError."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(_echo_socket(one)) for one in targets]
-        sent: list[dict[int, int]] = [{} for _ in targets]
-        back: list[dict[int, int]] = [{} for _ in targets]
+        sockets = [stack.enter_context(_echo_socket(one.pid_a, one.ip_a, one.ip_b, _ECHO_REPLY)) for one in targets]
+        sent, there, back = ([dict[int, int]() for _ in targets] for _ in range(3))
+        ears = [_Ear(sock, _ECHO_REPLY, heard) for sock, heard in zip(sockets, back, strict=True)]
+        ears += [_Ear(stack.enter_context(_echo_socket(one.pid_b, one.ip_b, one.ip_a, _ECHO)), _ECHO, heard)
+                 for one, heard in zip(targets, there, strict=True) if not one.spec.unshaped]  # fmt: skip
         poll = stack.enter_context(select.epoll())
-        numbers = {sock.fileno(): number for number, sock in enumerate(sockets)}
-        for fd in numbers:
+        by_fd = {ear.sock.fileno(): ear for ear in ears}
+        for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
         plans = [echoes(one.spec.a_to_b, one.spec.b_to_a) for one in targets]
         schedule = sorted(
@@ -44,7 +61,7 @@ def measure_rtts(targets: Sequence[Target]) -> dict[str, Rtt]:
         start = time.monotonic_ns()
         for at, number, turn in schedule:
             while (left := start + at - time.monotonic_ns()) > 0:
-                _collect(poll, numbers, sockets, back, left / 1e9)
+                _collect(poll, by_fd, left / 1e9)
             packet = _echo(os.getpid() & 0xFFFF, turn)
             sent[number][turn] = time.clock_gettime_ns(time.CLOCK_REALTIME)
             sockets[number].sendto(packet, (targets[number].ip_b, 0))
@@ -54,8 +71,10 @@ def measure_rtts(targets: Sequence[Target]) -> dict[str, Rtt]:
             left_s = ended + max((_wait_s(one) for one in missing), default=0.0) - time.monotonic()
             if not missing or left_s <= 0:
                 break
-            _collect(poll, numbers, sockets, back, left_s)
-        return {one.name: _summary(one.spec, s, b) for one, s, b in zip(targets, sent, back, strict=True)}
+            _collect(poll, by_fd, left_s)
+        _collect(poll, by_fd, 0.0)  # what arrived at far ends meanwhile
+        return {one.name: (_summary(one.spec, s, b), _one_way(one.spec.a_to_b, s, t), _one_way(one.spec.b_to_a, t, b))
+                for one, s, t, b in zip(targets, sent, there, back, strict=True)}  # fmt: skip
 
 
 def _wait_s(one: Target) -> float:
@@ -77,22 +96,32 @@ def _summary(spec: LinkSpec, sent: dict[int, int], back: dict[int, int]) -> Rtt:
                level(times, spec))
 
 
-def _collect(poll: select.epoll, numbers: dict[int, int], sockets: Sequence[socket.socket],
-             back: list[dict[int, int]], wait_s: float) -> None:  # fmt: skip
+def _one_way(way: Direction, left: Mapping[int, int], arrived: Mapping[int, int]) -> OneWay:
+    """An answer leaves when its request arrives: the kernel makes it at once."""
+    times = sorted((arrived[turn] - at) / 1e6 for turn, at in left.items() if turn and turn in arrived)
+    return OneWay(level(times, way), spread(times, way), len(times))
+
+
+def _collect(poll: select.epoll, by_fd: Mapping[int, _Ear], wait_s: float) -> None:
     # epoll counts whole milliseconds: the last one is spent watching, so that an echo leaves when it should.
     for fd, _ in poll.poll(wait_s if wait_s > 0.002 else 0):
-        while (got := receive(sockets[numbers[fd]])) is not None:
+        ear = by_fd[fd]
+        while (got := receive(ear.sock)) is not None:
             data, at_ns, _, _ = got
-            kind, _, _, identity, turn = struct.unpack_from("!BBHHH", data, (data[0] & 15) * 4)
-            if kind == _ECHO_REPLY and identity == os.getpid() & 0xFFFF:
-                back[numbers[fd]].setdefault(turn, at_ns)
+            message = data[(data[0] & 15) * 4 :]
+            # A raw socket sees corrupted messages too, whose turn may be that of another one.
+            if len(message) != _MESSAGE.size or sum(_MESSAGE.unpack(message)) % 0xFFFF:
+                continue
+            kind, _, _, identity, turn = struct.unpack_from("!BBHHH", message)
+            if kind == ear.kind and identity == os.getpid() & 0xFFFF:
+                ear.heard.setdefault(turn, at_ns)
 
 
-def _echo_socket(one: Target) -> socket.socket:
-    sock = socket_in(one.pid_a, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-    sock.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("I", 0xFFFFFFFF & ~(1 << _ECHO_REPLY)))
-    sock.bind((one.ip_a, 0))
-    sock.connect((one.ip_b, 0))
+def _echo_socket(pid: int, own_ip: str, other_ip: str, kind: int) -> socket.socket:
+    sock = socket_in(pid, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    sock.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("I", 0xFFFFFFFF & ~(1 << kind)))
+    sock.bind((own_ip, 0))
+    sock.connect((other_ip, 0))
     prepare(sock, 1 << 20)
     return sock
 

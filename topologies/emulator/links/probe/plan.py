@@ -23,6 +23,8 @@ OVERPACE = 1.15
 TRAIN_S, LONGEST_TRAIN_S, LEAST_FRAMES, JITTERS_PER_TRAIN = 0.02, 0.6, 64, 60
 EVENTS_WANTED, MOST_LOSS_FRAMES, LOSS_FRAMES_PER_S, LONGEST_LOSS_S = 30, 10_000, 20_000, 1.0
 ECHOES, ECHO_SPAN_S, CABLE_ECHOES = 16, 0.5, 6
+RANDOM_ECHOES, RANDOM_SPAN_S, FURTHEST_WIDTHS = 64, 1.0, 1.6
+"""Where the delay is random: its level and its spread need samples."""
 MOST_FRAMES_PER_S = 80_000
 MOST_PACE = 190_000
 """Frames a second that one train may have: the relay takes in no more without falling behind."""
@@ -162,11 +164,14 @@ def echoes(a_to_b: Direction, b_to_a: Direction) -> tuple[int, int]:
     """How many echoes and how many nanoseconds apart: no echo meets another in a queue, or overtakes its jitter."""
     ways = (a_to_b, b_to_a)
     slowest_s = max(ECHO_FRAME * 8 / way.nominal_bps if way.nominal_bps else 0.0 for way in ways)
-    wanted = CABLE_ECHOES if all(way.unshaped for way in ways) else ECHOES
     random = any(isinstance(effect, Jitter) or effect.word == "reorder" for way in ways for effect in way.effects)
-    apart_s = max(ECHO_SPAN_S / wanted, 3 * slowest_s, 2.5e-3 * max(way.jitter_ms for way in ways))
-    span_s = ECHO_SPAN_S * (2 if random else 1)  # the level of a random delay needs samples
-    return max(5, min(wanted * (2 if random else 1), int(span_s / apart_s))), round(apart_s * 1e9)
+    wanted, span_s = (CABLE_ECHOES if all(way.unshaped for way in ways) else ECHOES), ECHO_SPAN_S
+    if random:
+        wanted, span_s = RANDOM_ECHOES, RANDOM_SPAN_S
+    # An offset of several widths is rare, and the next echo is then held back a little.
+    furthest_ms = max(min(way.jitter_ms, FURTHEST_WIDTHS * way.jitter.jitter_ms) for way in ways)
+    apart_s = max(span_s / wanted, 3 * slowest_s, 2.5e-3 * furthest_ms)
+    return max(5, min(wanted, int(span_s / apart_s))), round(apart_s * 1e9)
 
 
 def groups(loads: Sequence[tuple[object, Train]], budget_bps: float) -> list[list[int]]:

@@ -24,6 +24,7 @@ CONFIDENCE = 0.99
 PATIENCE_S, LOSSY_PATIENCE_S, FILL_PATIENCE_S = 0.5, 0.15, 0.05
 SHARE_OF_TRAIN = 0.9
 _LONGEST_STANDSTILL_S = 10.0
+NO_CODEL = "a queue that stands for so long as to make it drop is not built up"
 HELD_UP = "this machine held the sender up"
 
 
@@ -106,6 +107,7 @@ class Survey:
         return Way(
             rate_bps, self._sent, self._received, self.course.overflowed, burst_s, self._rate_note, self._sent_bps, low, high,
             self._queue_bytes, None if self._queue_bytes is not None else self._queue_note, self._duplicated, self._overtook,
+            codel_note=NO_CODEL if self.way.codel else None,
         )  # fmt: skip
 
     @property
