@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topologies.emulator.links import probe
+from topologies.emulator.links.effects.corrupt import Corrupt
 from topologies.emulator.links.effects.loss import Loss
 from topologies.emulator.links.probe import Measured, Rtt, Way, compare
 from topologies.emulator.links.probe.dispersion import dispersion_bps
@@ -90,6 +91,13 @@ def test_silence_is_a_reason() -> None:
 def test_an_overflow_of_our_own_is_never_called_a_link_fault() -> None:
     [reason] = compare(SPEC, replace(GOOD, a_to_b=Way(50e6, 166, 100, overflowed=66)))
     assert "no measurement" in reason
+
+
+def test_of_inverted_bits_the_kernel_says_overflow_too_and_the_loss_is_judged() -> None:
+    way = replace(SPEC.a_to_b, effects=wire(Corrupt(0.5)))
+    seen = replace(GOOD, a_to_b=Way(100e6, 166, 83, overflowed=83))
+    assert not any("no measurement" in reason for reason in compare(replace(SPEC, a_to_b=way), seen))
+    assert "were lost" in compare(replace(SPEC, a_to_b=way), replace(seen, a_to_b=Way(100e6, 166, 3, overflowed=163)))[0]
 
 
 def test_jitter_widens_the_allowance_by_what_chance_does_and_no_more() -> None:
