@@ -60,7 +60,7 @@ def _time_reasons(name: str, level_ms: float, asked_ms: float, wanted: Due) -> l
 
 def way_reasons(way: Direction, seen: Way, mtu: int, tolerance: Tolerance = REAL) -> list[str]:
     """Of one direction; see `compare`."""
-    # The kernel counts datagrams of a wrong checksum among those without room (__udp4_lib_rcv): where bits are inverted the rule
+    # The kernel counts a wrong checksum as one without room (__udp4_lib_rcv): where bits are inverted the rule
     # of losses judges both.
     if seen.overflowed and not chance(way, "corrupt"):
         return [f"the probe's own receive buffer overflowed ({seen.overflowed} frames); this is no measurement"]
