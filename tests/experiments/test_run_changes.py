@@ -99,7 +99,9 @@ def test_a_schedule_counts_from_the_start_of_each_trial_and_is_its_evidence(chan
     run = tmp_path / "run"
     longhaul("run", changing / "changing.py", "--repetitions", "2", "--out", run, "--set",
              "schedule=client-server: at 0s delay 30ms; from 100ms to 300ms down; at 1h loss 1%")  # fmt: skip
-    table, found = [row for row in rows(run) if row["warmup"] == "0"], links_of(run)  # the first trial starts the client, too
+    # The first trial starts the client, too; one that the machine disturbed is set aside by the run as well.
+    table, found = [row for row in rows(run) if row["warmup"] == "0" and row["valid"] == "1"], links_of(run)
+    assert table
     assert all(float(row["connect_ms"]) == pytest.approx(60, abs=2) for row in table)
     assert all(float(row["total_ms"]) > 300 for row in table), "nothing passed while the link was down"
     assert not [row["reason"] for row in table if "handshake" in row["reason"]], "each was held to the delay of its time"
@@ -137,7 +139,8 @@ link client-server
 
 def test_the_shell_changes_links_shows_them_and_goes_on_after_an_error():
     done = subprocess.run([LONGHAUL, "shell", "two_hosts", "--set", "rtt=10ms"], input=SCRIPT, capture_output=True, text=True,
-                          timeout=60, check=True)  # fmt: skip
+                          timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 1, "two lines were refused"
     assert "client > server: delay 5ms rate 100mbit queue 125000B up" in done.stdout
     assert "1 packets transmitted, 0 received" in done.stdout, "while it was down"
     assert "1 packets transmitted, 1 received" in done.stdout

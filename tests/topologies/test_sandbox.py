@@ -93,17 +93,18 @@ def test_a_signal_that_can_be_caught_interrupts_the_lab_which_may_clean_up(tmp_p
 def test_kill_9_at_ten_random_moments_leaves_nothing(tmp_path):
     before = machine()
     chance = random.Random(20261123)
-    for attempt in range(10):
-        out = tmp_path / f"run{attempt}"
-        process = subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--out", str(out)],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(chance.uniform(0.2, 4.0))
-        below = descendants(process.pid)
-        own = os.readlink("/proc/self/ns/net")
-        process.kill()
-        process.wait(5)
-        assert wait_until(lambda pids=below: not any(Path(f"/proc/{pid}").exists() for pid in pids)), "processes are left"
-        assert namespaces(below) <= {own}
+    own = os.readlink("/proc/self/ns/net")
+    for turn in range(5):  # two at a time
+        runs = [subprocess.Popen([LONGHAUL, "run", "new-vs-warm-connection", "--out", str(tmp_path / f"run{2 * turn + one}")],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for one in range(2)]  # fmt: skip
+        waits = sorted(chance.uniform(0.2, 4.0) for _ in runs)
+        for process, wait_s in zip(runs, (waits[0], waits[1] - waits[0]), strict=True):
+            time.sleep(wait_s)
+            below = descendants(process.pid)
+            process.kill()
+            process.wait(5)
+            assert wait_until(lambda pids=below: not any(Path(f"/proc/{pid}").exists() for pid in pids)), "processes are left"
+            assert namespaces(below) <= {own}
     assert machine() == before
     left = {path.name for path in tmp_path.iterdir()} - {f"run{attempt}" for attempt in range(10)}
     assert not left, "files outside the run directories"

@@ -7,6 +7,7 @@ import base64
 import json
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from nodes.evcache.cache import EVCache
@@ -65,12 +66,13 @@ class Recorder:
             await call(cache, self.random.choice(KEYS))
             await asyncio.sleep(self.random.uniform(0, 0.004))
 
-    async def faults(self, until_s: float) -> list[str]:
-        """Kills and pauses of one zone at a time, or of the source of truth; everything is whole again at the end."""
+    async def faults(self, until_s: float, kinds: Sequence[str]) -> list[str]:
+        """Kills and pauses of one zone at a time, or of the source of truth (`pause truth`), as `kinds` allows; everything is
+        whole again at the end."""
         done = []
         while time.monotonic() < until_s:
             zone = self.random.choice(list(self.stage.memcached))
-            what = self.random.choice(("kill", "pause", "pause truth"))
+            what = self.random.choice(kinds)
             done.append(what)
             if what == "kill":
                 self.lines.append({"op": "lost", "source": zone, "begin_s": time.monotonic()})

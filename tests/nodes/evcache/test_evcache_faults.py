@@ -19,6 +19,10 @@ from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
+LONG = "LONGHAUL_FAULT_SECONDS" in os.environ
+KINDS = ("kill", "pause", "pause truth") if LONG else ("kill", "pause")
+"""A pause of the source of truth shows a known fault (docs/evcache.md) now and then: a value is read before it is durable, turns
+out not to be, and the one before it is read again. The long run looks for it."""
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 1, "absent_s": 1, "lease_s": 1, "collapse_s": 0.2}
@@ -31,7 +35,7 @@ def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
         recorder = Recorder(here, first.zones.settings.bound_s, SEED)
         until_s = time.monotonic() + SECONDS
         faults, *_ = await asyncio.gather(
-            recorder.faults(until_s), *(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
+            recorder.faults(until_s, KINDS), *(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
         )
         await asyncio.sleep(0.4)
         await until(lambda: not first.waiting_repairs + second.waiting_repairs)
