@@ -21,8 +21,8 @@ from tests.nodes.evcache.zonekit import Stage, until
 
 LONG = "LONGHAUL_FAULT_SECONDS" in os.environ
 KINDS = ("kill", "pause", "pause truth") if LONG else ("kill", "pause")
-"""A pause of the source of truth shows a known fault (docs/evcache.md) now and then: a value is read before it is durable, turns
-out not to be, and the one before it is read again. The long run looks for it."""
+"""A pause of the source of truth shows a known fault (docs/evcache.md) now and then: a value is read before
+it is durable, turns out not to be, and the one before it is read again. The long run looks for it."""
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 1, "absent_s": 1, "lease_s": 1, "collapse_s": 0.2}
