@@ -74,7 +74,7 @@ def spread(asked: Asked, link: Link, seen: Seen) -> Bound | None:
     _, deviation, kurtosis = _jitter(asked)
     allowed, relative = _allowed_ms(asked, link), math.sqrt((kurtosis - 1) / (4 * count) + 1 / (2 * count * (count - 1)))
     low, high = (deviation * math.exp(by * relative) for by in (-SIGMAS_LESS, SIGMAS_MORE))
-    return Bound(max(0.0, low - allowed), high + allowed)
+    return Bound(low - allowed if low > allowed else None, high + allowed)
 
 
 def _time(asked_ms: float, ways: Sequence[Asked], samples: float | None, base_ms: float) -> Bound:
