@@ -20,6 +20,7 @@ from experiments.harness.rundir import RUNS
 from topologies.emulator import sandbox
 from topologies.emulator.links import backend
 from topologies.emulator.links.choice import choose
+from topologies.emulator.links.timers import sleeps_late_s
 from units import show_bytes
 
 TOOLS = {"mnexec": "mininet", "ip": "iproute2", "tc": "iproute2", "ping": "iputils-ping", "tcpdump": "tcpdump",
@@ -125,12 +126,8 @@ def processors() -> Finding:
 
 def timers() -> Finding:
     """How late the machine wakes a sleeper: a link can be no steadier than that."""
-    late = []
-    for _ in range(100):
-        due = time.monotonic() + 0.001
-        time.sleep(0.001)
-        late.append((time.monotonic() - due) * 1e3)
-    median, worst = statistics.median(late), max(late)
+    late_ms = [late_s * 1e3 for late_s in sleeps_late_s(100, 0.001)]
+    median, worst = statistics.median(late_ms), late_ms[-1]
     words = f"a sleep of 1 ms ends {median * 1e3:.0f} us late (median), {worst:.2f} ms at worst of 100"
     remedy = "" if median < LATE_SLEEP_MS else "use fewer virtual processors, or a machine that is less busy"
     return Finding("timers", "can" if median < LATE_SLEEP_MS else "limited", words, remedy)

@@ -15,6 +15,7 @@ from nodes.balancer.checking import Check, Checking
 from nodes.balancer.forwarding import ROUTE, route
 from nodes.balancer.members import Members, parse
 from nodes.balancer.proxying import Proxying, note, origin_form
+from nodes.http import own_paths
 from nodes.http.application import Message, Team
 from nodes.http.hops import answer_as_last, forwards_left, loops
 from nodes.http.message import Fields, HttpError, Request
@@ -27,7 +28,7 @@ from nodes.http.tls import ClientTls
 class Balancer:
     """`redirect` is 302 or 307, None proxies. `reread` gives the members as their file has them, or None when it is wrong."""
 
-    reserved = control.RESERVED
+    reserved = own_paths.RESERVED
 
     def __init__(
         self, name: str, members: Members, settings: Settings, pool: Pool, check: Check | None, tls: ClientTls,
@@ -79,7 +80,7 @@ class Balancer:
 
     async def handle(self, request: Request, reply: Reply) -> None:
         """Answer one request. Raises HttpError."""
-        if request.path.startswith(control.PREFIX):
+        if request.path.startswith(own_paths.PREFIX):
             if self._team is not None and self._team.index:
                 await self._team.relay(request, reply)
             else:

@@ -18,25 +18,19 @@ from typing import TYPE_CHECKING
 from nodes.balancer.members import Members, MembersError, from_json, json_data, merged
 from nodes.http import etags
 from nodes.http.message import Fields, HttpError, Request
+from nodes.http.own_paths import demand
 from nodes.http.reply import Reply
 
 if TYPE_CHECKING:
     from nodes.balancer.app import Balancer
 
-PREFIX = "/-/"
-RESERVED = frozenset(("/-/healthz", "/-/metrics"))
-"""What the server answers itself; every path outside PREFIX is the nodes'."""
 ALLOWED = {"/-/members": "GET, HEAD, PUT, PATCH", "/-/status": "GET, HEAD"}
 MOST_BYTES = 4 * 1024 * 1024
 
 
 async def handle(balancer: Balancer, request: Request, reply: Reply) -> None:
     """Answer a control request with JSON. Raises HttpError."""
-    allowed = ALLOWED.get(request.path)
-    if allowed is None:
-        raise HttpError(404, f"there is no {request.path}; there are {', '.join(sorted(ALLOWED))}, /-/healthz, /-/metrics")
-    if request.method not in allowed.split(", "):
-        raise HttpError(405, f"{request.path} answers {allowed}", [("Allow", allowed)])
+    demand(request, ALLOWED)
     if request.path == "/-/status":
         await _json(reply, balancer.status(), [])
         return

@@ -17,6 +17,7 @@ from nodes.edge.preparing import Preparing
 from nodes.edge.purging import Purging
 from nodes.edge.routing.rules import Route, Rules, values
 from nodes.edge.store.store import Store
+from nodes.http import own_paths
 from nodes.http.application import Message, Team
 from nodes.http.hops import answer_as_last, forwards_left, loops
 from nodes.http.message import HttpError, Request
@@ -29,7 +30,7 @@ from nodes.http.reply import Reply
 class Edge:
     """A reverse proxy with a cache."""
 
-    reserved = control.RESERVED
+    reserved = own_paths.RESERVED
 
     def __init__(
         self, name: str, rules: Rules, store: Store, pool: Pool, metrics: Metrics, reread: Callable[[Rules], Rules],
@@ -80,7 +81,7 @@ class Edge:
 
     async def handle(self, request: Request, reply: Reply) -> None:
         """Answer one request. Raises HttpError."""
-        if request.path.startswith(control.PREFIX):
+        if request.path.startswith(own_paths.PREFIX):
             await control.handle(self, request, reply)
             return
         if loops(request, self.name):

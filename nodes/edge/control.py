@@ -18,24 +18,18 @@ from urllib.parse import parse_qsl
 
 from nodes.edge.purging import PurgeError, Purging
 from nodes.http.message import Fields, HttpError, Request
+from nodes.http.own_paths import demand
 from nodes.http.reply import Reply
 
 if TYPE_CHECKING:
     from nodes.edge.app import Edge
 
-PREFIX = "/-/"
-RESERVED = frozenset(("/-/healthz", "/-/metrics"))
-"""What the server answers itself; every path outside PREFIX is an origin's."""
 ALLOWED = {"/-/cache": "GET, HEAD, DELETE", "/-/connections": "DELETE", "/-/purge": "POST"}
 
 
 async def handle(edge: Edge, request: Request, reply: Reply) -> None:
     """Answer a control request with JSON. Raises HttpError."""
-    allowed = ALLOWED.get(request.path)
-    if allowed is None:
-        raise HttpError(404, f"there is no {request.path}; there are {', '.join(sorted(ALLOWED))}, /-/healthz, /-/metrics")
-    if request.method not in allowed.split(", "):
-        raise HttpError(405, f"{request.path} answers {allowed}", [("Allow", allowed)])
+    demand(request, ALLOWED)
     answer: dict[str, object]
     if request.path == "/-/connections":
         answer = {"closed_connections": edge.pool.idle_count()}

@@ -10,13 +10,13 @@ import os
 from collections import OrderedDict
 from pathlib import Path
 
-from nodes.edge.control import RESERVED
 from nodes.edge.hit import Hit, HitFile, Ready, hit_of
 from nodes.edge.preparing import SMALL_BYTES, family
 from nodes.edge.store.entry import Stamp, stamp_of
 from nodes.edge.store.shelf import Shelf
 from nodes.http.application import Message, Team
 from nodes.http.message import Request
+from nodes.http.own_paths import RESERVED
 from nodes.http.prepared import LONGEST_HEAD_BYTES, Prepared, PreparedAnswers, key_of
 from nodes.http.reply import Reply
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from . import netns, tc, tc_plan
 from .spec import Direction, LinkSpec
+from .timers import sleeps_late_s
 from .tolerance import of_this_machine
 
 _LONGEST_JITTER_MS = (2**31 - 1) / 1e6  # the kernel caps what is longer without a word (netem_change in sch_netem.c)
 _LEAST_LATE_S, _MOST_LATE_S = 250e-6, 4e-3
-_SLEEPS, _SLEEP_S = 20, 500e-6
 _LEAST_EARLY_NS, _MOST_EARLY_NS = 20_000_000, 1_000_000_000
 _STARTS = 5  # a trial makes the machine busier than it is now
 _LOSS = "loss gemodel 1% 25% 100% 0%"
@@ -76,12 +76,8 @@ def ability() -> Ability:
 def _late_s() -> float:
     """Several times the worst of some short sleeps: a bucket too small for its machine loses rate, one too large lets a change
     of the rate come late by what it holds. An emulated processor lost a third of 50 Mbit/s with 0.25 ms."""
-    worst_s, least_s = 0.0, max(_LEAST_LATE_S, of_this_machine().ms / 1e3)
-    for _ in range(_SLEEPS):
-        before_s = time.monotonic()
-        time.sleep(_SLEEP_S)
-        worst_s = max(worst_s, time.monotonic() - before_s - _SLEEP_S)
-    return min(max(least_s, 6 * worst_s), _MOST_LATE_S)
+    least_s = max(_LEAST_LATE_S, of_this_machine().ms / 1e3)
+    return min(max(least_s, 6 * sleeps_late_s()[-1]), _MOST_LATE_S)
 
 
 def _refused(lines: list[str]) -> set[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,13 +13,13 @@ from topologies.emulator.conformance.check import Check
 from topologies.emulator.conformance.figure import Figure, around, ms, none, share
 from topologies.emulator.conformance.play import play
 from topologies.emulator.links.spec import symmetric
+from topologies.emulator.links.timers import sleeps_late_s
 from units import show_bps, show_ms
 
 FRAME = 1514
 CLOCK_MS = 0.1
 """Where timers are coarser than a tenth of the gap, so much is near enough."""
 MEAN = 0.01
-_SLEEPS, _SLEEP_S = 20, 500e-6
 WARM = 100
 
 
@@ -52,7 +51,7 @@ class Gaps(Check):
         off = sorted(abs((later - sooner) / 1e6 - ideal_ms) for (_, sooner), (_, later) in pairwise(flow.arrived[WARM:]))
         if not off:
             return [Figure("gaps", show_ms(ideal_ms), float("nan"), 0.99, None, share, "nothing arrived")]
-        coarse = timer_late_ms() > 0.1 * ideal_ms
+        coarse = median(sleeps_late_s()) * 1e3 > 0.1 * ideal_ms
         near_ms = bed.tolerance.of_time(max(0.1 * ideal_ms, CLOCK_MS if coarse else 0.0), ideal_ms)
         tenth, near = (sum(one <= most for one in off) / len(off) for most in (0.1 * ideal_ms, near_ms))
         tail = f"99 % within {show_ms(percentile(off, 99))} of {show_ms(ideal_ms)}"
@@ -64,16 +63,6 @@ class Gaps(Check):
             mean_ms = (stamps[-1] - stamps[0]) / 1e6 / (len(stamps) - 1)
             found.append(around("mean gap", ms(ideal_ms), mean_ms, ideal_ms, bed.tolerance.of_rate(MEAN) * ideal_ms, ms))
         return [*found, none("lost", lost)]
-
-
-def timer_late_ms() -> float:
-    """By how much this machine's timers end late: the median of some short sleeps."""
-    late = []
-    for _ in range(_SLEEPS):
-        before_s = time.monotonic()
-        time.sleep(_SLEEP_S)
-        late.append(time.monotonic() - before_s - _SLEEP_S)
-    return median(late) * 1e3
 
 
 def checks(quick: bool) -> Sequence[Check]:

@@ -40,7 +40,7 @@ def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: 
         offered_bps = turns * batch * frame * 8e9 / (flow.sent[-1] - flow.sent[first])
         if offered_bps < rate_bps:
             raise TooSlowError(f"this machine handed over {show_bps(offered_bps)} in packets of {frame} B; more than "
-                                   f"{show_bps(rate_bps)} are needed to keep the queue full")  # fmt: skip
+                               f"{show_bps(rate_bps)} are needed to keep the queue full")  # fmt: skip
         return median(echo.times_ms() or [float("nan")])
 
 
