@@ -38,6 +38,8 @@ class Experiment(setting.Configurable):
     """How long it takes with the default settings on two cores."""
     idle_paths: ClassVar[bool] = True
     """Whether nothing else is on the paths while a connection is made: its handshake must then take the path's time."""
+    columns: ClassVar[Mapping[str, str]] = {}
+    """Its own columns of trials.csv beside those of a fetch: name (with its unit) -> what it means."""
     topology_settings: ClassVar[Mapping[str, str]] = {}
     """What this experiment changes of the topology's defaults; the user may change it again."""
 
@@ -79,7 +81,10 @@ class Experiment(setting.Configurable):
         """Bring everything into the state that the arm begins in; not captured, not timed."""
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        """Measure once: the columns of one row of trials.csv, as `stage.fetch` gives them."""
+        """Measure once: one row of trials.csv, as `stage.fetch` gives it, or `ok` with values of `columns`, or both.
+
+        `error` says why it is not ok; `unexpected` sets the trial aside, with what it says as the reason.
+        """
         raise NotImplementedError
 
     def claims(self) -> list[dict[str, Any]]:

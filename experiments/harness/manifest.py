@@ -38,7 +38,7 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "warmup": experiment.warmup,
         "topology": {"name": topology.__class__.__module__.rpartition(".")[2], "settings": topology.texts,
                      "warnings": topology.warnings, "nodes": _nodes(topology)},
-        "columns": COLUMNS,
+        "columns": {**COLUMNS, **experiment.columns},
         "factors": list(arms[0]),
         "levels": levels,
         "labels": experiment.labels(),
@@ -53,7 +53,9 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
 
 def _check(experiment: Experiment, claims: list[dict[str, Any]], answer: dict[str, Any], factors: list[str]) -> None:
     """Refuse before the first trial what would only be noticed after the last."""
-    world, columns = experiment.world, trial_columns(factors)
+    world, columns = experiment.world, trial_columns(factors, experiment.columns)
+    if twice := sorted(name for name in {*columns} if columns.count(name) > 1):
+        raise SettingError(f"could not use the column {twice[0]}: trials.csv has one of that name already; name it differently")
     for node in experiment.captures():
         if node not in world.plans:
             raise SettingError(f"could not capture at {node}: the topology has no such node; {nearest(node, world.plans)}")

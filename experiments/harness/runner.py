@@ -14,9 +14,10 @@ from typing import Any
 
 from experiments.harness import lifeline, machine, stage, trial
 from experiments.harness.capture import CaptureError
-from experiments.harness.experiment import COLUMNS, Arm, Experiment
+from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
+from experiments.harness.series import SeriesError
 from experiments.harness.stage import Stage, StageError
 from experiments.harness.status import INTERRUPTED
 from topologies.emulator.changes import Moment
@@ -27,7 +28,7 @@ from topologies.emulator.links.spec import LinkError
 from topologies.emulator.plan import NodeError
 from units import show_ms
 
-TROUBLE = (StageError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
+TROUBLE = (StageError, SeriesError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
 """What may break in a lab while it runs: the run is then invalid, and everything that was measured is kept."""
 
 
@@ -163,7 +164,7 @@ class Run:
 
     def _trials(self, stage: Stage) -> None:
         slots = schedule(self.experiment.arms(), self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
-        header = trial.columns(self.document["factors"])
+        header = trial.columns(self.document["factors"], self.experiment.columns)
         progress = Progress(len(slots))
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
@@ -194,9 +195,9 @@ class Run:
         load = machine.reading().since(self.reading)
         self.invalid += machine.stolen(load)
         self.directory.drop_scratch()
-        self.directory.begin_table(trial.columns(self.document["factors"]))
+        self.directory.begin_table(trial.columns(self.document["factors"], self.experiment.columns))
         self.directory.write_json("links.json", self.links)
         self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
-                             duration_s=round(time.monotonic() - self.began, 3), columns=COLUMNS)  # fmt: skip
+                             duration_s=round(time.monotonic() - self.began, 3))  # fmt: skip
         self.directory.write_json("manifest.json", self.document)

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from experiments.harness.series import Series
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
 from topologies.emulator.lab import Lab, environment
@@ -106,11 +107,12 @@ class Daemon:
 class Stage:
     """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards.
 
-    `engine` is what serves as edge where `edge` is not told otherwise.
+    `engine` is what serves as edge where `edge` is not told otherwise; `trial` is the number of the trial that goes on.
     """
 
     def __init__(self, lab: Lab, logs: Path, scratch: Path, engine: str = "longhaul") -> None:
         self.lab, self.logs, self.scratch, self.engine = lab, logs, scratch, engine
+        self.series, self.trial = Series(logs.parent / "series"), 0
         self.daemons: list[Daemon] = []
         self._clients: dict[str, Daemon] = {}
 
@@ -182,6 +184,10 @@ class Stage:
             except requests.RequestException as error:
                 raise StageError(f"could not {method} {url} from {node}: {error}") from None
         return response
+
+    def keep(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows of this trial, all with the same keys, to `series/NAME.csv`. Raises SeriesError."""
+        self.series.add(name, self.trial, rows)
 
     def trouble(self) -> str:
         """Empty while every daemon and the links' backend work; else what died."""

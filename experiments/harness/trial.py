@@ -6,6 +6,7 @@ It says whether it counts, not what it means.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ MARGIN_NS = 1_000_000
 HEAD_COLUMNS = ("trial", "repetition", "order", "warmup", "valid", "reason")
 
 
-def columns(factors: list[str]) -> list[str]:
-    """The header of trials.csv."""
-    return [*HEAD_COLUMNS, *factors, *CLIENT_COLUMNS, *CAPTURE_COLUMNS]
+def columns(factors: Iterable[str], own: Iterable[str]) -> list[str]:
+    """The header of trials.csv; `own` are the experiment's columns."""
+    return [*HEAD_COLUMNS, *factors, *CLIENT_COLUMNS, *CAPTURE_COLUMNS, *own]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     changed: none can be cured by another trial.
     """
     live = stage.lab.live
+    stage.trial = trial
     with live.as_found():
         experiment.prepare(stage, arm, trial)
         captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
@@ -68,14 +70,15 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
             fetched = experiment.measure(stage, arm, trial)
         step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
         changes = [one.as_dict(live.began_ns) for one in live.done]
-    row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched), **arm}
+    row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched),
+           **{name: cell(fetched.get(name)) for name in experiment.columns}, **arm}  # fmt: skip
     reasons = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
     unchecked = ""
     if not fetched["ok"]:
-        reasons.append(f"the fetch failed: {fetched['error']}")
+        reasons.append(f"the {'fetch' if fetched.get('url') else 'measurement'} failed: {fetched['error']}")
     elif fetched.get("unexpected"):
         reasons.append(str(fetched["unexpected"]))
-    elif captures.outcomes:
+    elif captures.outcomes and fetched.get("url"):
         reasons += _from_captures(row, captures.outcomes)
         if experiment.idle_paths and row["cap_connect_ms"] != "":
             wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
@@ -109,19 +112,21 @@ def _handshake(lab: Lab, client: str, row: dict[str, Any], clocks_ns: int) -> tu
     return watch.handshake(*due, float(row["cap_connect_ms"]), lab.tolerance), ""
 
 
-def client_columns(fetched: dict[str, Any]) -> dict[str, Any]:
+def client_columns(fetched: Mapping[str, Any]) -> dict[str, Any]:
     """What the client said, in the words of trials.csv."""
     info = fetched.get("tcp_info") or {}
     found = {
         **fetched,
-        "connection": "new" if fetched.get("new_connection") else "reuse",
+        "connection": {True: "new", False: "reuse"}.get(fetched.get("new_connection"), ""),
         "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
         "retransmits": info.get("total_retrans", ""),
     }
-    shown = {name: found.get(name) for name in CLIENT_COLUMNS}
-    return {
-        name: "" if value is None else int(value) if isinstance(value, bool) else value for name, value in shown.items()
-    }
+    return {name: cell(found.get(name)) for name in CLIENT_COLUMNS}
+
+
+def cell(value: Any) -> Any:
+    """A value as trials.csv has it: nothing is empty, yes and no are 1 and 0."""
+    return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
 def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:

@@ -24,8 +24,8 @@ class Question:
 
     idle_paths = True
 
-    def __init__(self, fetched):
-        self.fetched = fetched
+    def __init__(self, fetched, columns=()):
+        self.fetched, self.columns = fetched, columns
 
     def captures(self):
         return ("client", "server")
@@ -43,7 +43,7 @@ def measure(monkeypatch):
     """One trial with what the stand-ins are to say, and what its preparation makes of the link, when."""
 
     def run(fetched=SOUND, *, late=(), problems=("", ""), connect_ms=80.3, missing=0, clock=0.0, settings=None, words="",
-            changed_ms=-2e6):
+            changed_ms=-2e6, columns=()):
         class Captures:
             def __init__(self, lab, nodes, folder, number, run_id):
                 self.outcomes = [Outcome(node, Path(f"{node}.pcapng"), 10, 0, problem)
@@ -74,7 +74,7 @@ def measure(monkeypatch):
         moments = iter((round(changed_ms * 1e6), 0))  # the change, and that it is changed back
         live = Live(world, SimpleNamespace(change=lambda name, ways, at_ns=0: next(moments)), lambda: 0)
         lab = SimpleNamespace(topology=world, watched=watched, live=live, tolerance=REAL)
-        question = Question(fetched)
+        question = Question(fetched, columns)
         question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
         return trial.measure(question, SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
 
@@ -157,3 +157,14 @@ def test_links_that_are_wrong_and_settings_that_changed_are_reasons_for_the_run(
 
 def test_a_tcpdump_that_had_to_be_killed_is_a_problem():
     assert "did not say" in problem_of(counts(""), 120)
+
+
+def test_what_is_not_a_fetch_has_columns_of_its_own_and_no_transfer_to_be_matched(measure):
+    """Its captures are still held to be whole."""
+    own = {"ok": True, "goodput_mbps": 93.1, "held": True, "left_out": 1}
+    done = measure(own, columns=("goodput_mbps", "held", "unknown_ms"))
+    assert (done.row["goodput_mbps"], done.row["held"], done.row["unknown_ms"], done.row["valid"]) == (93.1, 1, "", 1)
+    assert "left_out" not in done.row
+    assert (done.row["connection"], done.row["url"], done.row["cap_connect_ms"]) == ("", "", "")
+    assert measure(own, columns=("goodput_mbps",), problems=("", "lost 3 packets")).row["reason"] == "lost 3 packets"
+    assert measure({"ok": False, "error": "no flow"}).row["reason"] == "the measurement failed: no flow"
