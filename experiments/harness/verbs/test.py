@@ -15,6 +15,9 @@ CHECKS = (
     ("types", ["-m", "mypy"]),
     ("imports", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
 )
+FAST = "not lab and not slow"
+WORKERS = 2
+"""Processes that share the fast tests: as many as the machines that this is developed on have processors."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,5 +38,15 @@ def main(given: argparse.Namespace, rest: list[str]) -> int:
         print("fine" if done.returncode == 0 else f"\n{done.stdout}{done.stderr}", flush=True)
         if done.returncode:
             return done.returncode
-    chosen = ["-m", "not lab and not slow"] if given.fast else []
-    return subprocess.run([sys.executable, "-m", "pytest", *chosen, *rest], cwd=ROOT, check=False).returncode
+    fast = ["-m", FAST, "-n", str(WORKERS), "--dist", "loadfile"]
+    if given.fast:
+        return pytest(*fast, *rest)
+    if rest:
+        return pytest(*rest)
+    # What measures time has the processors for itself.
+    return pytest(*fast) or pytest("-m", f"not ({FAST})")
+
+
+def pytest(*options: str) -> int:
+    """Its exit status."""
+    return subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, check=False).returncode
