@@ -30,6 +30,7 @@ CAPTURE_COLUMNS = (
     "cap_connect_ms", "cap_first_byte_ms", "cap_last_byte_ms", "cap_bytes", "cap_retransmissions", "cap_packets",
     "disagreement",
 )  # fmt: skip
+CONNECTION: dict[bool | None, str] = {True: "new", False: "reuse", None: ""}
 MARGIN_NS = 1_000_000
 """A change of a link so shortly before or after a handshake counts as during it."""
 
@@ -117,7 +118,7 @@ def client_columns(fetched: Mapping[str, Any]) -> dict[str, Any]:
     info = fetched.get("tcp_info") or {}
     found = {
         **fetched,
-        "connection": {True: "new", False: "reuse"}.get(fetched.get("new_connection"), ""),
+        "connection": CONNECTION[fetched.get("new_connection")],
         "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
         "retransmits": info.get("total_retrans", ""),
     }

@@ -11,6 +11,7 @@ from scipy.stats import binom
 from topologies.emulator.conformance import chance, figure, suite, table
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.check import Check, TooSlowError
+from topologies.emulator.conformance.checks.queue_full import stumbling
 from topologies.emulator.conformance.figure import (
     INSIDE,
     OUTSIDE,
@@ -193,6 +194,18 @@ def test_repetitions_that_the_machine_was_too_slow_for_are_made_again_and_excuse
     assert row.verdict == TOO_SLOW
     (row, _) = suite.rows(Bed(), "kind", Scripted(9, 9, *[SLOW] * 4), repetitions=3)
     assert row.verdict == OUTSIDE
+
+
+@pytest.mark.parametrize(("late_ms", "excused"), [
+    ([0.0] * 90 + [50.0] * 10, False),
+    ([0.0] * 89 + [1.9] * 11, True),
+    ([1.7] * 100, False),
+    ([40.0], True),
+])  # fmt: skip
+def test_a_load_that_was_handed_over_late_proves_nothing_of_the_queue(late_ms, excused):
+    said = stumbling([late * 1e6 for late in late_ms], 1.8)
+    assert bool(said) == excused
+    assert ("1.8 ms can be borne" in said) == excused
 
 
 def test_other_errors_are_not_hidden():
