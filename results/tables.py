@@ -60,7 +60,7 @@ def other_claims(run: Run, verdict: Verdict) -> list[dict[str, str]]:
 def measured_text(result: ClaimResult) -> str:
     """What was measured for a claim, with its interval; empty without data."""
     claim = result.claim
-    return with_interval(result.measured, "" if claim.over is not None else claim.metric) if result.measured else ""
+    return with_interval(result.measured, claim.unit) if result.measured else ""
 
 
 def began(run: Run) -> str:
@@ -189,7 +189,8 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _belongs(result: ClaimResult, metric: str, arm: Mapping[str, str]) -> bool:
     claim = result.claim
-    return claim.metric == metric and claim.statistic == "median" and claim.over is None and dict(claim.where) == dict(arm)
+    alone = claim.over is None and claim.minus is None
+    return claim.metric == metric and claim.statistic == "median" and alone and dict(claim.where) == dict(arm)
 
 
 def _settings(name: object, settings: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,55 @@
+"""A sink: it takes connections and throws away what comes, as fast as it comes. It counts nothing; the sender's kernel does."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from nodes.flow.order import Sink
+
+_ROOM = 1 << 20
+_TCP_WINDOW_CLAMP = 10
+
+
+class Listening:
+    """An open sink; `port` is where it listens. Raises OSError when it cannot."""
+
+    def __init__(self, order: Sink, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._nowhere = bytearray(_ROOM)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Before listening: the window's scale is agreed upon in the handshake, and connections inherit both.
+            if order.receive_buffer_bytes is not None:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, order.receive_buffer_bytes)
+            if order.window_bytes is not None:
+                self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, order.window_bytes)
+            self._socket.bind((order.host, order.port))
+            self._socket.listen(1024)
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            taken, _ = self._socket.accept()
+        except OSError:
+            return  # it went away before it was taken
+        taken.setblocking(False)
+        self._loop.add_reader(taken, self._take, taken)
+
+    def _take(self, taken: socket.socket) -> None:
+        try:
+            # MSG_TRUNC of a TCP socket: the kernel throws the bytes away itself (tcp(7)).
+            got = taken.recv_into(self._nowhere, _ROOM, socket.MSG_TRUNC)
+        except BlockingIOError:
+            return
+        except OSError:  # a sender that ended by a reset
+            got = 0
+        if not got:
+            self._loop.remove_reader(taken)
+            taken.close()
