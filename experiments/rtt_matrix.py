@@ -24,8 +24,6 @@ class RttMatrix(Study):
     quick: ClassVar = {"repetitions": "1", "echoes": "10"}
     columns: ClassVar = {"rtt_ms": "median of the echoes, by ping", "lost": "echoes without an answer"}
     echoes = setting.count("20", "echoes of one trial", 1, 1000)
-    repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
-    warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
 
     def question(self) -> str:
         return f"Do the {len(self.arms())} pairs have the round-trip times that were published?"
@@ -37,9 +35,6 @@ class RttMatrix(Study):
 
     def arms(self) -> list[Arm]:
         return [{"pair": pair} for pair in self.pairs()]
-
-    def start(self, stage: Stage) -> None:
-        """The kernels answer."""
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
         here, there = self.pairs()[arm["pair"]]
@@ -58,8 +53,3 @@ class RttMatrix(Study):
             found.append(expected(pair, "rtt_ms", {"pair": pair}, known.ms, known.ms - margin, known.ms + margin,
                                   known.source, "1 ms or 1 %", incomparable=why))  # fmt: skip
         return found
-
-    def answer(self) -> dict[str, Any]:
-        first = next(iter(self.pairs()))
-        return {"template": f"{first}: {{rtt}}, and so on for each pair.",
-                "values": {"rtt": {"metric": "rtt_ms", "where": {"pair": first}}}}  # fmt: skip

@@ -106,11 +106,12 @@ def measure(run: Run, claim: Claim) -> Estimate | None:
 
 def _result(run: Run, claim: Claim) -> ClaimResult:
     measured = measure(run, claim)
+    if claim.incomparable:
+        ours = show(measured.value, claim.unit) if measured else "not measured"
+        words = f"{claim.name}: {ours}; not comparable: {claim.incomparable}"
+        return ClaimResult(claim, measured, "not comparable", words)
     if measured is None:
         return ClaimResult(claim, None, "no data", f"{claim.name}: no valid trial measured it")
-    if claim.incomparable:
-        words = f"{claim.name}: {show(measured.value, claim.unit)}; not comparable: {claim.incomparable}"
-        return ClaimResult(claim, measured, "not comparable", words)
     unit = claim.unit
     value, low, high = measured.value, claim.low, claim.high
     outcome, words = "inside", f"lies within {band(claim)}"

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.statistics import estimate
-
-FEWEST = 3
-"""Samples below which an interval says nothing."""
+from results.statistics import FEWEST_FOR_INTERVAL, estimate
 
 
 def lacking(arms: Sequence[Mapping[str, str]], rows: Sequence[Mapping[str, Any]], needed: int,
@@ -31,7 +28,7 @@ def lacks(rows: Sequence[Mapping[str, Any]], needed: int, precise: Mapping[str, 
 
 def _wide(cells: Sequence[Any], share: float) -> bool:
     values = [float(cell) for cell in cells if cell != ""]
-    if len(values) < FEWEST:
+    if len(values) < FEWEST_FOR_INTERVAL:
         return True
     found = estimate(values)
     return found.high - found.low > share * abs(found.value)

@@ -89,10 +89,16 @@ class Experiment(setting.Configurable):
     def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
         """Bring everything into the state that the arm begins in; not captured, not timed."""
 
-    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
+    @property
+    def side_by_side(self) -> int:
+        """How many rows one trial measures at the same time, on paths of their own; each counts as a repetition."""
+        return 1
+
+    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row | list[Row]:
         """Measure once: one row of trials.csv, as `stage.fetch` gives it, or `ok` with values of `columns`, or both.
 
-        `error` says why it is not ok; `unexpected` sets the trial aside, with what it says as the reason.
+        `error` says why it is not ok; `unexpected` sets the trial aside, with what it says as the reason. Several rows where
+        `side_by_side` says so.
         """
         raise NotImplementedError
 

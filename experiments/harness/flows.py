@@ -74,7 +74,7 @@ class Flows:
         for node, wanted in orders.items():
             workers[node].order({"flows": wanted, "begin_ns": begin_ns, "sample_ms": sample_ms}, "begin a flow")
         time.sleep(max(0.0, (begin_ns - time.monotonic_ns()) / 1e9))
-        return Running(self, dict(named), workers, begin_ns)
+        return Running(self, named, workers, begin_ns)
 
     def _port(self, flow: Flow) -> int:
         """Of the sink that a flow needs; each is opened once."""
@@ -100,9 +100,9 @@ class Flows:
 class Running:
     """Flows that have begun, at `begin_ns` (CLOCK_MONOTONIC)."""
 
-    def __init__(self, flows: Flows, named: Mapping[Flow, str], workers: Mapping[str, Worker], begin_ns: int) -> None:
+    def __init__(self, flows: Flows, named: Sequence[tuple[Flow, str]], workers: Mapping[str, Worker], begin_ns: int) -> None:
         self._flows, self._named, self._workers, self.begin_ns = flows, named, workers, begin_ns
-        self._last_s = max(flow.start_s + (LONGEST_SIZED_S if flow.seconds is None else flow.seconds) for flow in named)
+        self._last_s = max(flow.start_s + (LONGEST_SIZED_S if flow.seconds is None else flow.seconds) for flow, _ in named)
 
     @property
     def now_s(self) -> float:
@@ -120,8 +120,8 @@ class Running:
             for one in said["flows"]:
                 one["samples"] = [dict(zip(said["sample"], values, strict=True)) for values in one["samples"]]
                 found[one["name"]] = one
-        time.sleep(max(map(self._flows.drained_s, self._named)))
-        results = [found[name] for name in self._named.values()]
+        time.sleep(max(self._flows.drained_s(flow) for flow, _ in self._named))
+        results = [found[name] for _, name in self._named]
         self._flows.keep("flows", [{"flow": one["name"], "congestion_control": one.get("congestion_control", ""), **sample,
                                     "goodput_mbps": between(before, sample)}
                                    for one in results
@@ -131,8 +131,8 @@ class Running:
 
 def between(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     """What was acknowledged between two samples, in Mbit/s of payload."""
-    span_s = after["t_s"] - before["t_s"]
-    return (after["acked_bytes"] - before["acked_bytes"]) * 8e-6 / span_s if span_s > 0 else 0.0
+    span_s: float = after["t_s"] - before["t_s"]
+    return float(after["acked_bytes"] - before["acked_bytes"]) * 8e-6 / span_s if span_s > 0 else 0.0
 
 
 def goodput_mbps(result: Mapping[str, Any], begin_s: float, end_s: float) -> float | None:

@@ -36,7 +36,7 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "command": command,
         "settings": experiment.texts,
         "seed": seed,
-        "repetitions": experiment.repetitions,
+        "repetitions": experiment.repetitions * experiment.side_by_side,
         "warmup": experiment.warmup,
         "topology": {"name": topology.__class__.__module__.rpartition(".")[2], "settings": topology.texts,
                      "warnings": topology.warnings, "nodes": _nodes(topology)},

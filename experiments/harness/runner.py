@@ -173,10 +173,12 @@ class Run:
         for slot in self._slots(progress):
             done = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
                                  self.directory.run_id)  # fmt: skip
-            row = {"trial": slot.number, "repetition": slot.repetition, "order": slot.number,
-                   "warmup": int(slot.warmup), **done.row}  # fmt: skip
-            self.rows.append(row)
-            self.directory.add_row(header, row)
+            first = (slot.repetition - 1) * len(done.rows) + 1
+            for number, measured in enumerate(done.rows, first):
+                row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": slot.number,
+                       "warmup": int(slot.warmup), **measured}  # fmt: skip
+                self.rows.append(row)
+                self.directory.add_row(header, row)
             self._changed(slot.number, done.changes)
             self.captured["captured_packets"] += done.captured
             self.captured["capture_drops"] += done.capture_drops
@@ -197,7 +199,7 @@ class Run:
         slots = schedule(experiment.arms(), experiment.repetitions, experiment.warmup, seed)
         progress.total, number = len(slots), len(slots)
         yield from slots
-        needed = default_needed(experiment.repetitions)
+        needed = default_needed(experiment.repetitions * experiment.side_by_side)
         for repetition in range(experiment.repetitions + 1, experiment.most_repetitions + 1):
             arms = enough.lacking(experiment.arms(), self.rows, needed, experiment.precise)
             random.Random(f"{seed} {repetition}").shuffle(arms)

@@ -11,8 +11,11 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from experiments.harness.experiment import Experiment
+from experiments.harness.stage import Stage
 from results import published
 from results.published import Published, Value
+from topologies.emulator import setting
+from topologies.side_by_side import SideBySide
 
 
 class Study(Experiment):
@@ -31,10 +34,16 @@ class Study(Experiment):
     quick_minutes: ClassVar[float]
     """How long it takes with those."""
 
+    repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
+
     @cached_property
     def published(self) -> Published:
         """The paper's numbers."""
         return published.read(self.paper) if self.paper else Published(self.source)
+
+    def start(self, stage: Stage) -> None:
+        """No daemons, where a study does not say otherwise."""
 
     def claims(self) -> list[dict[str, Any]]:
         """The laws' claims, and of the paper's values those about arms of this run; at other settings than the paper's they
@@ -47,6 +56,13 @@ class Study(Experiment):
     def laws(self) -> list[dict[str, Any]]:
         """Claims that a formula makes for the settings of this run; see `expected`."""
         return []
+
+    def answer(self) -> dict[str, Any]:
+        """The first of its columns, arm by arm."""
+        metric = next(iter(self.columns))
+        values = {f"v{number}": {"metric": metric, "where": arm} for number, arm in enumerate(self.arms())}
+        said = [f"{', '.join(arm.values())}: {{v{number}}}" for number, arm in enumerate(self.arms())]
+        return {"template": f"{self.columns[metric].capitalize()}: {'; '.join(said)}.", "values": values}
 
     def otherwise(self) -> str:
         """Which settings of this run are not the paper's; empty where all are."""
@@ -74,8 +90,10 @@ class Study(Experiment):
     def about(self) -> dict[str, str]:
         """For the manifest: what the paper says, where, the claim that stands for all in a table, and the mode."""
         claims = self.claims()
-        first = next((one["name"] for one in claims[len(self.laws()) :]), claims[0]["name"])
-        return {"claim": self.claim, "source": self.published.source, "headline": self.headline or first, "mode": self.mode()}
+        names = [one["name"] for one in claims]
+        first = next(iter(names[len(self.laws()) :]), names[0])
+        return {"claim": self.claim, "source": self.published.source, "mode": self.mode(),
+                "headline": self.headline if self.headline in names else first}  # fmt: skip
 
     def _claim(self, value: Value, incomparable: str) -> dict[str, Any]:
         name = value.name or f"{value.metric.rpartition('_')[0].replace('_', ' ')}, {', '.join(value.where.values())}"
@@ -85,9 +103,21 @@ class Study(Experiment):
                 "incomparable": incomparable}  # fmt: skip
 
 
-def expected(name: str, metric: str, where: Mapping[str, str], value: float, low: float, high: float, basis: str, band: str,
-             **more: Any) -> dict[str, Any]:  # fmt: skip
+class StudySideBySide(Study):
+    """A study over several equal paths at the same time, each a repetition with chances of its own."""
+
+    topology = SideBySide
+    repetitions = setting.count("1", "measured trials of each arm, each on as many paths as there are pairs", 1, 10_000)
+
+    @property
+    def side_by_side(self) -> int:
+        return int(self.world.pairs)
+
+
+def expected(name: str, metric: str, where: Mapping[str, str], value: float, low: float | None, high: float | None, basis: str,
+             band: str, **more: Any) -> dict[str, Any]:  # fmt: skip
     """The claim that a metric lies between two values around what a formula says. `band` says why just there; `more` is
     `statistic`, `over`, `minus` or `incomparable`."""
     return {"name": name, "metric": metric, "statistic": "median", "where": dict(where), "predicted": round(value, 6),
-            "low": round(low, 6), "high": round(high, 6), "basis": basis, "tolerance": band, **more}  # fmt: skip
+            "low": None if low is None else round(low, 6), "high": None if high is None else round(high, 6), "basis": basis,
+            "tolerance": band, **more}  # fmt: skip

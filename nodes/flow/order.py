@@ -72,7 +72,7 @@ def parse(line: str) -> Sink | Sending:
     if not isinstance(given, dict) or ("sink" in given) == ("flows" in given):
         raise OrderError("the order is to have either sink or flows")
     if "sink" in given:
-        sink = _made(Sink, given["sink"])
+        sink: Sink = _made(Sink, given["sink"])
         _numbers(sink, window_bytes=1, receive_buffer_bytes=1)
         return sink
     if not isinstance(given["flows"], list) or not 1 <= len(given["flows"]) <= MOST_FLOWS:

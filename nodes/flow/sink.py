@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import socket
 
 from nodes.flow.order import Sink
 
 _ROOM = 1 << 20
-_TCP_WINDOW_CLAMP = 10
+_TCP_WINDOW_CLAMP, _SO_RCVBUFFORCE = 10, 33
 
 
 class Listening:
@@ -24,7 +26,7 @@ class Listening:
             if order.receive_buffer_bytes is not None:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, order.receive_buffer_bytes)
             if order.window_bytes is not None:
-                self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, order.window_bytes)
+                self._clamp(order.window_bytes, order.receive_buffer_bytes)
             self._socket.bind((order.host, order.port))
             self._socket.listen(1024)
         except OSError:
@@ -33,6 +35,20 @@ class Listening:
         self._socket.setblocking(False)
         self.port = int(self._socket.getsockname()[1])
         loop.add_reader(self._socket, self._accept)
+
+    def _clamp(self, window_bytes: int, buffer_bytes: int | None) -> None:
+        """Advertise no more than that. Linux makes the clamp follow a buffer that it tunes, so the buffer is fixed as well, at
+        four times the window (the kernel counts what packets weigh in memory), unless it was given."""
+        if buffer_bytes is None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * window_bytes)
+            if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < 4 * window_bytes:
+                with contextlib.suppress(PermissionError):
+                    self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 * window_bytes)
+            granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            if granted < 4 * window_bytes:
+                raise OSError(errno.ENOBUFS, f"a window of {window_bytes} bytes needs a buffer of {4 * window_bytes}, and the kernel "
+                              f"grants {granted}; raise net.core.rmem_max or ask for a smaller window")  # fmt: skip
+        self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, window_bytes)
 
     def _accept(self) -> None:
         try:

@@ -37,6 +37,6 @@ def tcp_info(sock: socket.socket) -> dict[str, Any]:
             break
         (found[name],) = struct.unpack_from(f"={kind}", raw, at)
         at += struct.calcsize(kind)
-    name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
-    found["congestion_control"] = name.split(b"\0")[0].decode("ascii")
+    control = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+    found["congestion_control"] = control.split(b"\0")[0].decode("ascii")
     return found

@@ -33,7 +33,8 @@ def test_two_samples_have_no_interval_and_are_never_enough_for_one():
 
 def slots(most, spoilt):
     """The slots of a run whose first trials of arm b are not valid, `spoilt` of them."""
-    run = Run(SimpleNamespace(arms=lambda: ARMS, repetitions=2, warmup=0, most_repetitions=most, precise={}), None, "auto",
+    run = Run(SimpleNamespace(arms=lambda: ARMS, repetitions=2, warmup=0, most_repetitions=most, precise={},
+                              side_by_side=1), None, "auto",
               {"seed": 1}, {})  # fmt: skip
     run.rows, found = [], []
     for slot in run._slots(Progress(0)):
