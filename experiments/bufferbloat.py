@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 from experiments.harness.experiment import Arm, Row
 from experiments.harness.flows import Flow, failed
 from experiments.harness.needs import Needs
+from experiments.harness.pinging import rtts
 from experiments.harness.stage import Stage
 from experiments.harness.study import StudySideBySide, expected
 from results.models.slow_start import MSS_BYTES, OVERHEAD_BYTES
 from results.statistics import quantile
 from topologies.emulator import setting
 from units import bits_per_second
-
-FRAME = MSS_BYTES + OVERHEAD_BYTES
 
 
 class Bufferbloat(StudySideBySide):
@@ -26,8 +25,8 @@ class Bufferbloat(StudySideBySide):
     headline = "median ping, bbr over reno, 1.5mbit"
     idle_paths = False
     topology_settings: ClassVar = {"pairs": "3", "rtt": "20ms", "rate": "100mbit", "queue": "256KiB"}
-    minutes, quick_minutes = 11.0, 1.9
-    quick: ClassVar = {"lines": "10mbit 100", "time": "20s", "settle": "8s", "page": "0B"}
+    minutes, quick_minutes = 11.0, 1.3
+    quick: ClassVar = {"lines": "10mbit 100", "time": "15s", "settle": "6s", "page": "0B"}
     columns: ClassVar = {"ping_p95_ms": "95th percentile of ping while the flow runs", "ping_median_ms": "its median",
                          "page_ms": "a page beside the flow, from the start of its fetch to the last byte"}  # fmt: skip
     lines = setting.words("1.5mbit 20,1.5mbit 100,10mbit 20,10mbit 100", "rate, and queue in packets, of each line")
@@ -60,22 +59,18 @@ class Bufferbloat(StudySideBySide):
         running = stage.flows(*(Flow(server, client, seconds=settle_s + self.time / 1e3 + page_s,
                                      congestion_control=arm["congestion"]) for client, server in ends))  # fmt: skip
         pings = [stage.ping(client, server, settle_s + self.time / 1e3) for client, server in ends]
-        echoes = [ping.results() for ping in pings]
+        heard = [rtts(ping.results(), settle_s) for ping in pings]
         pages = [stage.fetch(client, f"http://{server}/objects/{self.page}B/page") if self.page else {"ok": True}
                  for client, server in ends]  # fmt: skip
-        rows = []
-        for flow, heard, fetched in zip(running.results(), echoes, pages, strict=True):
-            rtts = [one["rtt_ms"] for one in heard[round(10 * settle_s) :] if one["rtt_ms"] is not None]
-            rows.append({"ok": flow["ok"] and fetched["ok"] and bool(rtts), "error": failed([flow]) or fetched.get("error"),
-                         "ping_p95_ms": quantile(rtts, 0.95) if rtts else None, "page_ms": fetched.get("total_ms"),
-                         "ping_median_ms": quantile(rtts, 0.5) if rtts else None})  # fmt: skip
-        return rows
+        return [{"ok": flow["ok"] and page["ok"], "error": failed([flow]) or page.get("error"), "page_ms": page.get("total_ms"),
+                 "ping_p95_ms": quantile(echoes, 0.95), "ping_median_ms": quantile(echoes, 0.5)}
+                for flow, echoes, page in zip(running.results(), heard, pages, strict=True)]  # fmt: skip
 
     def laws(self) -> list[dict[str, Any]]:
         """Where the flow fills the queue, ping's ceiling is the base and the queue's length over the rate."""
         found = []
         for arm in (one for one in self.arms() if one["congestion"] != "bbr"):
-            most = self.world.rtt + (int(arm["queue"]) + 1) * FRAME * 8e3 / bits_per_second(arm["rate"])
+            most = self.world.rtt + (int(arm["queue"]) + 1) * (MSS_BYTES + OVERHEAD_BYTES) * 8e3 / bits_per_second(arm["rate"])
             found.append(expected(f"ping's 95th percentile, {', '.join(arm.values())}", "ping_p95_ms", arm, most, 0.9 * most,
                                   1.05 * most, "base + queue / rate", "-10 / +5 %"))  # fmt: skip
         return found

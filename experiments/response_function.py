@@ -23,8 +23,8 @@ class ResponseFunction(StudySideBySide):
     paper = "response_function"
     headline = "reno, a tenth of the loss: ratio of windows"
     topology_settings: ClassVar = {"pairs": "5", "rtt": "100ms", "rate": "300mbit", "queue": "4MiB"}
-    minutes, quick_minutes = 18.0, 1.9
-    quick: ClassVar = {"points": "reno 1% 100ms,reno 0.1% 100ms", "time": "35s", "settle": "5s"}
+    minutes, quick_minutes = 18.0, 1.1
+    quick: ClassVar = {"points": "reno 1% 100ms,reno 0.1% 100ms", "time": "25s", "settle": "3s"}
     columns: ClassVar = {"window_segments": "goodput times round-trip time, in segments of 1448 bytes",
                          "goodput_mbps": "payload acknowledged a second, after the start"}  # fmt: skip
     points = setting.words("reno 1% 100ms,reno 0.1% 100ms,reno 0.01% 100ms,cubic 1% 100ms,cubic 0.1% 100ms,cubic 0.01% 100ms,"

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from experiments.harness.experiment import Arm, Row
+from experiments.harness.pinging import rtts
 from experiments.harness.stage import Stage
 from experiments.harness.study import Study, expected
 from topologies.emulator import places, setting
@@ -39,10 +40,9 @@ class RttMatrix(Study):
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
         here, there = self.pairs()[arm["pair"]]
         echoes = stage.ping(here.name, there.name, seconds=self.echoes * 0.05, every_ms=50).results()
-        found = [one["rtt_ms"] for one in echoes if one["rtt_ms"] is not None]
         stage.keep("ping", echoes)
-        return {"ok": bool(found), "error": "" if found else "no echo was answered", "rtt_ms": median(found) if found else None,
-                "lost": len(echoes) - len(found)}  # fmt: skip
+        found = rtts(echoes)
+        return {"ok": True, "rtt_ms": median(found), "lost": len(echoes) - len(found)}
 
     def laws(self) -> list[dict[str, Any]]:
         found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.harness.stage_error import StageError
@@ -39,6 +40,16 @@ class Pinging:
         except ValueError:
             why = complained.strip() or said.strip()[-200:] or "it said nothing"
             raise StageError(f"could not {self._what}: {why}") from None
+
+
+def rtts(echoes: Sequence[Mapping[str, Any]], from_s: float = 0.0) -> list[float]:
+    """Round-trip times in ms of the echoes that were answered, from `from_s` after the first on. Raises StageError where none
+    was."""
+    answered = [one for one in echoes if one["rtt_ms"] is not None]
+    found = [float(one["rtt_ms"]) for one in answered if one["at_s"] - answered[0]["at_s"] >= from_s]
+    if not found:
+        raise StageError(f"could not use ping: none of its {len(echoes)} echoes was answered")
+    return found
 
 
 def parse(said: str) -> list[dict[str, Any]]:

@@ -46,8 +46,8 @@ class Listening:
                     self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 * window_bytes)
             granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             if granted < 4 * window_bytes:
-                raise OSError(errno.ENOBUFS, f"a window of {window_bytes} bytes needs a buffer of {4 * window_bytes}, and the kernel "
-                              f"grants {granted}; raise net.core.rmem_max or ask for a smaller window")  # fmt: skip
+                raise OSError(errno.ENOBUFS, f"a window of {window_bytes} bytes needs a buffer of {4 * window_bytes}, and the "
+                              f"kernel grants {granted}; raise net.core.rmem_max or use a smaller window")  # fmt: skip
         self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, window_bytes)
 
     def _accept(self) -> None:
