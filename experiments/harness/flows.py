@@ -26,6 +26,7 @@ class Flow:
 
     `start_s` counts from the common beginning. `window_bytes` is the most that the receiver advertises, `pace_bps` the most
     that the sender's kernel sends; buffers are SO_SNDBUF and SO_RCVBUF. None leaves it to the kernel, or to the routes.
+    With `nagle` a last segment that is not full waits for an acknowledgement (RFC 896); TCP_NODELAY otherwise.
     """
 
     sender: str
@@ -38,6 +39,7 @@ class Flow:
     receive_buffer_bytes: int | None = None
     send_buffer_bytes: int | None = None
     pace_bps: int | None = None
+    nagle: bool = False
     name: str = ""
 
 
@@ -67,7 +69,8 @@ class Flows:
             orders.setdefault(flow.sender, []).append({
                 "host": self.lab.address(flow.receiver), "port": self._port(flow), "name": name,
                 **{key: value for key, value in asdict(flow).items()
-                   if key in ("seconds", "size_bytes", "start_s", "congestion_control", "send_buffer_bytes", "pace_bps")},
+                   if key in ("seconds", "size_bytes", "start_s", "congestion_control", "send_buffer_bytes", "pace_bps",
+                            "nagle")},
             })  # fmt: skip
         workers = {node: self._worker(node) for node in orders}
         begin_ns = time.monotonic_ns() + round(AHEAD_S * 1e9)

@@ -24,7 +24,7 @@ DESCRIPTION = """\
 Send one bulk flow over TCP, or take flows and throw them away (--listen).
 With --worker, read one order a line from stdin (JSON: {"sink": {host, port, window_bytes, receive_buffer_bytes}} or
 {"flows": [{host, port, name, start_s, seconds or size_bytes, congestion_control, pace_bps, send_buffer_bytes,
-delayed_ok}, ...], begin_ns, sample_ms}) and write one result a line to stdout."""
+nagle}, ...], begin_ns, sample_ms}) and write one result a line to stdout."""
 
 
 def main(argv: list[str]) -> int:

@@ -49,7 +49,7 @@ class Flow:
     congestion_control: str | None = None
     pace_bps: int | None = None
     send_buffer_bytes: int | None = None
-    delayed_ok: bool = False
+    nagle: bool = False
     """Whether Nagle's algorithm may hold back the last segment (RFC 896); else TCP_NODELAY."""
 
 

@@ -60,7 +60,7 @@ class Running:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, flow.send_buffer_bytes)
             if flow.pace_bps is not None:
                 sock.setsockopt(socket.SOL_SOCKET, 47, struct.pack("Q", flow.pace_bps // 8))  # SO_MAX_PACING_RATE
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(not flow.delayed_ok))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(not flow.nagle))
             begun = sock.connect_ex((flow.host, flow.port))
             if begun not in (0, errno.EINPROGRESS):
                 raise OSError(begun, os.strerror(begun))
