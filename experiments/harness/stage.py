@@ -124,7 +124,7 @@ class Stage:
         self.series, self.trial = Series(logs.parent / "series"), 0
         self.daemons: list[Daemon] = []
         self._workers: dict[tuple[str, str], Daemon] = {}
-        self._flows = Flows(lab, lambda node: self._worker(node, "flow"), self.trouble, self.keep)
+        self._flows = Flows(lab, lambda node: self._worker(node, "flow", says_ready=True), self.trouble, self.keep)
 
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
@@ -181,11 +181,13 @@ class Stage:
         """Begin pinging a node from another; `.results()` waits for the end. Raises StageError."""
         return Pinging(self.lab, node, target, seconds, every_ms)
 
-    def _worker(self, node: str, name: str) -> Daemon:
-        """The process on a node that takes orders of a kind; it is started once."""
+    def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
+        """The process on a node that takes orders of a kind; it is started once. Raises StageError."""
         if (node, name) not in self._workers:
             self._workers[node, name] = Daemon(self.lab, node, f"nodes.{name}", ["--worker"], self.logs)
             self.daemons.append(self._workers[node, name])
+            if says_ready:
+                self._workers[node, name].wait_ready()
         return self._workers[node, name]
 
     def control(

@@ -59,6 +59,7 @@ async def _work() -> int:
     sinks: list[Listening] = []
     orders = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    print(json.dumps({"event": "ready"}), flush=True)
     while line := await orders.readline():
         print(json.dumps(await _answer(line.decode(), sinks.append)), flush=True)
     return 0

@@ -55,11 +55,15 @@ def draw(run: Run, request: Mapping[str, Any], verdict: Verdict) -> str:
         raise NothingToDraw(f"no valid trial has {metric}")
     everything = dots + [point for level in series for point in published.get(level, [])]
     everything = [one for one in everything if (one[0] > 0 or "x" not in log) and (one[1] > 0 or "y" not in log)]
+    if not everything:
+        raise NothingToDraw(f"{metric} or {x} is nowhere above zero, which a logarithmic axis needs")
+    hidden = len([one for one in dots if one not in everything])
     canvas = Canvas(WIDTH)
     entries = [(fit(run.manifest.label(by, level) if by else "measured", 320), *look(i)) for i, level in enumerate(series)]
     top = legend(canvas, LEFT, 16, entries)
-    if any(published.values()):
+    if any(published.values()) or hidden:
         words = "filled: every trial here, and the line of their medians; hollow: published"
+        words += f"; {hidden} at zero are not on this axis" if hidden else ""
         canvas.text(LEFT, top + 8, words, size=12, colour=MUTED)
         top += 20
     top += 24

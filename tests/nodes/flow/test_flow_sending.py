@@ -78,7 +78,8 @@ def test_the_worker_answers_every_line():
     orders = ['{"sink": {"host": "127.0.0.1"}}', "nonsense", '{"sink": {"host": "192.0.2.1"}}']
     done = subprocess.run([sys.executable, "-m", "nodes.flow", "--worker"], input="\n".join(orders) + "\n", text=True, env=ENV,
                           capture_output=True, timeout=10, check=True)  # fmt: skip
-    opened, nonsense, nowhere = map(json.loads, done.stdout.splitlines())
+    ready, opened, nonsense, nowhere = map(json.loads, done.stdout.splitlines())
+    assert ready == {"event": "ready"}
     assert opened["port"] > 0
     assert "not JSON" in nonsense["error"]
     assert "could not open the sink" in nowhere["error"]
