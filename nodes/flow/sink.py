@@ -37,18 +37,20 @@ class Listening:
         loop.add_reader(self._socket, self._accept)
 
     def _clamp(self, window_bytes: int, buffer_bytes: int | None) -> None:
-        """Advertise no more than that. Linux makes the clamp follow a buffer that it tunes, so the buffer is fixed as well, at
-        four times the window (the kernel counts what packets weigh in memory), unless it was given."""
+        """Advertise no more than that. Linux makes the clamp follow a buffer that it tunes, so the buffer is fixed as well, unless
+        it was given: at four times the window, since the kernel counts what packets weigh in memory, at least at twice."""
         if buffer_bytes is None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * window_bytes)
-            if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < 4 * window_bytes:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * window_bytes)  # the kernel doubles it
+            if self._granted() < 4 * window_bytes:
                 with contextlib.suppress(PermissionError):
-                    self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 * window_bytes)
-            granted = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-            if granted < 4 * window_bytes:
-                raise OSError(errno.ENOBUFS, f"a window of {window_bytes} bytes needs a buffer of {4 * window_bytes}, and the "
+                    self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 2 * window_bytes)
+            if (granted := self._granted()) < 2 * window_bytes:
+                raise OSError(errno.ENOBUFS, f"a window of {window_bytes} bytes needs a buffer of {2 * window_bytes}, and the "
                               f"kernel grants {granted}; raise net.core.rmem_max or use a smaller window")  # fmt: skip
         self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, window_bytes)
+
+    def _granted(self) -> int:
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def _accept(self) -> None:
         try:
