@@ -37,8 +37,8 @@ class Listening:
         loop.add_reader(self._socket, self._accept)
 
     def _clamp(self, window_bytes: int, buffer_bytes: int | None) -> None:
-        """Advertise no more than that. Linux makes the clamp follow a buffer that it tunes, so the buffer is fixed as well, unless
-        it was given: at four times the window, since the kernel counts what packets weigh in memory, at least at twice."""
+        """Advertise no more than that. Linux makes the clamp follow a buffer that it tunes, so the buffer is fixed as well,
+        unless it was given: at four times the window, since the kernel counts what packets weigh in memory; at least twice."""
         if buffer_bytes is None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 * window_bytes)  # the kernel doubles it
             if self._granted() < 4 * window_bytes:
