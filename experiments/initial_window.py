@@ -26,7 +26,8 @@ class InitialWindow(Study):
     topology = TwoHosts
     topology_settings: ClassVar = {"rate": "1.2mbit", "queue": "256KiB", "rtt": "100ms"}
     minutes, quick_minutes = 4.0, 0.5
-    quick: ClassVar = {"rtts": "200ms,500ms", "repetitions": "1", "warmup": "0"}
+    quick: ClassVar = {"rtts": "200ms,500ms", "repetitions": "1", "most_repetitions": "1"}
+    precise: ClassVar = {"response_ms": 0.02}
     columns: ClassVar = {"response_ms": "from connected to the last byte of the body, by libcurl"}
     rtts = setting.words("20ms,50ms,100ms,200ms,500ms,1s,3s", "round-trip times, separated by commas")
     windows = setting.words("3,10", "initial congestion windows in segments, separated by commas")

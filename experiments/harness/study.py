@@ -17,6 +17,8 @@ from results.published import Published, Value
 from topologies.emulator import setting
 from topologies.side_by_side import SideBySide
 
+_MOST = "measured trials of an arm at most, where some do not count or a median is not known closely enough; 0: as repetitions"
+
 
 class Study(Experiment):
     """A published claim, and how to see whether it holds here. Subclasses are one file each, as of any experiment."""
@@ -35,6 +37,7 @@ class Study(Experiment):
     """How long it takes with those."""
 
     repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    most_repetitions = setting.count("6", _MOST, 0, 10_000)
     warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
 
     @cached_property
@@ -108,6 +111,7 @@ class StudySideBySide(Study):
 
     topology = SideBySide
     repetitions = setting.count("1", "measured trials of each arm, each on as many paths as there are pairs", 1, 10_000)
+    most_repetitions = setting.count("3", _MOST, 0, 10_000)
 
     @property
     def side_by_side(self) -> int:
