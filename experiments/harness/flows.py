@@ -96,7 +96,7 @@ class Flows:
         """How long what a flow left behind may still be under way: full queues and both delays."""
         world = self.lab.topology
         ways = [(link, getattr(self.lab.specs[link.name], way)) for link, way in world.hops(flow.sender, flow.receiver)]
-        queues = sum(way.room_bytes(link.spec.mtu) * 8 / way.nominal_bps for link, way in ways if way.nominal_bps)
+        queues: float = sum(way.room_bytes(link.spec.mtu) * 8 / way.nominal_bps for link, way in ways if way.nominal_bps)
         return queues + world.path(flow.sender, flow.receiver)[0] / 1e3
 
 
@@ -134,8 +134,8 @@ class Running:
 
 def between(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     """What was acknowledged between two samples, in Mbit/s of payload."""
-    span_s: float = after["t_s"] - before["t_s"]
-    return float(after["acked_bytes"] - before["acked_bytes"]) * 8e-6 / span_s if span_s > 0 else 0.0
+    span_s, acked_bytes = float(after["t_s"] - before["t_s"]), float(after["acked_bytes"] - before["acked_bytes"])
+    return acked_bytes * 8e-6 / span_s if span_s > 0 else 0.0
 
 
 def goodput_mbps(result: Mapping[str, Any], begin_s: float, end_s: float) -> float | None:

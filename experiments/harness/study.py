@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
-from experiments.harness.experiment import Experiment
+from experiments.harness.experiment import COLUMNS, Experiment
 from experiments.harness.stage import Stage
 from results import published
 from results.published import Published, Value
@@ -61,11 +61,12 @@ class Study(Experiment):
         return []
 
     def answer(self) -> dict[str, Any]:
-        """The first of its columns, arm by arm."""
-        metric = next(iter(self.columns))
+        """The first of its columns, or the time of its fetch, arm by arm."""
+        metric = next(iter(self.columns), "total_ms")
         values = {f"v{number}": {"metric": metric, "where": arm} for number, arm in enumerate(self.arms())}
         said = [f"{', '.join(arm.values())}: {{v{number}}}" for number, arm in enumerate(self.arms())]
-        return {"template": f"{self.columns[metric].capitalize()}: {'; '.join(said)}.", "values": values}
+        meaning = {**COLUMNS, **self.columns}[metric]
+        return {"template": f"{meaning[0].upper()}{meaning[1:]}: {'; '.join(said)}.", "values": values}
 
     def otherwise(self) -> str:
         """Which settings of this run are not the paper's; empty where all are."""

@@ -17,7 +17,7 @@ class Listening:
     """An open sink; `port` is where it listens. Raises OSError when it cannot."""
 
     def __init__(self, order: Sink, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop, self._window_bytes = loop, order.window_bytes
         self._nowhere = bytearray(_ROOM)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -61,6 +61,10 @@ class Listening:
         self._loop.add_reader(taken, self._take, taken)
 
     def _take(self, taken: socket.socket) -> None:
+        if self._window_bytes is not None:
+            # Again and again: Linux lifts the clamp when it learns how much memory a segment takes (tcp_measure_rcv_mss).
+            with contextlib.suppress(OSError):
+                taken.setsockopt(socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, self._window_bytes)
         try:
             # MSG_TRUNC of a TCP socket: the kernel throws the bytes away itself (tcp(7)).
             got = taken.recv_into(self._nowhere, _ROOM, socket.MSG_TRUNC)
