@@ -81,6 +81,12 @@ class Running:
         if failed := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._over(f"could not connect: {os.strerror(failed)}")
             return
+        try:
+            # Again: a connection takes that of its route, where the route names one (tcp_ca_dst_init).
+            set_congestion_control(self._socket, self.flow.congestion_control)
+        except Failure as error:
+            self._over(str(error))
+            return
         self._result |= {"connected_s": now - self._begin_s, "connect_ms": (now - self._began_s) * 1e3,
                          "local_port": self._socket.getsockname()[1]}  # fmt: skip
         self._loop.add_writer(self._socket, self._send)

@@ -2,10 +2,16 @@
 
 import csv
 import json
+import socket
+import subprocess
+import sys
 
 import pytest
 
-from tests.labkit import longhaul, manifest, rows
+from tests.labkit import ROOT, in_sandbox, longhaul, manifest, rows
+from topologies.emulator.lab import Lab, environment
+from topologies.emulator.links.netns import socket_in
+from topologies.two_hosts import TwoHosts
 
 pytestmark = pytest.mark.lab
 
@@ -40,3 +46,23 @@ def test_what_the_machine_cannot_is_unsupported_before_anything_is_built(tmp_pat
     done = longhaul("run", "loss-throughput", "--set", "congestions=pigeon", "--out", tmp_path / "run", check=127)
     assert "has no congestion control pigeon" in done.stdout
     assert rows(tmp_path / "run") == []
+
+
+def test_a_daemon_keeps_its_congestion_control_where_the_route_names_another():
+    """Routes of a lab name cubic, and a connection takes that of its route when it is made."""
+
+    def work():
+        lab = Lab(TwoHosts(rtt="2ms"))
+        server, address = lab.node("server"), lab.address("server")
+        origin = server.start([sys.executable, "-m", "nodes.origin", "--listen", f"{address}:80", "--congestion-control", "reno"],
+                              stdout=subprocess.PIPE, env=environment(ROOT), text=True)  # fmt: skip
+        origin.stdout.readline()
+        with socket_in(lab.node("client").pid, socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.connect((address, 80))
+            client.sendall(b"GET /objects/10B/a HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.recv(1000)
+            return server.cmd("ss -Htin state established")
+
+    said = in_sandbox(work)
+    assert "reno" in said
+    assert "cubic" not in said
