@@ -54,8 +54,8 @@ def test_a_daemon_keeps_its_congestion_control_where_the_route_names_another():
     def work():
         lab = Lab(TwoHosts(rtt="2ms"))
         server, address = lab.node("server"), lab.address("server")
-        origin = server.start([sys.executable, "-m", "nodes.origin", "--listen", f"{address}:80", "--congestion-control", "reno"],
-                              stdout=subprocess.PIPE, env=environment(ROOT), text=True)  # fmt: skip
+        command = [sys.executable, "-m", "nodes.origin", "--listen", f"{address}:80", "--congestion-control", "reno"]
+        origin = server.start(command, stdout=subprocess.PIPE, env=environment(ROOT), text=True)
         origin.stdout.readline()
         with socket_in(lab.node("client").pid, socket.AF_INET, socket.SOCK_STREAM) as client:
             client.connect((address, 80))
