@@ -51,7 +51,9 @@ class InitialWindow(Study):
         stage.lab.node("server").tune({}, {"initcwnd": int(arm["window"])})
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        return stage.fetch("client", f"http://server/objects/{self.size}B/page", sha256=sha256("page", self.size).hex())
+        row = stage.fetch("client", f"http://server/objects/{self.size}B/page", sha256=sha256("page", self.size).hex())
+        stage.rest("client", "server")
+        return row
 
     def laws(self) -> list[dict[str, Any]]:
         found = []

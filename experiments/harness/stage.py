@@ -181,6 +181,11 @@ class Stage:
         """Begin pinging a node from another; `.results()` waits for the end. Raises StageError."""
         return Pinging(self.lab, node, target, seconds, every_ms)
 
+    def rest(self, a: str, b: str) -> None:
+        """Wait until what is under way between two nodes has arrived: before a delay becomes shorter, since order is kept, and what
+        is sent afterwards would wait behind it."""
+        time.sleep(self.lab.topology.path(a, b)[0] / 1e3)
+
     def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
         """The process on a node that takes orders of a kind; it is started once. Raises StageError."""
         if (node, name) not in self._workers:
