@@ -182,8 +182,8 @@ class Stage:
         return Pinging(self.lab, node, target, seconds, every_ms)
 
     def rest(self, a: str, b: str) -> None:
-        """Wait until what is under way between two nodes has arrived: before a delay becomes shorter, since order is kept, and what
-        is sent afterwards would wait behind it."""
+        """Wait until what is under way between two nodes has arrived: before a delay becomes shorter, since order is kept, and
+        what is sent afterwards would wait behind it."""
         time.sleep(self.lab.topology.path(a, b)[0] / 1e3)
 
     def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
