@@ -58,13 +58,15 @@ class StudyRow:
 
 
 def latest(runs: Path, name: str, modes: tuple[str, ...]) -> tuple[Path, dict[str, Any]] | None:
-    """The newest finished run of a study in one of these modes, with its manifest."""
+    """The newest run of a study in one of these modes that was not interrupted, with its manifest."""
     for path in sorted((runs / name).glob("*/manifest.json"), reverse=True):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(found, dict) and (found.get("study") or {}).get("mode") in modes and found.get("verdict"):
+        if not isinstance(found, dict) or found.get("interrupted") or not found.get("verdict"):
+            continue
+        if (found.get("study") or {}).get("mode") in modes:
             return path.parent, found
     return None
 
@@ -80,6 +82,8 @@ def row(runs: Path, name: str, claim: str, source: str, modes: tuple[str, ...]) 
         values = [_value(one, result) for one, result in zip(checked.claims, raw["verdict"]["claims"], strict=True)]
     except (ManifestError, KeyError, TypeError, ValueError) as error:
         return StudyRow(name, claim, source, str(path), verdict="unreadable", reasons=[str(error)])
+    if raw["verdict"]["outcome"] not in ("holds", "fails"):
+        values = []  # nothing was learnt
     headline = next((value for value in values if value.name == raw["study"]["headline"]), None)
     return StudyRow(name, claim, source, str(path), raw["study"]["mode"], raw["verdict"]["outcome"], raw["verdict"]["reasons"],
                     round(float(raw.get("duration_s") or 0.0) / 60, 2), headline, values)  # fmt: skip

@@ -88,6 +88,16 @@ def test_the_table_has_the_latest_finished_run_of_the_mode(tmp_path: Path) -> No
     quick = studies.row(runs, "near", "claim", "source", ("quick",))
     assert (quick.verdict, quick.score) == ("fails", "fails (0 of 1 inside), quick")
     assert studies.row(runs, "far", "claim", "source", ("full",)).verdict == "not run"
+    stopped = runs / "near" / "20260104T000000Z-d" / "manifest.json"
+    _run(stopped.parent, _claim("saved"))
+    stopped.write_text(json.dumps({**json.loads(stopped.read_text()), "interrupted": True}))
+    assert studies.row(runs, "near", "claim", "source", ("full",)).run.endswith("-a")
+    distrusted = runs / "near" / "20260105T000000Z-e" / "manifest.json"
+    _run(distrusted.parent, _claim("saved"))
+    verdict = {**json.loads(distrusted.read_text())["verdict"], "outcome": "invalid"}
+    distrusted.write_text(json.dumps({**json.loads(distrusted.read_text()), "verdict": verdict}))
+    invalid = studies.row(runs, "near", "claim", "source", ("full",))
+    assert (invalid.score, invalid.headline, invalid.values) == ("invalid", None, [])
     printed = studies.text([full, quick, studies.StudyRow("far", "claim", "source")])
     assert "sudo longhaul run far" in printed
     assert "saved: paper 680.0 ms, ours" in printed
