@@ -17,7 +17,8 @@ from results.wording import between, show, show_change
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim and what became of it. `outcome`: `inside`, `below`, `above` or `no data`; `words` for people."""
+    """A claim and what became of it. `outcome`: `inside`, `below`, `above`, `no data`, or `not comparable`; `words` for
+    people."""
 
     claim: Claim
     measured: Estimate | None
@@ -49,13 +50,16 @@ def judge(run: Run) -> Verdict:
         return Verdict("unsupported", list(run.manifest.unsupported), results)
     if invalid:
         return Verdict("invalid", invalid, results)
-    outside = [one.words for one in results if one.outcome != "inside"]
+    judged = [one for one in results if not one.claim.incomparable]
+    outside = [one.words for one in judged if one.outcome != "inside"]
+    apart = [one.words for one in results if one.outcome == "not comparable"]
     if outside:
-        return Verdict("fails", outside, results)
-    if not results:
-        return Verdict("holds", ["the trials are valid; nothing was predicted, so there was no claim to judge"], results)
-    together = f"all {len(results)} claims lie within their bands"
-    return Verdict("holds", [together if len(results) > 1 else results[0].words], results)
+        return Verdict("fails", [*outside, *apart], results)
+    if not judged:
+        nothing = "the trials are valid; nothing was predicted, so there was no claim to judge"
+        return Verdict("holds", [nothing, *apart], results)
+    together = f"all {len(judged)} claims lie within their bands"
+    return Verdict("holds", [together if len(judged) > 1 else judged[0].words, *apart], results)
 
 
 def distrust(run: Run) -> list[str]:
@@ -90,6 +94,9 @@ def distrust(run: Run) -> list[str]:
 
 def measure(run: Run, claim: Claim) -> Estimate | None:
     """What the trials say about a claim's quantity; None without samples."""
+    if claim.minus is not None:
+        differences = run.differences(claim.metric, claim.where, claim.minus)
+        return estimate(differences, claim.statistic) if differences else None
     above = run.sample(claim.metric, claim.where)
     if claim.over is None:
         return estimate(above, claim.statistic) if above else None
@@ -99,9 +106,13 @@ def measure(run: Run, claim: Claim) -> Estimate | None:
 
 def _result(run: Run, claim: Claim) -> ClaimResult:
     measured = measure(run, claim)
+    if claim.incomparable:
+        ours = show(measured.value, claim.unit) if measured else "not measured"
+        words = f"{claim.name}: {ours}; not comparable: {claim.incomparable}"
+        return ClaimResult(claim, measured, "not comparable", words)
     if measured is None:
         return ClaimResult(claim, None, "no data", f"{claim.name}: no valid trial measured it")
-    unit = "" if claim.over is not None else claim.metric
+    unit = claim.unit
     value, low, high = measured.value, claim.low, claim.high
     outcome, words = "inside", f"lies within {band(claim)}"
     if low is not None and value < low:
@@ -113,7 +124,9 @@ def _result(run: Run, claim: Claim) -> ClaimResult:
 
 def band(claim: Claim) -> str:
     """The band of a claim for people."""
-    unit = "" if claim.over is not None else claim.metric
+    unit = claim.unit
+    if claim.incomparable:
+        return "not judged"
     if claim.low is None:
         return f"at most {show(claim.high or 0.0, unit)}"
     if claim.high is None:

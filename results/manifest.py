@@ -23,9 +23,10 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Claim:
-    """A statistic of a metric in one arm (divided by that of the arm `over`, when given) lies within [low, high].
+    """A statistic of a metric in one arm lies within [low, high]: divided by that of the arm `over` when given, or of the
+    paired differences to the arm `minus`, repetition by repetition.
 
-    Units are the metric's own. An end that is None is open.
+    Units are the metric's own. An end that is None is open. `incomparable` says why a value is shown and not judged.
     """
 
     name: str
@@ -33,11 +34,18 @@ class Claim:
     statistic: str
     where: Where
     over: Where | None
+    minus: Where | None
     predicted: float | None
     low: float | None
     high: float | None
     basis: str
     tolerance: str
+    incomparable: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The column whose unit the value has; empty for a ratio."""
+        return "" if self.over is not None else self.metric
 
 
 @dataclass(frozen=True)
@@ -131,22 +139,27 @@ def _claim(raw: object, index: int) -> Claim:
     at = f"claims[{index}]"
     found = _mapping(raw, at)
     low, high = (_number(found.get(end), f"{at}.{end}") for end in ("low", "high"))
-    if low is None and high is None:
+    incomparable = _text(found.get("incomparable", ""), f"{at}.incomparable")
+    if low is None and high is None and not incomparable:
         raise ManifestError(f"{at} has neither low nor high: nothing could contradict it")
     if low is not None and high is not None and low > high:
         raise ManifestError(f"{at} has low {low} above high {high}")
-    over = found.get("over")
+    over, minus = (None if found.get(name) is None else _where(found[name], f"{at}.{name}") for name in ("over", "minus"))
+    if over is not None and minus is not None:
+        raise ManifestError(f"{at} has both over and minus")
     return Claim(
         name=_text(found.get("name"), f"{at}.name"),
         metric=_text(found.get("metric"), f"{at}.metric"),
         statistic=_statistic(found.get("statistic", "median"), at),
         where=_where(found.get("where", {}), at),
-        over=None if over is None else _where(over, at),
+        over=over,
+        minus=minus,
         predicted=_number(found.get("predicted"), f"{at}.predicted"),
         low=low,
         high=high,
         basis=_text(found.get("basis", ""), f"{at}.basis"),
         tolerance=_text(found.get("tolerance", ""), f"{at}.tolerance"),
+        incomparable=incomparable,
     )
 
 

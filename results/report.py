@@ -26,7 +26,8 @@ DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = (
 _HEADINGS = {"topology": "Where everything stands", "ecdf": "How the fetches spread", "links": "The links",
              "lateness": "How late frames left while the run went on",
              "changes": "How links changed while a trial ran",
-             "waterfall": "Where the time went", "predicted": "Against the prediction"}  # fmt: skip
+             "waterfall": "Where the time went", "predicted": "Against the prediction",
+             "xy": "Against what was published", "series": "In time"}  # fmt: skip
 
 
 def write(run_dir: Path) -> Path:

@@ -40,11 +40,19 @@ class Run:
         except tables.TrialsError as error:
             raise self.error(str(error)) from error
 
+    def differences(self, metric: str, where: Mapping[str, str], minus: Mapping[str, str]) -> list[float]:
+        """The metric of one arm less that of another, in the repetitions in which both count. Raises RunError."""
+        try:
+            above, below = (tables.by_repetition(self.trials, metric, arm) for arm in (where, minus))
+        except tables.TrialsError as error:
+            raise self.error(str(error)) from error
+        return [value - below[repetition] for repetition, value in above.items() if repetition in below]
+
     def arms(self) -> list[dict[str, str]]:
         """Every combination of levels that was tried or claimed, in the order of the levels."""
         tried = tables.arms(self.manifest.factors, self.manifest.levels, self.trials)
         for claim in self.manifest.claims:
-            for where in filter(None, (claim.where, claim.over)):
+            for where in filter(None, (claim.where, claim.over, claim.minus)):
                 if set(where) == set(self.manifest.factors) and dict(where) not in tried:
                     tried.append(dict(where))
         return tried
@@ -94,7 +102,7 @@ def _check_columns(run: Run) -> None:
         if name not in head:
             raise run.error(f"trials.csv lacks the column {name}, which the manifest names as a factor")
     used = [(claim.metric, where, f"claim '{claim.name}'") for claim in manifest.claims
-            for where in (claim.where, claim.over or {})]  # fmt: skip
+            for where in (claim.where, claim.over or {}, claim.minus or {})]  # fmt: skip
     used += [(one.metric, one.where, f"the answer's {name}") for name, one in manifest.values.items() if not one.ratio]
     for metric, where, user in used:
         for column in (metric, *where):

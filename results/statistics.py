@@ -93,6 +93,22 @@ def ratio(above: Sequence[float], below: Sequence[float], name: str = "median", 
     return Estimate(value, low, high, n)
 
 
+def resolved(samples: Sequence[Sequence[float]]) -> float | None:
+    """The difference between two arms' medians that would be seen in four of five runs like this one (two-sided test at 5 %,
+    80 % power), by the arm that spreads most; None where no arm has an interval.
+
+    Normal approximation: (z(0.975) + z(0.8)) times the standard error of a difference of medians, which is 1.2533 times that of
+    means (Lehr 1992; the efficiency of a median of normal samples is 2 / pi).
+    """
+    import numpy as np
+    from scipy.stats import norm
+
+    errors = [float(np.std(one, ddof=1)) / math.sqrt(len(one)) for one in samples if len(one) >= FEWEST_FOR_INTERVAL]
+    if not errors:
+        return None
+    return float(norm.ppf(0.975) + norm.ppf(0.8)) * math.sqrt(math.pi) * max(errors)
+
+
 def _degenerate(values: Sequence[float]) -> str:
     if len(values) < FEWEST_FOR_INTERVAL:
         return "one sample: no interval" if len(values) == 1 else f"{len(values)} samples: no interval"

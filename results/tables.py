@@ -10,7 +10,7 @@ from typing import Any
 
 from results.judge import ClaimResult, Verdict, band
 from results.rundir import Run
-from results.statistics import estimate
+from results.statistics import FEWEST_FOR_INTERVAL, estimate, resolved
 from results.wording import interval, show, with_interval
 from units import show_bytes, show_ms
 
@@ -20,12 +20,13 @@ PROOF = ("steal_fraction", "pressure_fraction", "pressure_source", "captured_pac
 
 @dataclass(frozen=True)
 class MetricTable:
-    """Arms of one metric: median, interval and, where claimed, prediction and band."""
+    """Arms of one metric: median, interval and, where claimed, prediction and band; and which difference they resolve."""
 
     metric: str
     meaning: str
     factors: list[str]
     rows: list[dict[str, Any]]
+    power: str
 
 
 def metric_tables(run: Run, verdict: Verdict) -> list[MetricTable]:
@@ -36,8 +37,19 @@ def metric_tables(run: Run, verdict: Verdict) -> list[MetricTable]:
     tables = []
     for metric in metrics:
         rows = _grouped([_arm(run, verdict, metric, arm) for arm in run.arms()])
-        tables.append(MetricTable(metric, run.manifest.columns.get(metric, ""), factors, rows))
+        tables.append(MetricTable(metric, run.manifest.columns.get(metric, ""), factors, rows, power(run, metric)))
     return tables
+
+
+def power(run: Run, metric: str) -> str:
+    """Which difference between two arms the repetitions resolve, in words; empty where there are too few."""
+    samples = [run.sample(metric, arm) for arm in run.arms()] if run.trials and metric in run.trials[0].values else []
+    found = resolved(samples)
+    if found is None or len(samples) < 2:
+        return ""
+    fewest = min(len(one) for one in samples if len(one) >= FEWEST_FOR_INTERVAL)
+    return (f"{fewest} repetitions an arm resolve a difference of {show(found, metric)} (80 % power at the 5 % level, by the "
+            "arm that spreads most)")  # fmt: skip
 
 
 def statistics_named(run: Run) -> str:
@@ -60,7 +72,7 @@ def other_claims(run: Run, verdict: Verdict) -> list[dict[str, str]]:
 def measured_text(result: ClaimResult) -> str:
     """What was measured for a claim, with its interval; empty without data."""
     claim = result.claim
-    return with_interval(result.measured, "" if claim.over is not None else claim.metric) if result.measured else ""
+    return with_interval(result.measured, claim.unit) if result.measured else ""
 
 
 def began(run: Run) -> str:
@@ -189,7 +201,8 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _belongs(result: ClaimResult, metric: str, arm: Mapping[str, str]) -> bool:
     claim = result.claim
-    return claim.metric == metric and claim.statistic == "median" and claim.over is None and dict(claim.where) == dict(arm)
+    alone = claim.over is None and claim.minus is None
+    return claim.metric == metric and claim.statistic == "median" and alone and dict(claim.where) == dict(arm)
 
 
 def _settings(name: object, settings: Mapping[str, Any] | None) -> str:

@@ -95,6 +95,12 @@ def sample(trials: Iterable[Trial], metric: str, where: Mapping[str, str]) -> li
     return [value for value in found if value is not None]
 
 
+def by_repetition(trials: Iterable[Trial], metric: str, where: Mapping[str, str]) -> dict[str, float]:
+    """The metric of every trial of the arm that counts and has it, by its repetition. Raises TrialsError."""
+    found = ((trial.text("repetition"), trial.number(metric)) for trial in trials if trial.counts and trial.matches(where))
+    return {repetition: value for repetition, value in found if value is not None}
+
+
 def arms(factors: Sequence[str], levels: Mapping[str, Sequence[str]], trials: Iterable[Trial]) -> list[dict[str, str]]:
     """Every combination of levels that was tried, in the order of the levels."""
     seen = {tuple(trial.values[name] for name in factors) for trial in trials}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from results.statistics import Estimate
 from units import show_bps, show_bytes
@@ -11,16 +11,9 @@ from units import show_bps, show_bytes
 
 def show(value: float, metric: str) -> str:
     """A value of a column such as `total_ms`, `size_bytes`, `rate_bps`, `hit_fraction`; a bare number for others."""
-    if metric.endswith("_ms"):
-        return milliseconds(value)
-    if metric.endswith("_s"):
-        return f"{value:.4g} s"
-    if metric.endswith("_bytes"):
-        return show_bytes(value)
-    if metric.endswith("_bps"):
-        return show_bps(value)
-    if metric.endswith("_fraction"):
-        return f"{value * 100:.4g} %"
+    name, _, unit = metric.rpartition("_")
+    if name and unit in _SHOWN:
+        return _SHOWN[unit](value)
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -34,6 +27,12 @@ def milliseconds(value_ms: float) -> str:
     if abs(value_ms) >= 10_000:
         return f"{value_ms / 1e3:.2f} s"
     return f"{value_ms:.2f} ms" if abs(value_ms) < 100 else f"{value_ms:,.1f} ms"
+
+
+_SHOWN: Mapping[str, Callable[[float], str]] = {
+    "ms": milliseconds, "s": lambda value: f"{value:.4g} s", "bytes": show_bytes, "bps": show_bps,
+    "mbps": lambda value: show_bps(value * 1e6), "fraction": lambda value: f"{value * 100:.4g} %",
+}  # fmt: skip
 
 
 def interval(estimate: Estimate, metric: str) -> str:
@@ -58,7 +57,7 @@ def with_interval(estimate: Estimate, metric: str) -> str:
 def axis_label(metric: str) -> str:
     """`first_byte_ms` as `first byte (ms)`, for an axis."""
     name, _, unit = metric.rpartition("_")
-    known = {"ms": "ms", "s": "s", "bytes": "bytes", "bps": "bit/s", "fraction": "1"}
+    known = {"ms": "ms", "s": "s", "bytes": "bytes", "bps": "bit/s", "mbps": "Mbit/s", "fraction": "1"}
     return f"{name.replace('_', ' ')} ({known[unit]})" if name and unit in known else metric.replace("_", " ")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from experiments.harness.needs import Needs
 from experiments.harness.stage import ENGINES, Stage
 from results.models.slow_start import Leg, Timing, transfer_time
 from topologies.emulator import setting
@@ -40,10 +41,14 @@ class Experiment(setting.Configurable):
     """Whether nothing else is on the paths while a connection is made: its handshake must then take the path's time."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Its own columns of trials.csv beside those of a fetch: name (with its unit) -> what it means."""
+    precise: ClassVar[Mapping[str, float]] = {}
+    """How closely it must know its medians: metric -> width of the 95 % interval, as a share of the median, in every arm."""
     topology_settings: ClassVar[Mapping[str, str]] = {}
     """What this experiment changes of the topology's defaults; the user may change it again."""
 
     repetitions = setting.count("10", "measured trials of each arm", 1, 10_000)
+    most_repetitions = setting.count("0", "measured trials of an arm at most, where it is repeated until enough are valid and "
+                                     "medians are known as closely as the experiment needs", 0, 10_000)  # fmt: skip
     warmup = setting.count("1", "trials of each arm before the measured ones, left out of the answer", 0, 100)
     edge__engine = setting.choice("longhaul", "what serves as edge: longhaul (node edge) or nginx (node nginx-edge)", *ENGINES)
 
@@ -52,6 +57,10 @@ class Experiment(setting.Configurable):
         self.configure(given)
         if "edge.engine" in self.given and not any(node.role == "edge" for node in world.nodes_info):
             raise setting.SettingError("could not set edge.engine: the topology has no edge; leave it out")
+
+    def needs(self) -> Needs:
+        """What the machine must be able to do; where it cannot, the run is `unsupported` before anything is built."""
+        return Needs()
 
     def question(self) -> str:
         """The question, for people who did not read this file."""
@@ -80,10 +89,16 @@ class Experiment(setting.Configurable):
     def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
         """Bring everything into the state that the arm begins in; not captured, not timed."""
 
-    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
+    @property
+    def side_by_side(self) -> int:
+        """How many rows one trial measures at the same time, on paths of their own; each counts as a repetition."""
+        return 1
+
+    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row | list[Row]:
         """Measure once: one row of trials.csv, as `stage.fetch` gives it, or `ok` with values of `columns`, or both.
 
-        `error` says why it is not ok; `unexpected` sets the trial aside, with what it says as the reason.
+        `error` says why it is not ok; `unexpected` sets the trial aside, with what it says as the reason. Several rows where
+        `side_by_side` says so.
         """
         raise NotImplementedError
 

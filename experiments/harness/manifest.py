@@ -9,6 +9,7 @@ import string
 from typing import Any
 
 from experiments.harness.experiment import COLUMNS, Experiment
+from experiments.harness.study import Study
 from experiments.harness.trial import columns as trial_columns
 from topologies.emulator.setting import SettingError, nearest
 from topologies.emulator.topology import Topology
@@ -31,10 +32,11 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "format": FORMAT,
         "experiment": {"name": name_of(type(experiment)), "question": experiment.question(),
                        "summary": " ".join((experiment.__doc__ or "").split())},
+        "study": experiment.about() if isinstance(experiment, Study) else None,
         "command": command,
         "settings": experiment.texts,
         "seed": seed,
-        "repetitions": experiment.repetitions,
+        "repetitions": experiment.repetitions * experiment.side_by_side,
         "warmup": experiment.warmup,
         "topology": {"name": topology.__class__.__module__.rpartition(".")[2], "settings": topology.texts,
                      "warnings": topology.warnings, "nodes": _nodes(topology)},

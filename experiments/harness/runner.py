@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import lifeline, machine, stage, trial
+from experiments.harness import enough, lifeline, machine, needs, stage, trial
 from experiments.harness.capture import CaptureError
 from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.progress import Progress
@@ -20,6 +20,7 @@ from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.series import SeriesError
 from experiments.harness.stage import Stage, StageError
 from experiments.harness.status import INTERRUPTED
+from results.manifest import default_needed
 from topologies.emulator.changes import Moment
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.backend import BackendError, UnsupportedError
@@ -91,6 +92,7 @@ class Run:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.reading, self.invalid = time.monotonic(), machine.reading(), list[str]()
         self.captured = {"captured_packets": 0, "capture_drops": 0}
+        self.rows: list[dict[str, Any]] = []
         self.lab: Lab | None = None
         self.stage: Stage | None = None
         self.progress = Progress(0)
@@ -118,6 +120,8 @@ class Run:
         return INTERRUPTED if interrupted else 0
 
     def _measure(self) -> None:
+        if lacks := needs.lacking(self.experiment.needs(), needs.of_this_machine()):
+            raise UnsupportedError(f"could not run this experiment here: {'; '.join(lacks)}")
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
         self.lab = Lab(self.topology, self.link)
         with lifeline.tied_to(self.lab.links.alive):
@@ -163,15 +167,18 @@ class Run:
         self.directory.write_json("manifest.json", self.document)
 
     def _trials(self, stage: Stage) -> None:
-        slots = schedule(self.experiment.arms(), self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
         header = trial.columns(self.document["factors"], self.experiment.columns)
-        progress = Progress(len(slots))
+        progress = Progress(0)
         began, cpu = time.monotonic(), time.process_time()
-        for slot in slots:
+        for slot in self._slots(progress):
             done = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
                                  self.directory.run_id)  # fmt: skip
-            self.directory.add_row(header, {"trial": slot.number, "repetition": slot.repetition, "order": slot.number,
-                                            "warmup": int(slot.warmup), **done.row})  # fmt: skip
+            first = (slot.repetition - 1) * len(done.rows) + 1
+            for number, measured in enumerate(done.rows, first):
+                row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": slot.number,
+                       "warmup": int(slot.warmup), **measured}  # fmt: skip
+                self.rows.append(row)
+                self.directory.add_row(header, row)
             self._changed(slot.number, done.changes)
             self.captured["captured_packets"] += done.captured
             self.captured["capture_drops"] += done.capture_drops
@@ -185,6 +192,21 @@ class Run:
         if words := never_reached(self.topology.timeline(), self.links.get("changes", [])):
             self.topology.warnings.append(words)
             self.progress.say(f"warning: {words}")
+
+    def _slots(self, progress: Progress) -> Iterator[Slot]:
+        """The schedule; then, where the experiment may repeat on, block by block those arms whose trials are not enough yet."""
+        experiment, seed = self.experiment, self.document["seed"]
+        slots = schedule(experiment.arms(), experiment.repetitions, experiment.warmup, seed)
+        progress.total, number = len(slots), len(slots)
+        yield from slots
+        needed = default_needed(experiment.repetitions * experiment.side_by_side)
+        for repetition in range(experiment.repetitions + 1, experiment.most_repetitions + 1):
+            arms = enough.lacking(experiment.arms(), self.rows, needed, experiment.precise)
+            random.Random(f"{seed} {repetition}").shuffle(arms)
+            progress.total += len(arms)
+            for arm in arms:
+                number += 1
+                yield Slot(number, repetition, False, arm)
 
     def _changed(self, number: int, changes: list[dict[str, Any]]) -> None:
         """Write down what was changed of the links in a trial; 0 is what `start` changed for all of them."""

@@ -17,7 +17,10 @@ from typing import Any
 
 import requests
 
+from experiments.harness.flows import Flow, Flows, Running
+from experiments.harness.pinging import Pinging
 from experiments.harness.series import Series
+from experiments.harness.stage_error import StageError
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
 from topologies.emulator.lab import Lab, environment
@@ -25,6 +28,7 @@ from topologies.emulator.links.netns import entered
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
+__all__ = ["ENGINES", "Daemon", "Stage", "StageError", "versions"]
 STOP_WITHIN_S = 12.0
 LOOK_EVERY_S = 0.25
 ENGINES = {"longhaul": "edge", "nginx": "nginx_edge"}
@@ -39,10 +43,6 @@ def versions(engine: str) -> dict[str, list[str]]:
         return {"nginx": [program(), "-v"]}
     except Failure as failure:
         raise StageError(str(failure)) from None
-
-
-class StageError(Exception):
-    """A daemon that did not start, died or did not answer; the message has its own last words."""
 
 
 class Daemon:
@@ -84,6 +84,15 @@ class Daemon:
         found: dict[str, Any] = json.loads(line)
         return found
 
+    def order(self, order: Mapping[str, Any], attempt: str) -> None:
+        """Give it an order, one line of JSON. Raises StageError when it reads no more."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise StageError(f"could not {attempt}: {self.dead() or f'{self.module} closed its input'}") from None
+
     def dead(self) -> str:
         """Empty while it runs; else how it ended, with its last words."""
         status = self.process.poll()
@@ -114,7 +123,8 @@ class Stage:
         self.lab, self.logs, self.scratch, self.engine = lab, logs, scratch, engine
         self.series, self.trial = Series(logs.parent / "series"), 0
         self.daemons: list[Daemon] = []
-        self._clients: dict[str, Daemon] = {}
+        self._workers: dict[tuple[str, str], Daemon] = {}
+        self._flows = Flows(lab, lambda node: self._worker(node, "flow", says_ready=True), self.trouble, self.keep)
 
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
@@ -156,21 +166,34 @@ class Stage:
         `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before.
         A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
         """
-        if node not in self._clients:
-            client = Daemon(self.lab, node, "nodes.client", ["--worker"], self.logs)
-            self.daemons.append(client)
-            self._clients[node] = client
-        client = self._clients[node]
+        client = self._worker(node, "client")
         order = {"url": url, "connection": connection, "timeout_s": within_s}
         if sha256:
             order["expect_sha256"] = sha256
-        assert client.process.stdin is not None
-        try:
-            client.process.stdin.write(json.dumps(order) + "\n")
-            client.process.stdin.flush()
-        except BrokenPipeError:
-            raise StageError(f"could not fetch {url}: {client.dead() or 'the client closed its input'}") from None
+        client.order(order, f"fetch {url}")
         return client.read(within_s + 10, f"fetch {url}", self.trouble)
+
+    def flows(self, *flows: Flow, sample_ms: float = 100.0) -> Running:
+        """Begin bulk flows together; `.results()` waits for their ends. Raises StageError."""
+        return self._flows.begin(flows, sample_ms)
+
+    def ping(self, node: str, target: str, seconds: float, every_ms: float = 100.0) -> Pinging:
+        """Begin pinging a node from another; `.results()` waits for the end. Raises StageError."""
+        return Pinging(self.lab, node, target, seconds, every_ms)
+
+    def rest(self, a: str, b: str) -> None:
+        """Wait until what is under way between two nodes has arrived: before a delay becomes shorter, since order is kept, and
+        what is sent afterwards would wait behind it."""
+        time.sleep(self.lab.topology.path(a, b)[0] / 1e3)
+
+    def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
+        """The process on a node that takes orders of a kind; it is started once. Raises StageError."""
+        if (node, name) not in self._workers:
+            self._workers[node, name] = Daemon(self.lab, node, f"nodes.{name}", ["--worker"], self.logs)
+            self.daemons.append(self._workers[node, name])
+            if says_ready:
+                self._workers[node, name].wait_ready()
+        return self._workers[node, name]
 
     def control(
         self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None, data: object = None

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from experiments.harness.capture import CaptureError, Captures, Outcome
 from experiments.harness.experiment import Arm, Experiment
-from experiments.harness.stage import Stage
+from experiments.harness.stage import Stage, StageError
 from results.captures import connections, packets
 from results.captures.errors import CaptureError as PcapError
 from results.captures.transfer import agreement, transfer
@@ -30,7 +30,6 @@ CAPTURE_COLUMNS = (
     "cap_connect_ms", "cap_first_byte_ms", "cap_last_byte_ms", "cap_bytes", "cap_retransmissions", "cap_packets",
     "disagreement",
 )  # fmt: skip
-CONNECTION: dict[bool | None, str] = {True: "new", False: "reuse", None: ""}
 MARGIN_NS = 1_000_000
 """A change of a link so shortly before or after a handshake counts as during it."""
 
@@ -44,10 +43,11 @@ def columns(factors: Iterable[str], own: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A trial: its row of trials.csv without the head; what was changed of the links, for links.json; why its handshake was
-    not held against the path (empty where it was, or where none was made); and packets captured and dropped by captures."""
+    """A trial: its rows of trials.csv without the head, mostly one; what was changed of the links, for links.json; why its
+    handshake was not held against the path (empty where it was, or where none was made); and packets captured and dropped by
+    captures."""
 
-    row: dict[str, Any]
+    rows: list[dict[str, Any]]
     changes: list[dict[str, Any]]
     unchecked: str
     captured: int
@@ -71,22 +71,29 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
             fetched = experiment.measure(stage, arm, trial)
         step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
         changes = [one.as_dict(live.began_ns) for one in live.done]
-    row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched),
-           **{name: cell(fetched.get(name)) for name in experiment.columns}, **arm}  # fmt: skip
-    reasons = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
-    unchecked = ""
-    if not fetched["ok"]:
-        reasons.append(f"the {'fetch' if fetched.get('url') else 'measurement'} failed: {fetched['error']}")
-    elif fetched.get("unexpected"):
-        reasons.append(str(fetched["unexpected"]))
-    elif captures.outcomes and fetched.get("url"):
-        reasons += _from_captures(row, captures.outcomes)
-        if experiment.idle_paths and row["cap_connect_ms"] != "":
-            wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
-            reasons += filter(None, [wrong])
+    troubles = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
+    found = fetched if isinstance(fetched, list) else [fetched]
+    if len(found) != experiment.side_by_side:
+        raise StageError(f"could not use trial {trial}: it measured {len(found)} rows where side_by_side says "
+                         f"{experiment.side_by_side}; mend the experiment")  # fmt: skip
+    rows, unchecked = [], ""
+    for one in found:
+        row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(one),
+               **{name: cell(one.get(name)) for name in experiment.columns}, **arm}  # fmt: skip
+        reasons = list(troubles)
+        if not one["ok"]:
+            reasons.append(f"the {'fetch' if one.get('url') else 'measurement'} failed: {one['error']}")
+        elif one.get("unexpected"):
+            reasons.append(str(one["unexpected"]))
+        elif captures.outcomes and one.get("url"):
+            reasons += _from_captures(row, captures.outcomes)
+            if experiment.idle_paths and row["cap_connect_ms"] != "":
+                wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
+                reasons += filter(None, [wrong])
+        rows.append({**row, "valid": int(not reasons), "reason": "; ".join(reasons)})
     outcomes = captures.outcomes
-    return Measured({**row, "valid": int(not reasons), "reason": "; ".join(reasons)}, changes, unchecked,
-                    sum(one.packets for one in outcomes), sum(max(0, one.dropped) for one in outcomes))  # fmt: skip
+    return Measured(rows, changes, unchecked, sum(one.packets for one in outcomes),
+                    sum(max(0, one.dropped) for one in outcomes))  # fmt: skip
 
 
 def clock_step(moved_s: float, duration_s: float) -> str:
@@ -118,11 +125,14 @@ def client_columns(fetched: Mapping[str, Any]) -> dict[str, Any]:
     info = fetched.get("tcp_info") or {}
     found = {
         **fetched,
-        "connection": CONNECTION[fetched.get("new_connection")],
+        "connection": _CONNECTION.get(fetched.get("new_connection"), ""),
         "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
         "retransmits": info.get("total_retrans", ""),
     }
     return {name: cell(found.get(name)) for name in CLIENT_COLUMNS}
+
+
+_CONNECTION: Mapping[Any, str] = {True: "new", False: "reuse"}
 
 
 def cell(value: Any) -> Any:

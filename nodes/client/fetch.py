@@ -18,7 +18,7 @@ import pycurl
 from nodes.client.order import Order
 from nodes.client.result import Result
 from nodes.client.secure import Handshake, secure
-from nodes.client.tcp_info import tcp_info
+from nodes.http.tcp_info import tcp_info
 
 HELD_BYTES = 64 * 1024 * 1024
 """So much of a body is hashed after the clock has stopped; what comes before that much is hashed as it arrives."""

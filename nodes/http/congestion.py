@@ -1,4 +1,8 @@
-"""TCP congestion control of a socket, by name. It does not choose one."""
+"""TCP congestion control of a socket, by name. It does not choose one.
+
+Where the route to the other end names one, a connection takes that when it is made, whatever its socket was told before; so it
+is to be told before, to hear of a refusal, and again when the connection stands.
+"""
 
 from __future__ import annotations
 

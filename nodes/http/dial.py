@@ -74,6 +74,7 @@ async def _tcp(origin: Origin, congestion_control: str | None) -> socket.socket:
             sock.setblocking(False)
             set_congestion_control(sock, congestion_control)
             await loop.sock_connect(sock, address)
+            set_congestion_control(sock, congestion_control)
         except OSError as error:
             sock.close()
             last = error

@@ -5,12 +5,16 @@ It does not bind (`listening.py` does).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from nodes.http.congestion import set_congestion_control
 from nodes.http.connection import Connection
+from nodes.http.failure import Failure
+from nodes.http.listening import Bound
 from nodes.http.tls_wire import TlsWire
 from nodes.http.wire import READ, Wire
 
@@ -31,6 +35,7 @@ class Listener:
     def __init__(self, server: Server, rounds: Rounds, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._server, self._rounds, self._listening, self._tls = server, rounds, listening, tls
         self._descriptor = listening.fileno()
+        self._congestion = listening.congestion_control if isinstance(listening, Bound) else None
         rounds.members[self._descriptor] = self
         rounds.epoll.register(self._descriptor, READ)
 
@@ -63,6 +68,9 @@ class Listener:
     def _admit(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._congestion is not None:
+            with contextlib.suppress(Failure):  # it could when the daemon began; the client may be gone
+                set_congestion_control(sock, self._congestion)
         name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
         wire = Wire(sock, self._rounds.epoll) if self._tls is None else TlsWire(sock, self._rounds.epoll, self._tls)
         self._server.opened(Connection(self._server, wire, name))

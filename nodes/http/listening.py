@@ -13,6 +13,12 @@ from nodes.http.congestion import set_congestion_control
 from nodes.http.failure import USAGE, Failure
 
 
+class Bound(socket.socket):
+    """A listening socket that knows which congestion control its connections are to have, None: no matter which."""
+
+    congestion_control: str | None = None
+
+
 def listen(host: str, port: int, congestion_control: str | None, count: int = 1) -> list[socket.socket]:
     """Bound sockets that share one port and, between them, its clients. Raises Failure with the kernel's reason."""
     first = _listen(host, port, congestion_control, shared=False)
@@ -30,7 +36,8 @@ def _listen(host: str, port: int, congestion_control: str | None, *, shared: boo
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]  # fmt: skip
     except OSError as error:
         raise Failure(f"listen on {where}", f"{host} has no address here", "choose another --listen", USAGE) from error
-    sock = socket.socket(family, kind, protocol)
+    sock = Bound(family, kind, protocol)
+    sock.congestion_control = congestion_control
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:

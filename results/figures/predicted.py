@@ -21,7 +21,8 @@ WIDTH, LABELS = 920, 330
 def draw(run: Run, request: Mapping[str, Any], verdict: Verdict) -> str:
     """SVG. Raises NothingToDraw when no claim has a prediction and a measurement."""
     wanted = request.get("metric")
-    drawable = [one for one in verdict.claims if one.claim.predicted and one.measured and one.claim.over is None]
+    drawable = [one for one in verdict.claims if one.claim.predicted and one.measured and one.claim.over is None
+                and one.claim.minus is None]
     rows = [_row(run, one) for one in drawable if wanted in (None, one.claim.metric)]
     if not rows:
         raise NothingToDraw("no claim has both a predicted value and a valid measurement")

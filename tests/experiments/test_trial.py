@@ -11,6 +11,7 @@ import pytest
 
 from experiments.harness import runner, trial
 from experiments.harness.capture import Outcome, counts, problem_of
+from experiments.harness.stage_error import StageError
 from topologies.emulator.links.tolerance import REAL
 from topologies.emulator.live import Live
 from topologies.two_hosts import TwoHosts
@@ -23,6 +24,7 @@ class Question:
     """An experiment that says what it is told to."""
 
     idle_paths = True
+    side_by_side = 1
 
     def __init__(self, fetched, columns=()):
         self.fetched, self.columns = fetched, columns
@@ -82,7 +84,7 @@ def measure(monkeypatch):
 
 
 def test_a_sound_trial_counts(measure):
-    row = measure().row
+    row = measure().rows[0]
     assert (row["valid"], row["reason"]) == (1, "")
     assert row["cap_retransmissions"] == 3
 
@@ -98,28 +100,28 @@ def test_a_sound_trial_counts(measure):
     ({"fetched": {**SOUND, "unexpected": "the warm path answered with a miss"}}, "answered with a miss"),
 ])  # fmt: skip
 def test_a_trial_that_was_disturbed_does_not_count_and_says_why(measure, spoilt, words):
-    row = measure(**spoilt).row
+    row = measure(**spoilt).rows[0]
     assert row["valid"] == 0
     assert words in row["reason"]
 
 
 def test_a_handshake_is_not_held_to_the_path_where_a_syn_may_be_lost_or_other_traffic_waits(measure, monkeypatch):
     lossy = measure(connect_ms=1100.0, settings={"loss": "1%"})
-    assert lossy.row["valid"] == 1
+    assert lossy.rows[0]["valid"] == 1
     assert lossy.unchecked == "link client-server: it loses packets, so that no handshake has a time of its own"
     monkeypatch.setattr(Question, "idle_paths", False)
-    assert measure(connect_ms=97.0).row["valid"] == 1
+    assert measure(connect_ms=97.0).rows[0]["valid"] == 1
 
 
 def test_a_handshake_is_held_to_what_the_links_were_at_its_time(measure):
-    assert measure(words="delay 20ms", connect_ms=40.3).row["reason"] == ""
-    assert "on a path of 40.01 ms" in measure(words="delay 20ms").row["reason"]
+    assert measure(words="delay 20ms", connect_ms=40.3).rows[0]["reason"] == ""
+    assert "on a path of 40.01 ms" in measure(words="delay 20ms").rows[0]["reason"]
 
 
 @pytest.mark.parametrize("changed_ms", [-999_999.5, -999_960.0, -999_918.5])
 def test_a_handshake_during_which_a_link_was_changed_is_not_judged_and_says_so(measure, changed_ms):
     found = measure(words="delay 20ms", connect_ms=63.0, changed_ms=changed_ms)
-    assert found.row["valid"] == 1
+    assert found.rows[0]["valid"] == 1
     assert found.unchecked == "link client-server was changed during the handshake"
 
 
@@ -162,9 +164,19 @@ def test_a_tcpdump_that_had_to_be_killed_is_a_problem():
 def test_what_is_not_a_fetch_has_columns_of_its_own_and_no_transfer_to_be_matched(measure):
     """Its captures are still held to be whole."""
     own = {"ok": True, "goodput_mbps": 93.1, "held": True, "left_out": 1}
-    done = measure(own, columns=("goodput_mbps", "held", "unknown_ms"))
-    assert (done.row["goodput_mbps"], done.row["held"], done.row["unknown_ms"], done.row["valid"]) == (93.1, 1, "", 1)
-    assert "left_out" not in done.row
-    assert (done.row["connection"], done.row["url"], done.row["cap_connect_ms"]) == ("", "", "")
-    assert measure(own, columns=("goodput_mbps",), problems=("", "lost 3 packets")).row["reason"] == "lost 3 packets"
-    assert measure({"ok": False, "error": "no flow"}).row["reason"] == "the measurement failed: no flow"
+    (row,) = measure(own, columns=("goodput_mbps", "held", "unknown_ms")).rows
+    assert (row["goodput_mbps"], row["held"], row["unknown_ms"], row["valid"]) == (93.1, 1, "", 1)
+    assert "left_out" not in row
+    assert (row["connection"], row["url"], row["cap_connect_ms"]) == ("", "", "")
+    assert measure(own, columns=("goodput_mbps",), problems=("", "lost 3 packets")).rows[0]["reason"] == "lost 3 packets"
+    assert measure({"ok": False, "error": "no flow"}).rows[0]["reason"] == "the measurement failed: no flow"
+
+
+def test_rows_measured_side_by_side_count_each_for_itself(measure, monkeypatch):
+    monkeypatch.setattr(Question, "side_by_side", 2)
+    monkeypatch.setattr(Question, "measure", lambda *_: [{"ok": True}, {"ok": False, "error": "no flow"}])
+    assert [row["valid"] for row in measure().rows] == [1, 0]
+    assert [row["valid"] for row in measure(late=["late"]).rows] == [0, 0]
+    monkeypatch.setattr(Question, "side_by_side", 3)
+    with pytest.raises(StageError, match="2 rows where side_by_side says 3"):
+        measure()

@@ -130,7 +130,7 @@ def test_a_process_that_cannot_be_started_is_named_with_the_reason(tmp_path, mon
 def test_tuned_metrics_are_on_every_route_beside_cubic_and_unknown_ones_are_refused():
     def work():
         node = Lab(Dumbbell(pairs=2)).node("receiver1")
-        node.tune({"net.ipv4.tcp_sack": "0"}, {"initcwnd": 20, "initrwnd": 30})
+        node.tune({"net.ipv4.tcp_sack": "0"}, {"initcwnd": 20, "initrwnd": 30, "quickack": 1, "window": 20000})
         found = node.cmd("ip route; cat /proc/sys/net/ipv4/tcp_sack").splitlines()
         said = []
         for sysctls, metrics in (({}, {"initcwmd": 20}), ({}, {"cc_algo": "no-such"}), ({"net.ipv4.no_such": "1"}, {})):
@@ -143,7 +143,8 @@ def test_tuned_metrics_are_on_every_route_beside_cubic_and_unknown_ones_are_refu
     (*found, sack), said = in_sandbox(work)
     routes = [line for line in found if "proto static" in line]
     assert len(routes) == 2
-    assert all("initcwnd 20" in route and "initrwnd 30" in route and "congctl cubic" in route for route in routes)
+    for metric in ("initcwnd 20", "initrwnd 30", "quickack 1", "window 20000", "congctl cubic"):
+        assert all(metric in route for route in routes), metric
     assert sack == "0"
     assert said[0].startswith("could not set initcwmd in receiver1: there is no 'initcwmd'; name metrics of initcwnd,")
     assert said[1].startswith("could not set cc_algo in receiver1: route to 10.0.0.")

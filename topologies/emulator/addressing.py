@@ -20,8 +20,10 @@ NDA_DST, NDA_LLADDR, PERMANENT = 1, 2, 0x80
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 7, 8, 15
 FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_TABLE, TO_TABLE = 1, 2, 6, 15, 1
 MAIN, STATIC, UNIVERSE, LINK, UNICAST = 254, 4, 0, 253, 1
-METRICS = {"initcwnd": 11, "initrwnd": 14, "cc_algo": 16}
-"""Metrics of a route that a lab sets (RTAX_...): two windows in segments, and the name of a congestion control."""
+METRICS = {"initcwnd": 11, "initrwnd": 14, "cc_algo": 16, "window": 3, "ssthresh": 6, "advmss": 8, "quickack": 15}
+"""Metrics of a route that a lab sets (RTAX_...): the initial windows in segments, the name of a congestion control, the largest
+window to advertise in bytes, where slow start first ends in segments, the segment size in bytes, and whether each segment is
+acknowledged at once (1)."""
 
 FIRST_POLICY_TABLE = 1000
 """Routing tables, and priorities of their rules, that policies use, one each."""

@@ -85,3 +85,20 @@ def legend(canvas: Canvas, x: float, y: float, entries: Sequence[tuple[str, str,
         canvas.text(at + 30, y, text, colour=INK)
         at += wide
     return y + 14
+
+
+def left_axis(canvas: Canvas, scale: Scale, left: float, right: float, label: str, size: float = 12) -> None:
+    """Horizontal grid lines with tick texts left of them, and the label above."""
+    for value in scale.ticks(max(3, int(abs(scale.end - scale.start) / 45))):
+        canvas.line(left, scale(value), right, scale(value), colour=GRID)
+        canvas.text(left - 6, scale(value) + 4, tick_text(value), size=size, anchor="end", colour=MUTED)
+    canvas.text(max(0.0, left - 60), min(scale.start, scale.end) - 10, label, size=size, colour=MUTED)
+
+
+def spanning(values: Sequence[float], start: float, end: float, *, log: bool = False) -> Scale:
+    """From the least value to the largest; from zero where it is not logarithmic and none is below."""
+    low, high = min(values), max(values)
+    if log and low > 0:
+        return Scale(low / 1.15, high * 1.15, start, end, log=True)
+    low = min(low, 0.0)
+    return Scale(low, high + (high - low) * 0.06 if high > low else low + 1.0, start, end)

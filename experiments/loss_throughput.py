@@ -1,0 +1,64 @@
+"""How much of a long fast path does random loss leave to one flow, by cubic and by BBR?"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from experiments.harness.experiment import Arm, Row
+from experiments.harness.flows import Flow, failed
+from experiments.harness.needs import Needs
+from experiments.harness.stage import Stage
+from experiments.harness.study import StudySideBySide, expected
+from results.models.slow_start import MSS_BYTES, OVERHEAD_BYTES
+from topologies.emulator import setting
+from units import fraction, show_bps
+
+
+class LossThroughput(StudySideBySide):
+    """One long flow over a path whose data direction loses packets by chance, each for itself. Several such paths run side by
+    side; each is a repetition with losses of its own."""
+
+    claim = "Cubic falls tenfold at 0.1 % of loss over 100 Mbit/s and 100 ms; BBR stays near (1 - p) of the rate up to 5 %."
+    paper = "loss_throughput"
+    headline = "goodput, bbr, 1%, 100mbit"
+    topology_settings: ClassVar = {"pairs": "4", "rtt": "100ms"}
+    minutes, quick_minutes = 14.0, 1.6
+    quick: ClassVar = {"losses": "0.1%,1%", "pairs": "3", "time": "20s"}
+    columns: ClassVar = {"goodput_mbps": "payload acknowledged a second, over the whole life of the flow"}
+    congestions = setting.words("cubic,bbr", "congestion controls, separated by commas")
+    losses = setting.words("0.001%,0.01%,0.1%,1%,5%,10%", "losses of the data direction, separated by commas")
+    time = setting.duration("60s", "how long a flow lives")
+
+    def needs(self) -> Needs:
+        return Needs(self.congestions, self.side_by_side * self.world.rate)
+
+    def question(self) -> str:
+        return f"How much of {show_bps(self.world.rate)} over {self.world.texts['rtt']} does random loss leave to one flow?"
+
+    def arms(self) -> list[Arm]:
+        return [{"congestion": name, "loss": loss, "rate": self.world.texts["rate"]}
+                for name in self.congestions for loss in self.losses]  # fmt: skip
+
+    def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
+        for client, _ in self.world.ends():
+            stage.lab.change(f"hub>{client}", f"loss {arm['loss']}")
+
+    def measure(self, stage: Stage, arm: Arm, trial: int) -> list[Row]:
+        flows = [Flow(server, client, seconds=self.time / 1e3, congestion_control=arm["congestion"])
+                 for client, server in self.world.ends()]  # fmt: skip
+        return [{"ok": one["ok"], "error": failed([one]), "goodput_mbps": one.get("goodput_mbps")}
+                for one in stage.flows(*flows).results()]  # fmt: skip
+
+    def laws(self) -> list[dict[str, Any]]:
+        """No flow gets more than the rate leaves for payload that arrives the first time."""
+        found = []
+        for arm in self.arms():
+            most = self.world.rate / 1e6 * MSS_BYTES / (MSS_BYTES + OVERHEAD_BYTES) * (1 - fraction(arm["loss"]))
+            found.append(expected(f"most, {', '.join(arm.values())}", "goodput_mbps", arm, most, None, 1.01 * most,
+                                  "(1 - p) of what the rate leaves for payload", "1 %", statistic="max"))  # fmt: skip
+        return found
+
+    def figures(self) -> list[dict[str, Any]]:
+        rate = self.world.texts["rate"]
+        drawn = {name: self.published.points("goodput_mbps", "loss", congestion=name, rate=rate) for name in self.congestions}
+        return [{"kind": "xy", "metric": "goodput_mbps", "x": "loss", "by": "congestion", "log": "xy", "published": drawn}]
