@@ -11,8 +11,8 @@ from units import show_bps, show_bytes
 
 def show(value: float, metric: str) -> str:
     """A value of a column such as `total_ms`, `size_bytes`, `rate_bps`, `hit_fraction`; a bare number for others."""
-    name, _, unit = metric.rpartition("_")
-    if name and unit in _SHOWN:
+    _, joined, unit = metric.rpartition("_")
+    if joined and unit in _SHOWN:
         return _SHOWN[unit](value)
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
