@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import lifeline, machine, stage, trial
-from experiments.harness.capture import CaptureError
+from experiments.harness import capture, lifeline, machine, stage, trial
+from experiments.harness.capture import CaptureError, Overhead, Recorder
 from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
@@ -90,7 +90,7 @@ class Run:
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.reading, self.invalid = time.monotonic(), machine.reading(), list[str]()
-        self.captured = {"captured_packets": 0, "capture_drops": 0}
+        self.captured = Overhead()
         self.lab: Lab | None = None
         self.stage: Stage | None = None
         self.progress = Progress(0)
@@ -119,6 +119,7 @@ class Run:
 
     def _measure(self) -> None:
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
+        wanted = capture.plan(self.experiment)
         self.lab = Lab(self.topology, self.link)
         with lifeline.tied_to(self.lab.links.alive):
             self.links = self.lab.verify()
@@ -128,13 +129,14 @@ class Run:
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
         self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch",
-                           self.experiment.edge__engine)  # fmt: skip
+                           self.experiment.edge__engine, keys=wanted.keys)  # fmt: skip
+        recorder = Recorder(self.lab, wanted, self.directory.path / "captures", self.directory.run_id, self.stage.keys)
         self.lab.begin()
         with lifeline.tied_to(self.lab.links.alive):
             self.experiment.start(self.stage)
             self._changed(0, [one.as_dict(time.monotonic_ns()) for one in self.lab.live.done])
             settings = self.lab.settings()
-            self._trials(self.stage)
+            self._trials(self.stage, recorder)
             self.invalid += changed_settings(settings, self.lab.settings())
 
     def _close(self) -> None:
@@ -154,7 +156,8 @@ class Run:
         self.invalid += wrong_links(self.links["links"], "") + wrong_links(after, " (after the trials)")
 
     def _take(self, lab: Lab, links: dict[str, Any]) -> None:
-        first = (*self.experiment.captures(), self.topology.nodes_info[0].name)[0]
+        named = (*self.experiment.captures(), self.topology.nodes_info[0].name)
+        first = next(name for name in named if name in self.topology.plans)
         with entered(lab.node(first).pid):
             self.document["sysctls"] = machine.sysctls()
         tools = machine.tools(stage.versions(self.experiment.edge__engine))
@@ -162,19 +165,17 @@ class Run:
         self.directory.write_json("links.json", links)
         self.directory.write_json("manifest.json", self.document)
 
-    def _trials(self, stage: Stage) -> None:
+    def _trials(self, stage: Stage, recorder: Recorder) -> None:
         slots = schedule(self.experiment.arms(), self.experiment.repetitions, self.experiment.warmup, self.document["seed"])
         header = trial.columns(self.document["factors"], self.experiment.columns)
         progress = Progress(len(slots))
         began, cpu = time.monotonic(), time.process_time()
         for slot in slots:
-            done = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
-                                 self.directory.run_id)  # fmt: skip
+            done = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
             self.directory.add_row(header, {"trial": slot.number, "repetition": slot.repetition, "order": slot.number,
                                             "warmup": int(slot.warmup), **done.row})  # fmt: skip
             self._changed(slot.number, done.changes)
-            self.captured["captured_packets"] += done.captured
-            self.captured["capture_drops"] += done.capture_drops
+            self.captured += done.overhead
             if done.unchecked:
                 counts = self.links.setdefault("handshakes_unchecked", {})
                 counts[done.unchecked] = counts.get(done.unchecked, 0) + 1
@@ -197,7 +198,7 @@ class Run:
         self.directory.drop_scratch()
         self.directory.begin_table(trial.columns(self.document["factors"], self.experiment.columns))
         self.directory.write_json("links.json", self.links)
-        self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured}
+        self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured.as_dict()}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
                              duration_s=round(time.monotonic() - self.began, 3))  # fmt: skip
         self.directory.write_json("manifest.json", self.document)

@@ -15,7 +15,8 @@ import numpy as np
 from results.captures import layers
 from results.captures.columns import CUT, Packets
 from results.captures.errors import CaptureError
-from results.captures.framing import Frames, Records, frames
+from results.captures.framing import frames
+from results.captures.records import Frames, Records
 from results.captures.source import opened
 
 

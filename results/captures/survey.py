@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from results.captures import connection_table, messages, requests
+from results.captures import connection_table, messages, quic, requests
 from results.captures.columns import TYPES, Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
@@ -37,8 +37,8 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 
 @dataclass
 class Survey:
-    """What a capture holds. `connections` has a row a connection, `requests` a row an
-    HTTP exchange and `handshakes` a row a TLS handshake; `protocols` are packets by name; times are ns since 1970."""
+    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes` a row a TLS
+    handshake and `quic` one a QUIC connection; `protocols` are packets by name; times are ns since 1970."""
 
     capture: Capture
     packets: int = 0
@@ -50,6 +50,7 @@ class Survey:
     connections: Table = field(default_factory=dict)
     requests: Table = field(default_factory=dict)
     handshakes: Table = field(default_factory=dict)
+    quic: Table = field(default_factory=dict)
 
 
 def survey(
@@ -60,11 +61,12 @@ def survey(
     found = Survey(Capture(path))
     beginnings = messages.Messages()
     exchanges = requests.Exchanges(beginnings.found)
+    datagrams = quic.Handshakes()
     with _Spool() as spool:
         for chunk in found.capture.chunks():
             packets = chunk.packets
             mask = None if wanted is None else wanted(packets)
-            for one in (*chunks, beginnings.visit):
+            for one in (*chunks, beginnings.visit, datagrams.visit):
                 one(chunk, mask)
             found.packets += len(packets)
             if mask is not None:
@@ -82,6 +84,7 @@ def survey(
     first_frames = found.connections["first_frame"]
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
+    found.quic = quic.table(datagrams.rows())
     return found
 
 

@@ -133,7 +133,7 @@ def test_captures_of_several_points_are_matched(capture: Path, tmp_path: Path, c
     assert there["delay_ms"] == {"min": 5, "median": 5, "p99": 5, "max": 5}
     assert page.exists()
     assert page.with_stem("page-2").exists()
-    assert "give two or more" in said(capsys, str(capture), "--match")[2]
+    assert "give captures of two or more" in said(capsys, str(capture), "--match")[2]
 
 
 def test_packets_of_nonsense_are_analysed_without_a_traceback(

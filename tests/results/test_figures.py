@@ -35,7 +35,8 @@ def _draw(run: Run, kind: str, **request: Any) -> str:
 
 
 def test_kinds_are_found_by_their_files() -> None:
-    assert kinds() == ["changes", "ecdf", "lateness", "links", "predicted", "topology", "waterfall"]
+    assert kinds() == ["changes", "ecdf", "lateness", "links", "predicted", "sequence", "topology",
+                       "waterfall", "witnesses"]  # fmt: skip
 
 
 def test_an_unknown_kind_names_the_nearest() -> None:
