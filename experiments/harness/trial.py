@@ -129,7 +129,7 @@ def client_columns(fetched: Mapping[str, Any]) -> dict[str, Any]:
     info = fetched.get("tcp_info") or {}
     found = {
         **fetched,
-        "connection": {True: "new", False: "reuse"}.get(fetched.get("new_connection"), ""),
+        "connection": {True: "new", False: "reuse", None: ""}[fetched.get("new_connection")],
         "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
         "retransmits": info.get("total_retrans", ""),
     }
