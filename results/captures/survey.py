@@ -20,6 +20,7 @@ from results.captures import connection_table, messages, quic, requests
 from results.captures.columns import TYPES, Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
+from results.captures.matching import identity
 from results.captures.reader import Capture, Chunk
 from results.captures.streams import pair_hash, tcp_rows
 
@@ -72,6 +73,8 @@ def survey(
             if mask is not None:
                 packets = packets[mask]
             _count(found, packets)
+            if len(found.capture.records.interfaces) > 1:
+                found.capture.twice += _twice(packets)
             rows = tcp_rows(packets)
             spool.put(packets if len(rows) == len(packets) else packets[rows])
         tables = []
@@ -117,6 +120,14 @@ def _count(found: Survey, packets: Packets) -> None:
         found.protocols[name] = found.protocols.get(name, 0) + int(numbers[number])
     if rest := int((packets.version == 0).sum()):
         found.protocols["no IP"] = found.protocols.get("no IP", 0) + rest
+
+
+def _twice(packets: Packets) -> int:
+    """How many packets of a chunk another interface has too."""
+    keys = identity(packets)
+    order = np.lexsort((packets.interface, keys))
+    keys, interface = keys[order], packets.interface[order]
+    return int(((keys[1:] == keys[:-1]) & (interface[1:] != interface[:-1])).sum())
 
 
 class _Spool:

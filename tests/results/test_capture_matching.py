@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from results.captures import between, made
 from results.captures.columns import TYPES, Packets
+from results.captures.filters import compiled
 from results.captures.matching import match
 from results.captures.pcapng import Described, Writer
 from results.captures.reader import read
+from results.captures.survey import survey
 
 MS = 10**6
 
@@ -124,3 +126,7 @@ def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:
     assert (queued.name, released.name) == ("a>b queued", "a>b released")
     forth, _ = between.ways(queued, released)
     assert forth.way.delay_ns.tolist() == [15 * MS]
+    (note,) = survey(tmp_path / "two.pcapng").capture.notes()
+    assert "1 packets stand in it at more than one interface" in note
+    assert "(0 a>b queued, 1 a>b released)" in note
+    assert survey(tmp_path / "two.pcapng", compiled("frame.interface_id == 1")).capture.notes() == []
