@@ -17,6 +17,7 @@ from results.captures.matching import match
 from results.captures.pcapng import Described, Writer
 from results.captures.reader import read
 from results.captures.survey import survey
+from tests.results.dialogue import page
 
 MS = 10**6
 
@@ -116,8 +117,7 @@ def test_neighbours_on_the_way_are_found_whatever_the_order_of_the_captures() ->
 
 
 def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:
-    made.write(tmp_path / "a.pcap", 1, 20, 0.0)
-    frame = (tmp_path / "a.pcap").read_bytes()[40:100]
+    frame = bytes(page().packets[3])
     with (tmp_path / "two.pcapng").open("wb") as sink:
         writer = Writer(sink, "a run")
         for number, name in enumerate(("a>b queued", "a>b released")):
