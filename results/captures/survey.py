@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,8 +26,9 @@ from results.captures.matching import identity
 from results.captures.reader import Capture, Chunk
 from results.captures.streams import pair_hash, tcp_rows
 
-BATCH = 250_000
-"""Segments analysed at once: about 150 MB. More are no faster."""
+THREADS = min(2, len(os.sched_getaffinity(0)))
+BATCH = 250_000 // THREADS
+"""Segments analysed at once by each thread: about 150 MB for all. More are no faster."""
 PARTS = 128
 _KEPT = tuple(name for name in TYPES if name not in (
     "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version", "mss",
@@ -78,8 +81,7 @@ def survey(
             rows = tcp_rows(packets)
             spool.put(packets if len(rows) == len(packets) else packets[rows])
         tables = []
-        for batch in spool.batches():
-            analysis = connection_table.analyse(batch)
+        for analysis in _analysed(spool.batches()):
             tables.append(analysis.table)
             for visitor in (*visit, exchanges.visit):
                 visitor(analysis)
@@ -89,6 +91,24 @@ def survey(
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
     found.quic = quic.table(datagrams.rows())
     return found
+
+
+def _analysed(batches: Iterator[Packets]) -> Iterator[Analysis]:
+    """Each batch analysed, in order; the next one by another thread meanwhile, as numpy lets go of Python's lock."""
+    first, second = next(batches, None), next(batches, None)
+    if first is None or second is None or THREADS < 2:
+        yield from map(connection_table.analyse, chain((one for one in (first, second) if one is not None), batches))
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor  # here: small captures need not wait for it
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[Future[Analysis]] = deque()
+        for batch in chain((first, second), batches):
+            waiting.append(pool.submit(connection_table.analyse, batch))
+            if len(waiting) == THREADS:
+                yield waiting.popleft().result()
+        for one in waiting:
+            yield one.result()
 
 
 def merged(tables: list[Table]) -> Table:
