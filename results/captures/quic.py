@@ -18,6 +18,7 @@ from results.captures.columns import UDP, address
 from results.captures.reader import Chunk
 from results.captures.records import gather
 from results.captures.streams import pair_hash
+from results.captures.typed import columns
 
 COLUMNS = {
     "client": "address that sent the first Initial", "client_port": "", "server": "", "server_port": "",
@@ -163,5 +164,4 @@ def _row(one: _Connection) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows as columns."""
-    return {name: [row[name] for row in rows] if name in ("client", "server", "version") else
-            np.array([row[name] for row in rows]) for name in COLUMNS}  # fmt: skip
+    return columns(rows, COLUMNS)

@@ -101,7 +101,21 @@ def test_parquet_without_pyarrow_says_what_to_install(
 def test_parquet_holds_what_csv_holds(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert said(capsys, str(capture), "--parquet", str(tmp_path))[0] == 0
+    assert said(capsys, str(capture), "--csv", str(tmp_path))[0] == 0
     assert parquet.read_table(tmp_path / "connections.parquet").column_names == list(COLUMNS)
+    for name in ("connections", "packets", "rtt", "requests", "quic"):
+        table = parquet.read_table(tmp_path / f"{name}.parquet")
+        rows = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        assert table.num_rows == len(rows)
+        for one, other in zip(table.slice(0, 50).to_pylist(), rows, strict=False):
+            for column, value in one.items():
+                if isinstance(value, str):
+                    assert other[column] == value
+                else:
+                    assert float(other[column] or "nan") == pytest.approx(float(value), nan_ok=True), (name, column)
+    empty = parquet.read_table(tmp_path / "quic.parquet").schema
+    types = [str(empty.field(column).type) for column in ("version", "initial_frame", "answer_ms")]
+    assert types == ["string", "int64", "double"]
 
 
 def test_batches_and_memory_give_the_same_table(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
