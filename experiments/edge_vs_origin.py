@@ -119,6 +119,8 @@ class EdgeVsOrigin(Experiment):
                 "title": "Time to the first byte",
             },
             {"kind": "waterfall", "by": "path", "where": {"size": self.middle()}},
+            {"kind": "witnesses", "by": "path", "where": {"size": self.middle()}},
+            {"kind": "sequence", "by": "path", "where": {"size": self.middle()}, "at": self.nodes()[0]},
             {"kind": "predicted"},
             {"kind": "links"},
         ]

@@ -124,6 +124,12 @@ def lateness(link: Link) -> Bound:
     return Bound(None, max(LATE_MS, LATE * link.rtt_ms, link.slack_ms))
 
 
+def one_way(delay_ms: float, slack_ms: float = 0.0) -> Bound:
+    """The least time that a packet took one way, without its own time on the wire, where nothing else was on the path."""
+    allowed = max(LATE_MS, LATE * delay_ms, max(SLACK_MS, SLACK * delay_ms) if slack_ms else 0.0)
+    return Bound(delay_ms - allowed, delay_ms + allowed)
+
+
 def _jitter(asked: Asked) -> tuple[float, float, float]:
     """Mean and standard deviation in ms, and the kurtosis."""
     shape = asked.effects.get("jitter", "").partition(" ")[2]

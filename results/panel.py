@@ -82,6 +82,7 @@ def machine(run: Run) -> list[Row]:
     raw = run.manifest.raw.get("machine") or {}
     steal, drops = _number(raw, "steal_fraction"), _number(raw, "capture_drops")
     pressure, captured = _number(raw, "pressure_fraction"), _number(raw, "captured_packets")
+    capturing = _number(raw, "capture_cpu_fraction")
     source = f" ({raw['pressure_source']})" if raw.get("pressure_source") else ""
     waited = MISSING if pressure is None else f"{100 * pressure:.2f} % of the time"
     return [
@@ -89,6 +90,8 @@ def machine(run: Run) -> list[Row]:
             judged=_held(Bound(None, bounds.MOST_STEAL), steal, f"at most {100 * bounds.MOST_STEAL:.0f} %")),
         Row("run-queue pressure: somebody waited for a processor", during=waited + source),
         Row("packets captured", during=MISSING if captured is None else f"{captured:,.0f}"),
+        Row("processor time of the capturing programs",
+            during=MISSING if capturing is None else f"{100 * capturing:.2f} % of one processor"),
         Row("packets that captures dropped", during=MISSING if drops is None else f"{drops:,.0f}",
             judged=_held(Bound(0.0, 0.0), drops, "0; a trial that loses one is set aside")),
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from results import panel, tables
+from results import one_way, panel, tables
 from results.figures.registry import NothingToDraw, find
 from results.judge import Verdict, judge
 from results.rundir import Run, RunError, load
@@ -26,7 +26,8 @@ DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = (
 _HEADINGS = {"topology": "Where everything stands", "ecdf": "How the fetches spread", "links": "The links",
              "lateness": "How late frames left while the run went on",
              "changes": "How links changed while a trial ran",
-             "waterfall": "Where the time went", "predicted": "Against the prediction",
+             "waterfall": "Where the time went", "witnesses": "The same fetches, as each witness saw them",
+             "sequence": "The same fetches, packet by packet", "predicted": "Against the prediction",
              "xy": "Against what was published", "series": "In time"}  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
         statistics=tables.statistics_named(run), metrics=tables.metric_tables(run, verdict),
         others=tables.other_claims(run, verdict),
         bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=panel.cards(run), cables=panel.cables(run),
-        proof=panel.machine(run), fold=panel.SHOWN_AT_MOST,
+        proof=panel.machine(run), delays=one_way.delays(run), fold=panel.SHOWN_AT_MOST,
         headings=_HEADINGS, began=tables.began(run),
         agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
         machine=tables.machine(run), command=tables.command(run), counts=tables.counts(run))  # fmt: skip

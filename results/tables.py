@@ -14,7 +14,8 @@ from results.statistics import FEWEST_FOR_INTERVAL, estimate, resolved
 from results.wording import interval, show, with_interval
 from units import show_bytes, show_ms
 
-PROOF = ("steal_fraction", "pressure_fraction", "pressure_source", "captured_packets", "capture_drops")
+PROOF = ("steal_fraction", "pressure_fraction", "pressure_source", "captured_packets", "capture_drops",
+         "capture_cpu_fraction")  # fmt: skip
 """What the manifest says of the machine during the run."""
 
 

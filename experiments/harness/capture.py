@@ -1,135 +1,166 @@
-"""Captures of one trial: tcpdump at several nodes, ready before the first packet and stopped after the last.
+"""The captures of one trial: every point of its plan, ready before the first packet and stopped after the last.
 
-It reads no packet: `results.captures` does. What the kernel dropped is read from tcpdump's own last words; a capture
-that lost a packet, or that cannot say, is a reason why the trial does not count.
+It reads no packet: `results.captures` does. A capture that lost a packet is a reason why the trial does not count.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import select
 import shutil
-import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING, Any
 
+from experiments.harness import relay_log
+from experiments.harness.points import Point, points
 from experiments.harness.rundir import explained
+from experiments.harness.tcpdump import CaptureError, Tcpdump, counts, problem_of
 from results.captures import pcapng
 from results.captures.errors import CaptureError as PcapError
 from topologies.emulator.lab import Lab
+from topologies.emulator.links.backend import UnsupportedError
 
-SNAP_BYTES = 160
-"""Headers and the first line of a request; whole bodies would cost disk and CPU during the trial."""
+if TYPE_CHECKING:
+    from experiments.harness.experiment import Experiment
 
-BUFFER_KIB = 2048
-"""Room for 8,000 packets that wait to be read. The kernel clears it at every start; 16 MiB made other labs' links late."""
-READY_WITHIN_S = 5.0
+__all__ = ["CaptureError", "Captures", "Outcome", "Overhead", "Plan", "Recorder", "overhead", "plan"]
+
+LEAST_SNAP_BYTES = 128
+"""Ethernet with a tag, IPv6 and TCP with all its options: less would cut headers."""
 DRAIN_WITHIN_S = 2.0
-STOP_WITHIN_S = 5.0
-
-_LAST_WORDS = re.compile(r"(\d+) packets? (captured|received by filter|dropped by kernel|dropped by interface)")
+MERGE_WITHIN_S = 60.0
 
 
-class CaptureError(Exception):
-    """A capture that could not be started, or whose file could not be written."""
+@dataclass(frozen=True)
+class Plan:
+    """What every trial of a run captures. `own` are the points that the experiment itself asks for, the client's first."""
+
+    points: tuple[Point, ...]
+    own: frozenset[Point]
+    snap_bytes: int = 160
+    merged: bool = False
+    relay: bool = False
+    keys: bool = False
+
+
+def plan(experiment: Experiment) -> Plan:
+    """What an experiment and its user want captured. Raises SettingError, and UnsupportedError where a tool is missing."""
+    own = points(experiment.world, experiment.captures())
+    found = points(experiment.world, [*experiment.captures(), *experiment.capture__points])
+    if found and not shutil.which("tcpdump"):
+        raise UnsupportedError("could not capture: tcpdump was not found; run: sudo ./provision.sh")
+    tool = shutil.which("mergecap")
+    if experiment.capture__merged == "yes" and not tool:
+        raise UnsupportedError("could not merge the captures: mergecap was not found; install wireshark-common, or leave "
+                               "capture.merged out")  # fmt: skip
+    merged = bool(tool) and experiment.capture__merged != "no" and len(found) + experiment.capture__relay > 1
+    return Plan(found, frozenset(own), experiment.capture__snap or 262_144, merged, experiment.capture__relay,
+                experiment.capture__keys)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished capture. `problem` is empty when it holds every packet that passed."""
+    """A finished capture. `problem` is empty when it holds every packet that passed; `cpu_ns` is what capturing took."""
 
-    node: str
+    point: Point
     path: Path
     packets: int
     dropped: int
     problem: str
+    cpu_ns: int = 0
 
 
-def counts(last_words: str) -> dict[str, int]:
-    """tcpdump's closing numbers by name: captured, received by filter, dropped by kernel."""
-    return {name: int(number) for number, name in _LAST_WORDS.findall(last_words)}
+@dataclass(frozen=True)
+class Overhead:
+    """What capturing took: packets kept and dropped, processor time of the programs that kept them, and in what time. What the
+    kernel spends on handing each packet over is not in it."""
+
+    packets: int = 0
+    drops: int = 0
+    cpu_s: float = 0.0
+    took_s: float = 0.0
+
+    def __add__(self, other: Overhead) -> Overhead:
+        return Overhead(self.packets + other.packets, self.drops + other.drops, self.cpu_s + other.cpu_s,
+                        self.took_s + other.took_s)  # fmt: skip
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest; the share is of one processor, while trials ran."""
+        return {"captured_packets": self.packets, "capture_drops": self.drops,
+                "capture_cpu_fraction": round(self.cpu_s / self.took_s, 5) if self.took_s else 0.0}  # fmt: skip
 
 
-def problem_of(found: dict[str, int], held: int) -> str:
-    """Why a capture of `held` packets is not the whole truth; empty when it is."""
-    missing = {"captured", "received by filter", "dropped by kernel"} - set(found)
-    if missing:
-        return f"tcpdump did not say how many packets were {', '.join(sorted(missing))}"
-    dropped = found["dropped by kernel"] + found.get("dropped by interface", 0)
-    if dropped:
-        return f"the kernel dropped {dropped} packets of the capture"
-    # What was received and not captured came while the capture was being stopped, after the trial: the FIN of a
-    # connection is on its way for half a round trip. Trials check by sequence numbers that they lack nothing.
-    return (
-        "" if held == found["captured"] else f"the file holds {held} packets where tcpdump captured {found['captured']}"
-    )
+@dataclass(frozen=True)
+class Recorder:
+    """Makes the captures of each trial of a run. `keys` is where daemons write the keys of their TLS connections."""
 
+    lab: Lab
+    plan: Plan
+    folder: Path
+    run_id: str
+    keys: Path
 
-class _Tcpdump:
-    def __init__(self, lab: Lab, node: str, raw: Path) -> None:
-        self.node, self.raw = node, raw
-        self.interface = lab.topology.plans[node].interfaces[0].name
-        with raw.open("wb") as file:
-            # To standard output: AppArmor's profile of tcpdump lets it write to few paths. As root: it would change to
-            # a user that a user namespace does not have.
-            self.process: subprocess.Popen[bytes] = lab.node(node).start(
-                ["tcpdump", "-i", self.interface, "-n", "-s", str(SNAP_BYTES), "-B", str(BUFFER_KIB), "-U", "-Z", "root",
-                 "--immediate-mode", "--time-stamp-precision=nano", "-w", "-"],
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        self.said = b""
+    def trial(self, number: int) -> Captures:
+        """Of one trial."""
+        return Captures(self, number)
 
-    def wait_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN_S
-        stderr = self._stderr()
-        while b"listening on" not in self.said:
-            ready = select.select([stderr], [], [], max(0, deadline - time.monotonic()))[0]
-            chunk = os.read(stderr.fileno(), 4096) if ready else b""
-            self.said += chunk
-            if not chunk:
-                why = "it said nothing" if not ready else self.said.decode(errors="replace").strip() or "it ended"
-                raise CaptureError(f"could not start tcpdump on {self.node}: {why}; run `longhaul doctor`")
-
-    def stop(self) -> str:
-        """Its last words; empty when it did not answer and had to be killed, which `problem_of` takes for what it is."""
-        self.process.send_signal(signal.SIGINT)
-        try:
-            _, said = self.process.communicate(timeout=STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
-            return ""
-        return (self.said + said).decode(errors="replace")
-
-    def _stderr(self) -> IO[bytes]:
-        assert self.process.stderr is not None
-        return self.process.stderr
+    def key_log(self) -> bytes:
+        """All TLS keys so far, as a key log; nothing when they are not wanted."""
+        files = sorted(self.keys.glob("*.keys")) if self.plan.keys else []
+        return b"".join(file.read_bytes() for file in files)
 
 
 class Captures:
-    """The captures of one trial. Use it as a context; afterwards `outcomes` has one entry a node."""
+    """The captures of one trial. Use it as a context; afterwards `outcomes` has one entry a point, and `problems` says what
+    was wrong with any."""
 
-    def __init__(self, lab: Lab, nodes: tuple[str, ...], folder: Path, trial: int, run_id: str) -> None:
-        self.lab, self.nodes, self.folder, self.trial, self.run_id = lab, nodes, folder, trial, run_id
+    def __init__(self, recorder: Recorder, number: int) -> None:
+        self._recorder, self._number, self._lab = recorder, number, recorder.lab
+        self._stem = recorder.folder / f"trial-{number:04}"
         self.outcomes: list[Outcome] = []
-        self._running: list[_Tcpdump] = []
+        self.problems: list[str] = []
+        self._running: list[Tcpdump] = []
 
     def __enter__(self) -> Captures:
-        if self.nodes and not shutil.which("tcpdump"):
-            raise CaptureError("could not capture: tcpdump was not found; run: sudo ./provision.sh")
-        for node in self.nodes:
-            self._running.append(_Tcpdump(self.lab, node, self.folder / f"trial-{self.trial:04}.{node}.pcap"))
+        wanted = self._recorder.plan
+        for point in wanted.points:
+            self._running.append(Tcpdump(self._lab, point, self._path(point, "pcap"), wanted.snap_bytes))
         for tcpdump in self._running:
             tcpdump.wait_ready()
+        if wanted.relay:
+            self._lab.links.note_packets(wanted.snap_bytes)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._drain()
-        self.outcomes = [self._finish(tcpdump) for tcpdump in self._running]
+        wanted = self._recorder.plan
+        noted = self._lab.links.noted_packets() if wanted.relay else None
+        cpu_ns = [tcpdump.cpu_ns() for tcpdump in self._running]
+        for tcpdump in self._running:
+            tcpdump.ask_to_stop()
+        keys = self._recorder.key_log()
+        comment = f"longhaul run {self._recorder.run_id}, trial {self._number}"
+        self.outcomes = [self._finish(tcpdump, comment, keys, took)
+                         for tcpdump, took in zip(self._running, cpu_ns, strict=True)]  # fmt: skip
+        self.problems = [one.problem for one in self.outcomes if one.problem]
+        files = [one.path for one in self.outcomes if one.path.exists()]
+        if noted is not None:
+            path = self._stem.with_name(f"{self._stem.name}.relay.pcapng")
+            with explained(path):
+                self.problems += filter(None, [relay_log.write(path, noted, self._lab.topology.links_info, comment)])
+            files.append(path)
+        if wanted.merged and len(files) > 1:
+            merge(files, self._stem.with_suffix(".pcapng"))
+
+    @property
+    def own(self) -> list[Outcome]:
+        """Those that the experiment itself asked for, the client's first."""
+        return [one for one in self.outcomes if one.point in self._recorder.plan.own]
+
+    def _path(self, point: Point, kind: str) -> Path:
+        return self._stem.with_name(f"{self._stem.name}.{point.file}.{kind}")
 
     def _drain(self) -> None:
         # tcpdump writes every packet as it comes (-U, immediate mode): when no file grows any more, none is on its way.
@@ -141,21 +172,36 @@ class Captures:
             if sizes == before:
                 return
 
-    def _finish(self, tcpdump: _Tcpdump) -> Outcome:
-        found = counts(tcpdump.stop())
-        path = tcpdump.raw.with_suffix(".pcapng")
-        problem = ""
+    def _finish(self, tcpdump: Tcpdump, comment: str, keys: bytes, cpu_ns: int) -> Outcome:
+        found, point = counts(tcpdump.last_words()), tcpdump.point
+        path, problem = self._path(point, "pcapng"), ""
+        about = pcapng.Described(f"{point.node}:{point.interface}", point.name, f"link {point.link}, {comment}")
         try:
             with explained(path):
-                held = pcapng.convert_file(
-                    tcpdump.raw, path, comment=f"longhaul run {self.run_id}, trial {self.trial}",
-                    interface=tcpdump.interface, interface_comment=tcpdump.node,
-                    received=found.get("received by filter"), dropped=found.get("dropped by kernel"),
-                )  # fmt: skip
+                held = pcapng.convert_file(tcpdump.raw, path, comment=comment, interface=about, keys=keys,
+                                           received=found.get("received by filter"),
+                                           dropped=found.get("dropped by kernel"))  # fmt: skip
         except PcapError as error:
             held, problem = 0, str(error)
         tcpdump.raw.unlink()
         problem = problem or problem_of(found, held)
-        return Outcome(
-            tcpdump.node, path, held, found.get("dropped by kernel", -1), problem and f"{tcpdump.node}: {problem}"
-        )
+        return Outcome(point, path, held, found.get("dropped by kernel", -1), problem and f"{point.name}: {problem}", cpu_ns)
+
+
+def merge(files: Sequence[Path], target: Path) -> None:
+    """One file of all packets in order of time, by Wireshark's mergecap. Raises CaptureError."""
+    command = ["mergecap", "-F", "pcapng", "-w", str(target), *map(str, files)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MERGE_WITHIN_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise CaptureError(f"could not merge the captures: mergecap took over {MERGE_WITHIN_S:g} s; leave "
+                           "capture.merged out") from None  # fmt: skip
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise CaptureError(f"could not merge the captures: {said}; leave capture.merged out")
+
+
+def overhead(outcomes: Sequence[Outcome], took_s: float) -> Overhead:
+    """Of a trial that took so long."""
+    return Overhead(sum(one.packets for one in outcomes), sum(max(0, one.dropped) for one in outcomes),
+                    sum(one.cpu_ns for one in outcomes) / 1e9, took_s)  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import units
+from experiments.harness.capture import LEAST_SNAP_BYTES
 from experiments.harness.needs import Needs
 from experiments.harness.stage import ENGINES, Stage
 from results.models.slow_start import Leg, Timing, transfer_time
@@ -26,6 +28,13 @@ COLUMNS = {
     "cap_first_byte_ms": "SYN (or request, on a reused connection) to the first byte of the response in the capture",
     "cap_last_byte_ms": "SYN (or request, on a reused connection) to the last new byte of the response in the capture",
 }
+
+
+def _snap(text: str) -> int:
+    size = units.byte_count(text)
+    if 0 < size < LEAST_SNAP_BYTES:
+        raise ValueError(f"less than {LEAST_SNAP_BYTES} bytes would cut headers")
+    return size
 
 
 class Experiment(setting.Configurable):
@@ -50,6 +59,13 @@ class Experiment(setting.Configurable):
     most_repetitions = setting.count("0", "measured trials of an arm at most, where it is repeated until enough are valid and "
                                      "medians are known as closely as the experiment needs", 0, 10_000)  # fmt: skip
     warmup = setting.count("1", "trials of each arm before the measured ones, left out of the answer", 0, 100)
+    capture__points = setting.words("", "more points to capture at: a node, node:interface, a link (its ends), * (the ends of "
+                                    "every emulated link), separated by commas")  # fmt: skip
+    capture__snap: Any = setting.Setting("160B", "bytes kept of each packet, at least 128B; 0B: all", _snap)
+    capture__merged = setting.choice("auto", "one more file a trial with the packets of all points, by mergecap: auto (where "
+                                     "it is installed), yes, no", "auto", "yes", "no")  # fmt: skip
+    capture__relay = setting.flag("no", "whether the relay's own log of each packet is kept: queued, released, dropped and why")
+    capture__keys = setting.flag("no", "whether the captures hold the TLS keys of our daemons, so that Wireshark decrypts them")
     edge__engine = setting.choice("longhaul", "what serves as edge: longhaul (node edge) or nginx (node nginx-edge)", *ENGINES)
 
     def __init__(self, world: Topology, given: Mapping[str, str]) -> None:

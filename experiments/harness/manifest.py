@@ -9,6 +9,7 @@ import string
 from typing import Any
 
 from experiments.harness.experiment import COLUMNS, Experiment
+from experiments.harness.points import points
 from experiments.harness.study import Study
 from experiments.harness.trial import columns as trial_columns
 from topologies.emulator.setting import SettingError, nearest
@@ -40,6 +41,7 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "warmup": experiment.warmup,
         "topology": {"name": topology.__class__.__module__.rpartition(".")[2], "settings": topology.texts,
                      "warnings": topology.warnings, "nodes": _nodes(topology)},
+        "captures": [point.name for point in points(topology, [*experiment.captures(), *experiment.capture__points])],
         "columns": {**COLUMNS, **experiment.columns},
         "factors": list(arms[0]),
         "levels": levels,
@@ -58,9 +60,7 @@ def _check(experiment: Experiment, claims: list[dict[str, Any]], answer: dict[st
     world, columns = experiment.world, trial_columns(factors, experiment.columns)
     if twice := sorted(name for name in {*columns} if columns.count(name) > 1):
         raise SettingError(f"could not use the column {twice[0]}: trials.csv has one of that name already; name it differently")
-    for node in experiment.captures():
-        if node not in world.plans:
-            raise SettingError(f"could not capture at {node}: the topology has no such node; {nearest(node, world.plans)}")
+    points(world, [*experiment.captures(), *experiment.capture__points])
     values = answer.get("values", {})
     for metric in [claim["metric"] for claim in claims] + [value["metric"] for value in values.values() if "metric" in value]:
         if metric not in columns:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import enough, lifeline, machine, needs, stage, trial
-from experiments.harness.capture import CaptureError
+from experiments.harness import capture, enough, lifeline, machine, needs, stage, trial
+from experiments.harness.capture import CaptureError, Overhead, Recorder
 from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
@@ -91,7 +91,7 @@ class Run:
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.reading, self.invalid = time.monotonic(), machine.reading(), list[str]()
-        self.captured = {"captured_packets": 0, "capture_drops": 0}
+        self.captured = Overhead()
         self.rows: list[dict[str, Any]] = []
         self.lab: Lab | None = None
         self.stage: Stage | None = None
@@ -123,6 +123,7 @@ class Run:
         if lacks := needs.lacking(self.experiment.needs(), needs.of_this_machine()):
             raise UnsupportedError(f"could not run this experiment here: {'; '.join(lacks)}")
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
+        wanted = capture.plan(self.experiment)
         self.lab = Lab(self.topology, self.link)
         with lifeline.tied_to(self.lab.links.alive):
             self.links = self.lab.verify()
@@ -132,13 +133,14 @@ class Run:
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
         self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch",
-                           self.experiment.edge__engine)  # fmt: skip
+                           self.experiment.edge__engine, keys=wanted.keys)  # fmt: skip
+        recorder = Recorder(self.lab, wanted, self.directory.path / "captures", self.directory.run_id, self.stage.keys)
         self.lab.begin()
         with lifeline.tied_to(self.lab.links.alive):
             self.experiment.start(self.stage)
             self._changed(0, [one.as_dict(time.monotonic_ns()) for one in self.lab.live.done])
             settings = self.lab.settings()
-            self._trials(self.stage)
+            self._trials(self.stage, recorder)
             self.invalid += changed_settings(settings, self.lab.settings())
 
     def _close(self) -> None:
@@ -158,7 +160,8 @@ class Run:
         self.invalid += wrong_links(self.links["links"], "") + wrong_links(after, " (after the trials)")
 
     def _take(self, lab: Lab, links: dict[str, Any]) -> None:
-        first = (*self.experiment.captures(), self.topology.nodes_info[0].name)[0]
+        named = (*self.experiment.captures(), self.topology.nodes_info[0].name)
+        first = next(name for name in named if name in self.topology.plans)
         with entered(lab.node(first).pid):
             self.document["sysctls"] = machine.sysctls()
         tools = machine.tools(stage.versions(self.experiment.edge__engine))
@@ -166,13 +169,12 @@ class Run:
         self.directory.write_json("links.json", links)
         self.directory.write_json("manifest.json", self.document)
 
-    def _trials(self, stage: Stage) -> None:
+    def _trials(self, stage: Stage, recorder: Recorder) -> None:
         header = trial.columns(self.document["factors"], self.experiment.columns)
         progress = Progress(0)
         began, cpu = time.monotonic(), time.process_time()
         for slot in self._slots(progress):
-            done = trial.measure(self.experiment, stage, slot.arm, slot.number, self.directory.path / "captures",
-                                 self.directory.run_id)  # fmt: skip
+            done = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
             first = (slot.repetition - 1) * len(done.rows) + 1
             for number, measured in enumerate(done.rows, first):
                 row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": slot.number,
@@ -180,8 +182,7 @@ class Run:
                 self.rows.append(row)
                 self.directory.add_row(header, row)
             self._changed(slot.number, done.changes)
-            self.captured["captured_packets"] += done.captured
-            self.captured["capture_drops"] += done.capture_drops
+            self.captured += done.overhead
             if done.unchecked:
                 counts = self.links.setdefault("handshakes_unchecked", {})
                 counts[done.unchecked] = counts.get(done.unchecked, 0) + 1
@@ -219,7 +220,7 @@ class Run:
         self.directory.drop_scratch()
         self.directory.begin_table(trial.columns(self.document["factors"], self.experiment.columns))
         self.directory.write_json("links.json", self.links)
-        self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured}
+        self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured.as_dict()}
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
                              duration_s=round(time.monotonic() - self.began, 3))  # fmt: skip
         self.directory.write_json("manifest.json", self.document)

@@ -48,14 +48,16 @@ def versions(engine: str) -> dict[str, list[str]]:
 class Daemon:
     """A process in a node. `url` is where it listens, when it said so."""
 
-    def __init__(self, lab: Lab, node: str, module: str, arguments: list[str], logs: Path) -> None:
+    def __init__(
+        self, lab: Lab, node: str, module: str, arguments: list[str], logs: Path, more: Mapping[str, str] | None = None
+    ) -> None:
         self.lab, self.node, self.module = lab, node, module
         self.errors = logs / f"{node}.stderr"
         command = [sys.executable, "-P", "-m", module, *arguments]
         with self.errors.open("ab") as stderr:
             self.process: subprocess.Popen[str] = lab.node(node).start(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1,
-                env=environment(ROOT), cwd="/",
+                env={**environment(ROOT), **(more or {})}, cwd="/",
             )  # fmt: skip
         self.url = ""
 
@@ -116,11 +118,13 @@ class Daemon:
 class Stage:
     """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards.
 
-    `engine` is what serves as edge where `edge` is not told otherwise; `trial` is the number of the trial that goes on.
+    `engine` is what serves as edge where `edge` is not told otherwise; `trial` is the number of the trial that goes on. With
+    `keys` the daemons write the keys of their TLS connections into the folder of that name, a file each.
     """
 
-    def __init__(self, lab: Lab, logs: Path, scratch: Path, engine: str = "longhaul") -> None:
+    def __init__(self, lab: Lab, logs: Path, scratch: Path, engine: str = "longhaul", keys: bool = False) -> None:
         self.lab, self.logs, self.scratch, self.engine = lab, logs, scratch, engine
+        self.keys, self._keep_keys = scratch / "keys", keys
         self.series, self.trial = Series(logs.parent / "series"), 0
         self.daemons: list[Daemon] = []
         self._workers: dict[tuple[str, str], Daemon] = {}
@@ -129,7 +133,8 @@ class Stage:
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
         log = self.logs / f"{node}.jsonl"
-        found = Daemon(self.lab, node, f"nodes.{name}", ["--name", node, "--log", str(log), *options], self.logs)
+        found = Daemon(self.lab, node, f"nodes.{name}", ["--name", node, "--log", str(log), *options], self.logs,
+                       self._secrets(node, name))  # fmt: skip
         self.daemons.append(found)
         found.wait_ready()
         return found
@@ -189,7 +194,8 @@ class Stage:
     def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
         """The process on a node that takes orders of a kind; it is started once. Raises StageError."""
         if (node, name) not in self._workers:
-            self._workers[node, name] = Daemon(self.lab, node, f"nodes.{name}", ["--worker"], self.logs)
+            self._workers[node, name] = Daemon(self.lab, node, f"nodes.{name}", ["--worker"], self.logs,
+                                               self._secrets(node, name))  # fmt: skip
             self.daemons.append(self._workers[node, name])
             if says_ready:
                 self._workers[node, name].wait_ready()
@@ -211,6 +217,12 @@ class Stage:
     def keep(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of this trial, all with the same keys, to `series/NAME.csv`. Raises SeriesError."""
         self.series.add(name, self.trial, rows)
+
+    def _secrets(self, node: str, name: str) -> dict[str, str]:
+        if not self._keep_keys:
+            return {}
+        self.keys.mkdir(exist_ok=True)
+        return {"SSLKEYLOGFILE": str(self.keys / f"{node}.{name}.keys")}
 
     def trouble(self) -> str:
         """Empty while every daemon and the links' backend work; else what died."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from experiments.harness.capture import CaptureError, Captures, Outcome
+from experiments.harness import one_way
+from experiments.harness.capture import CaptureError, Outcome, Overhead, Recorder, overhead
 from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.stage import Stage, StageError
-from results.captures import connections, packets
 from results.captures.errors import CaptureError as PcapError
-from results.captures.transfer import agreement, transfer
+from results.captures.reader import read
+from results.captures.transfer import agreement, follow, transfer
 from topologies.emulator import watch
 from topologies.emulator.lab import Lab
 
@@ -44,17 +44,15 @@ def columns(factors: Iterable[str], own: Iterable[str]) -> list[str]:
 @dataclass(frozen=True)
 class Measured:
     """A trial: its rows of trials.csv without the head, mostly one; what was changed of the links, for links.json; why its
-    handshake was not held against the path (empty where it was, or where none was made); and packets captured and dropped by
-    captures."""
+    handshake was not held against the path (empty where it was, or where none was made); and what capturing it took."""
 
     rows: list[dict[str, Any]]
     changes: list[dict[str, Any]]
     unchecked: str
-    captured: int
-    capture_drops: int
+    overhead: Overhead
 
 
-def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: Path, run_id: str) -> Measured:
+def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder: Recorder) -> Measured:
     """Measure once. The links' schedules begin with the measurement; what is changed of the links is changed back afterwards.
 
     Raises StageError when a daemon died, CaptureError when tcpdump did not start, BackendError when a link could not be
@@ -64,18 +62,22 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     stage.trial = trial
     with live.as_found():
         experiment.prepare(stage, arm, trial)
-        captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
+        captures = recorder.trial(trial)
         began, clocks = time.monotonic(), time.time() - time.monotonic()
         # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
         with captures, stage.lab.watched(f"trial {trial}") as late, live.scheduled() as tardy:
             fetched = experiment.measure(stage, arm, trial)
-        step = clock_step(time.time() - time.monotonic() - clocks, time.monotonic() - began)
+        took_s = time.monotonic() - began
+        step = clock_step(time.time() - time.monotonic() - clocks, took_s)
         changes = [one.as_dict(live.began_ns) for one in live.done]
-    troubles = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
+    troubles = [*late, *tardy, *captures.problems, *filter(None, [step])]
     found = fetched if isinstance(fetched, list) else [fetched]
     if len(found) != experiment.side_by_side:
         raise StageError(f"could not use trial {trial}: it measured {len(found)} rows where side_by_side says "
                          f"{experiment.side_by_side}; mend the experiment")  # fmt: skip
+    delays, problem = _one_way(stage.lab, captures.outcomes, round(began * 1e9), round((began + took_s) * 1e9))
+    stage.keep(one_way.SERIES, delays)
+    troubles += [*one_way.wrong(delays, experiment.idle_paths, stage.lab.tolerance), *filter(None, [problem])]
     rows, unchecked = [], ""
     for one in found:
         row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(one),
@@ -85,15 +87,23 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
             reasons.append(f"the {'fetch' if one.get('url') else 'measurement'} failed: {one['error']}")
         elif one.get("unexpected"):
             reasons.append(str(one["unexpected"]))
-        elif captures.outcomes and one.get("url"):
-            reasons += _from_captures(row, captures.outcomes)
+        elif (own := captures.own) and one.get("url"):
+            reasons += _from_captures(row, own)
             if experiment.idle_paths and row["cap_connect_ms"] != "":
-                wrong, unchecked = _handshake(stage.lab, captures.outcomes[0].node, row, round(clocks * 1e9))
+                wrong, unchecked = _handshake(stage.lab, own[0].point.node, row, round(clocks * 1e9))
                 reasons += filter(None, [wrong])
         rows.append({**row, "valid": int(not reasons), "reason": "; ".join(reasons)})
-    outcomes = captures.outcomes
-    return Measured(rows, changes, unchecked, sum(one.packets for one in outcomes),
-                    sum(max(0, one.dropped) for one in outcomes))  # fmt: skip
+    return Measured(rows, changes, unchecked, overhead(captures.outcomes, took_s))
+
+
+def _one_way(lab: Lab, outcomes: list[Outcome], began_ns: int, ended_ns: int) -> tuple[list[dict[str, Any]], str]:
+    """One-way delays between all points, and why there are none."""
+    specs, moved = lab.live.states(began_ns - MARGIN_NS, ended_ns)
+    try:
+        seen = {one.point: read(one.path)[0] for one in outcomes if not one.problem}
+    except PcapError as error:
+        return [], str(error)
+    return one_way.rows(lab.topology, seen, specs, moved), ""
 
 
 def clock_step(moved_s: float, duration_s: float) -> str:
@@ -143,21 +153,19 @@ def cell(value: Any) -> Any:
 def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
     port, started_ns = int(row["local_port"]), int(row["started_ns"])
     try:
-        seen = transfer(outcomes[0].path, port, started_ns)
+        views = [(outcome.point.name, follow(outcome.path)) for outcome in outcomes]
+        seen = transfer(views[0][1], port, started_ns)
         row.update(seen.columns())
-        found = [(outcome.node, one) for outcome in outcomes
-                 for one in connections.connections(packets.segments(outcome.path))]  # fmt: skip
     except PcapError as error:
         return [str(error)]
     # A segment lost on its way shows as a retransmission only where it was sent from: count at every point.
-    row["cap_retransmissions"] = max(
-        one.to_client.retransmissions + one.to_server.retransmissions for _, one in found if one.client[1] == port
-    )
+    row["cap_retransmissions"] = max(view.sum("retransmissions", view.streams(port)) for _, view in views)
     row["disagreement"] = agreement(
         {k: row[k] or None for k in ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")}, seen
     )
-    return [f"the capture of {node} lacks {missing} bytes of the connection from port {one.client[1]}"
-            for node, one in found if (missing := one.to_client.missing_bytes + one.to_server.missing_bytes)]  # fmt: skip
+    return [f"the capture of {point} lacks {missing} bytes of the connection from port {client_port}"
+            for point, view in views for stream, client_port in enumerate(view.analysis.table["client_port"])
+            if (missing := view.sum("missing", [stream]))]  # fmt: skip
 
 
 __all__ = ["CaptureError", "Measured", "columns", "measure"]

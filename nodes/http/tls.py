@@ -6,6 +6,7 @@ under TLS 1.2 by the server's session cache. ALPN offers `http/1.1` alone.
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,8 @@ def server_context(certificate: Path, key: Path | None = None, version: str | No
 
 
 def _bound(context: ssl.SSLContext, version: str | None) -> None:
+    if keys := os.environ.get("SSLKEYLOGFILE"):  # as browsers and libcurl do, so that a capture can be decrypted
+        context.keylog_filename = keys
     context.minimum_version = VERSIONS[version] if version else ssl.TLSVersion.TLSv1_2
     if version:
         context.maximum_version = VERSIONS[version]

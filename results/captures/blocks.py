@@ -28,6 +28,7 @@ class Interface:
     resolution: int = 1_000_000
     offset_s: int = 0
     name: str = ""
+    description: str = ""
     comment: str = ""
     received: int | None = None
     dropped: int | None = None
@@ -55,7 +56,7 @@ class Section:
 
 
 class Found(Protocol):
-    """Where what blocks say is kept: `results.captures.framing.Records`."""
+    """Where what blocks say is kept: `results.captures.records.Records`."""
 
     interfaces: list[Interface]
     comments: list[str]
@@ -128,6 +129,7 @@ def _described(interface: Interface, given: Iterator[tuple[int, bytes]], order: 
     setters: dict[int, Callable[[bytes], dict[str, Any]]] = {
         1: lambda value: {"comment": _text(value)},
         2: lambda value: {"name": _text(value)},
+        3: lambda value: {"description": _text(value)},
         9: lambda value: {"resolution": _resolution(value[0])} if value else {},
         14: lambda value: {"offset_s": struct.unpack(order + "q", value)[0]} if len(value) == 8 else {},
     }

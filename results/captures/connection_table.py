@@ -55,10 +55,12 @@ IDLE_NS = 100_000_000
 
 @dataclass
 class Analysis:
-    """Everything that is known of the TCP of some packets."""
+    """Everything that is known of the TCP of some packets. `fresh` are the payload bytes of each segment that none before it
+    had brought."""
 
     segments: Segments
     losses: Losses
+    fresh: Ints
     samples: Samples
     stamps: Samples
     table: Table
@@ -70,11 +72,18 @@ def analyse(packets: Packets) -> Analysis:
     handshake, initial = rtt.handshakes(found)
     lost = losses.losses(found, np.where(initial >= 0, initial, handshake))
     samples = rtt.by_sequence(found)
-    table = _table(found, lost, samples, handshake, initial)
-    return Analysis(found, lost, samples, rtt.by_stamps(found), table)
+    fresh = _fresh(found, lost)
+    table = _table(found, lost, fresh, samples, handshake, initial)
+    return Analysis(found, lost, fresh, samples, rtt.by_stamps(found), table)
 
 
-def _table(found: Segments, lost: Losses, samples: Samples, handshake: Ints, initial: Ints) -> Table:
+def _fresh(found: Segments, lost: Losses) -> Ints:
+    """A late segment brings what it fills of holes, and what it has beyond the highest byte."""
+    beyond = np.minimum(np.maximum(found.end - found.highest, 0), found.payload)
+    return np.where(found.keep_alive, 0, np.where(found.late, lost.filled + beyond, found.payload))
+
+
+def _table(found: Segments, lost: Losses, fresh: Ints, samples: Samples, handshake: Ints, initial: Ints) -> Table:
     count, packets = found.connections, found.packets
     begins = found.streams.begins
     heads = np.full(2 * count, -1, np.int64)
@@ -93,9 +102,6 @@ def _table(found: Segments, lost: Losses, samples: Samples, handshake: Ints, ini
     }  # fmt: skip
     flows = 2 * count
     holes = _holes(found, lost, flows)
-    # A late segment brings what it fills of holes, and what it has beyond the highest byte.
-    beyond = np.minimum(np.maximum(found.end - found.highest, 0), found.payload)
-    fresh = np.where(found.keep_alive, 0, np.where(found.late, lost.filled + beyond, found.payload))
     sent, new = _sum(found.flow, found.payload, flows), _sum(found.flow, fresh, flows)
     busy = _busy(found, flows)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from results.captures import tcp_options
 from results.captures.columns import CUT, FRAGMENT, ICMP, ICMP6, MALFORMED, MAPPED, TCP, UDP, Packets
-from results.captures.framing import Frames, gather
+from results.captures.records import Frames, gather
 
 Rows = NDArray[np.int64]
 

@@ -51,7 +51,7 @@ def match(a: Packets, b: Packets) -> tuple[Way, Way]:
     """
     keys = [identity(one) for one in (a, b)]
     rows = [np.flatnonzero((one.version > 0) & ((one.state & FRAGMENT) == 0)) for one in (a, b)]
-    flow = [_flow(one) for one in (a, b)]
+    flow = [flows(one) for one in (a, b)]
     in_a, in_b = _pairs(keys[0], keys[1], rows[0], rows[1], a.time_ns, b.time_ns, flow[0])
     delay = b.time_ns[in_b] - a.time_ns[in_a]
     forward = _direction(flow[0][in_a], delay)
@@ -151,7 +151,8 @@ def _counts(keys: Any) -> Ints:
     return np.diff(np.append(begins, len(keys)))[np.cumsum(first) - 1] if len(keys) else begins
 
 
-def _flow(packets: Packets) -> Any:
+def flows(packets: Packets) -> Any:
+    """64 bits of each packet's source and destination addresses, in that order."""
     with np.errstate(over="ignore"):
         source, destination = (_mix(low ^ _mix(high + np.uint64(1))) for low, high in (
             (packets.source_low, packets.source_high), (packets.destination_low, packets.destination_high)))  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from results.captures.columns import TCP
-from results.captures.framing import gather
 from results.captures.reader import Chunk
+from results.captures.records import gather
 from results.captures.streams import endpoint_hash
 
 KEPT_BYTES = 2048

@@ -15,7 +15,8 @@ import numpy as np
 from results.captures import layers
 from results.captures.columns import CUT, Packets
 from results.captures.errors import CaptureError
-from results.captures.framing import Frames, Records, frames
+from results.captures.framing import frames
+from results.captures.records import Frames, Records
 from results.captures.source import opened
 
 
@@ -40,6 +41,8 @@ class Capture:
         self.path = path
         self.records = Records("standard input" if str(path) == "-" else path.name)
         self.cut = 0
+        self.twice = 0
+        """Packets that stood in it at more than one interface, as far as somebody looked."""
         self.backwards, self.first_backwards = 0, 0
         self._last_ns = -(1 << 63)
         self.strange: set[int] = set()
@@ -87,6 +90,11 @@ class Capture:
         if self.backwards:
             found.append(f"time goes backwards {self.backwards} times, first at frame {self.first_backwards}; "
                          "intervals across such a place are not to be trusted")  # fmt: skip
+        if self.twice:
+            names = ", ".join(f"{number} {one.name}" for number, one in enumerate(records.interfaces[:12]))
+            found.append(f"{self.twice} packets stand in it at more than one interface and look as if they were sent again: "
+                         f"choose one with --filter 'frame.interface_id == N' ({names}), "
+                         "or compare them with --match")  # fmt: skip
         dropped = sum(one.dropped or 0 for one in records.interfaces)
         if dropped:
             found.append(f"{dropped} packets were dropped while capturing: they are missing here, not lost on the way")

@@ -13,6 +13,7 @@ import numpy as np
 from results.captures import tls
 from results.captures.connection_table import Analysis, Table
 from results.captures.messages import APPLICATION, CHANGE_CIPHER
+from results.captures.typed import columns
 
 COLUMNS = {
     "first_frame": "of the connection", "method": "", "target": "", "host": "", "status": "0 when no response was seen",
@@ -150,12 +151,8 @@ def _ms(analysis: Analysis, begin: int, end: int) -> float:
     return float(analysis.segments.time_ns[end] - analysis.segments.time_ns[begin]) / 1e6
 
 
-def table(rows: list[dict[str, Any]], columns: dict[str, str], first_frames: Any) -> Table:
+def table(rows: list[dict[str, Any]], names: dict[str, str], first_frames: Any) -> Table:
     """Rows as columns, `first_frame` replaced by the number of the connection, in order of time."""
     rows = sorted(rows, key=lambda row: int(row["start_ns"]))
-    out: Table = {"stream": np.searchsorted(first_frames, np.array([row["first_frame"] for row in rows], np.int64))}
-    for name in columns:
-        if name != "first_frame":
-            values = [row[name] for row in rows]
-            out[name] = values if values and isinstance(values[0], str) else np.array(values)
-    return out
+    stream = np.searchsorted(first_frames, np.array([row["first_frame"] for row in rows], np.int64))
+    return {"stream": stream, **columns(rows, [name for name in names if name != "first_frame"])}

@@ -25,7 +25,7 @@ def as_dict(found: Survey) -> dict[str, Any]:
                         "received": one.received, "dropped": one.dropped} for one in records.interfaces],
         "comments": records.comments, "packet_comments": {str(frame): text for frame, text in records.packet_comments.items()},
         "notes": found.capture.notes(), "connections": _rows(found.connections),
-        "requests": _rows(found.requests), "handshakes": _rows(found.handshakes),
+        "requests": _rows(found.requests), "handshakes": _rows(found.handshakes), "quic": _rows(found.quic),
     }  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def text(found: Survey, top: int) -> str:
     if found.protocols:
         lines.append("  " + ", ".join(f"{name} {_count(number)}" for name, number in sorted(
             found.protocols.items(), key=lambda one: -one[1])))  # fmt: skip
+    lines += _quic(found)
     count = len(table["stream"])
     if count:
         again, new, sent = (int(sum(table[f"{name}_{way}"].sum() for way in ("up", "down")))
@@ -78,6 +79,15 @@ def _applications(found: Survey) -> list[str]:
         lines.append(f"  {_many(count, 'TLS handshake')} ({versions}), {_count(int(found.handshakes['resumed'].sum()))} resumed"
                      + (f", {np.median(times):.2f} ms in the median" if len(times) else ""))  # fmt: skip
     return lines
+
+
+def _quic(found: Survey) -> list[str]:
+    count = len(found.quic["version"])
+    times = found.quic["handshake_ms"]
+    done = times[np.isfinite(times)] if count else times
+    versions = ", ".join(sorted(set(found.quic["version"])))
+    return [f"  {_many(count, 'QUIC connection')} (version {versions}), {_count(len(done))} with a complete handshake"
+            + (f", {np.median(done):.2f} ms in the median" if len(done) else "")] if count else []  # fmt: skip
 
 
 def _row(table: dict[str, Any], one: int) -> tuple[str, ...]:

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from results.captures import connection_table, messages, requests
+from results.captures import connection_table, messages, quic, requests
 from results.captures.columns import TYPES, Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
+from results.captures.matching import identity
 from results.captures.reader import Capture, Chunk
 from results.captures.streams import pair_hash, tcp_rows
 
-BATCH = 250_000
-"""Segments analysed at once: about 150 MB. More are no faster."""
+THREADS = min(2, len(os.sched_getaffinity(0)))
+BATCH = 250_000 // THREADS
+"""Segments analysed at once by each thread: about 150 MB for all. More are no faster."""
 PARTS = 128
 _KEPT = tuple(name for name in TYPES if name not in (
     "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version", "mss",
@@ -37,8 +41,8 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 
 @dataclass
 class Survey:
-    """What a capture holds. `connections` has a row a connection, `requests` a row an
-    HTTP exchange and `handshakes` a row a TLS handshake; `protocols` are packets by name; times are ns since 1970."""
+    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes` a row a TLS
+    handshake and `quic` one a QUIC connection; `protocols` are packets by name; times are ns since 1970."""
 
     capture: Capture
     packets: int = 0
@@ -50,6 +54,7 @@ class Survey:
     connections: Table = field(default_factory=dict)
     requests: Table = field(default_factory=dict)
     handshakes: Table = field(default_factory=dict)
+    quic: Table = field(default_factory=dict)
 
 
 def survey(
@@ -60,21 +65,23 @@ def survey(
     found = Survey(Capture(path))
     beginnings = messages.Messages()
     exchanges = requests.Exchanges(beginnings.found)
+    datagrams = quic.Handshakes()
     with _Spool() as spool:
         for chunk in found.capture.chunks():
             packets = chunk.packets
             mask = None if wanted is None else wanted(packets)
-            for one in (*chunks, beginnings.visit):
+            for one in (*chunks, beginnings.visit, datagrams.visit):
                 one(chunk, mask)
             found.packets += len(packets)
             if mask is not None:
                 packets = packets[mask]
             _count(found, packets)
+            if len(found.capture.records.interfaces) > 1:
+                found.capture.twice += _twice(packets)
             rows = tcp_rows(packets)
             spool.put(packets if len(rows) == len(packets) else packets[rows])
         tables = []
-        for batch in spool.batches():
-            analysis = connection_table.analyse(batch)
+        for analysis in _analysed(spool.batches()):
             tables.append(analysis.table)
             for visitor in (*visit, exchanges.visit):
                 visitor(analysis)
@@ -82,7 +89,26 @@ def survey(
     first_frames = found.connections["first_frame"]
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
+    found.quic = quic.table(datagrams.rows())
     return found
+
+
+def _analysed(batches: Iterator[Packets]) -> Iterator[Analysis]:
+    """Each batch analysed, in order; the next one by another thread meanwhile, as numpy lets go of Python's lock."""
+    first, second = next(batches, None), next(batches, None)
+    if first is None or second is None or THREADS < 2:
+        yield from map(connection_table.analyse, chain((one for one in (first, second) if one is not None), batches))
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor  # here: small captures need not wait for it
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[Future[Analysis]] = deque()
+        for batch in chain((first, second), batches):
+            waiting.append(pool.submit(connection_table.analyse, batch))
+            if len(waiting) == THREADS:
+                yield waiting.popleft().result()
+        for one in waiting:
+            yield one.result()
 
 
 def merged(tables: list[Table]) -> Table:
@@ -114,6 +140,14 @@ def _count(found: Survey, packets: Packets) -> None:
         found.protocols[name] = found.protocols.get(name, 0) + int(numbers[number])
     if rest := int((packets.version == 0).sum()):
         found.protocols["no IP"] = found.protocols.get("no IP", 0) + rest
+
+
+def _twice(packets: Packets) -> int:
+    """How many packets of a chunk another interface has too."""
+    keys = identity(packets)
+    order = np.lexsort((packets.interface, keys))
+    keys, interface = keys[order], packets.interface[order]
+    return int(((keys[1:] == keys[:-1]) & (interface[1:] != interface[:-1])).sum())
 
 
 class _Spool:

@@ -66,7 +66,9 @@ class Parquet:
 
     def put(self, table: Table) -> None:
         """Some rows more."""
-        whole = self._arrow.table({name: table[name] for name in self._columns})
+        pa = self._arrow
+        whole = pa.table({name: pa.array(table[name], pa.string()) if isinstance(table[name], list) else table[name]
+                          for name in self._columns})  # fmt: skip
         if self._writer is None:
             from pyarrow import parquet
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.captures.columns import MALFORMED, Packets
-from results.captures.framing import gather
+from results.captures.records import gather
 
 _END, _NOP, _MSS, _SCALE, _PERMITTED, _SACK, _STAMPS = 0, 1, 2, 3, 4, 5, 8
 _SIZES = {_MSS: 4, _SCALE: 3, _PERMITTED: 2, _STAMPS: 10}

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from results.captures.connections import Connection, Exchange, connections
+import numpy as np
+
+from results.captures.connection_table import Analysis, analyse
 from results.captures.errors import CaptureError
-from results.captures.packets import segments
+from results.captures.exchanges import Exchange, exchanges
+from results.captures.reader import read
 
 TOLERANCE_MS, TOLERANCE = 1.0, 0.01
 """Client and capture agree within 1 ms + 1 % of the capture's time."""
@@ -26,10 +29,11 @@ class Transfer:
 
     `connect_ms` is SYN to SYN-ACK, None on a reused connection. `first_byte_ms` and `last_byte_ms` are the first and
     the last new payload byte from the server, `payload_bytes` the new payload bytes (header and body).
-    `retransmissions` counts both directions as `results.captures.connections` defines it, `out_of_order` the segments
-    that brought new bytes late, `missing_bytes` what the connection carried and the capture does not hold.
+    `retransmissions` counts both directions as `results.captures.losses` tells them, `out_of_order` segments that others
+    overtook, `missing_bytes` what the connection carried and the capture does not hold. `stream` is the connection.
     """
 
+    stream: int
     local_port: int
     began_ns: int
     connect_ms: float | None
@@ -55,42 +59,73 @@ class Transfer:
         }
 
 
-def transfer(path: Path, local_port: int, start_ns: int | None = None) -> Transfer:
+@dataclass(frozen=True)
+class Followed:
+    """A capture that was whole, with its connections followed."""
+
+    name: str
+    analysis: Analysis
+
+    def streams(self, client_port: int) -> list[int]:
+        """Connections of clients with that port, in order of appearance."""
+        return [int(one) for one in np.flatnonzero(self.analysis.table["client_port"] == client_port)]
+
+    def sum(self, column: str, streams: list[int]) -> int:
+        """Of a column of the connection table, both directions."""
+        table = self.analysis.table
+        return sum(int(table[f"{column}_{way}"][one]) for one in streams for way in ("up", "down"))
+
+
+def follow(path: Path) -> Followed:
+    """Read a capture. Raises CaptureError unless it is whole, cut in no header."""
+    packets, capture = read(path)
+    capture.check()
+    return Followed(path.name, analyse(packets))
+
+
+def transfer(seen: Followed | Path, local_port: int, start_ns: int | None = None) -> Transfer:
     """The first exchange of the client's `local_port` that began at `start_ns` (ns since 1970) or later.
 
     Raises CaptureError when the capture is broken, holds no such exchange, or no byte of its response.
     """
-    seen = [one for one in connections(segments(path)) if one.client[1] == local_port]
+    view = follow(seen) if isinstance(seen, Path) else seen
+    streams = view.streams(local_port)
     earliest = 0 if start_ns is None else start_ns - _CLOCK_SLACK_NS
-    for connection in seen:
-        for index, exchange in enumerate(connection.exchanges):
-            if exchange.request_ns >= earliest:
-                return _transfer(path, connection, exchange, first=index == 0, earliest=earliest)
-    what = "no connection" if not seen else "no request" + ("" if start_ns is None else " after the fetch began")
-    raise CaptureError(f"could not find the fetch in {path.name}: it holds {what} from port {local_port}; was the "
+    time_ns = view.analysis.segments.time_ns
+    for stream in streams:
+        for index, exchange in enumerate(exchanges(view.analysis, stream)):
+            if time_ns[exchange.request] >= earliest:
+                return _transfer(view, stream, exchange, first=index == 0, earliest=earliest)
+    what = "no connection" if not streams else "no request" + ("" if start_ns is None else " after the fetch began")
+    raise CaptureError(f"could not find the fetch in {view.name}: it holds {what} from port {local_port}; was the "
                        "capture running before the fetch, on the interface it used?")  # fmt: skip
 
 
-def _transfer(path: Path, connection: Connection, exchange: Exchange, first: bool, earliest: int) -> Transfer:
-    if exchange.first_byte_ns is None or exchange.last_byte_ns is None:
-        raise CaptureError(f"could not find the response in {path.name}: port {connection.client[1]} sent a request "
+def _transfer(view: Followed, stream: int, exchange: Exchange, first: bool, earliest: int) -> Transfer:
+    found, table, losses = view.analysis.segments, view.analysis.table, view.analysis.losses
+    port = int(table["client_port"][stream])
+    if exchange.first < 0:
+        raise CaptureError(f"could not find the response in {view.name}: port {port} sent a request "
                            "and no server byte was captured; see the client's own error for this fetch")  # fmt: skip
-    opened_ns = connection.syn_ns if first and connection.syn_ns is not None and connection.syn_ns >= earliest else None
-    began_ns = exchange.request_ns if opened_ns is None else opened_ns
-    rtt_ns = None if opened_ns is None else connection.handshake_rtt_ns
+    request_ns, syn_ns = int(found.time_ns[exchange.request]), int(table["start_ns"][stream])
+    opened = first and not table["begun_before"][stream] and syn_ns >= earliest
+    began_ns = syn_ns if opened else request_ns
+    connect_ms = float(table["handshake_ms"][stream])
+    span = exchange.request, exchange.until
     return Transfer(
-        local_port=connection.client[1],
+        stream=stream,
+        local_port=port,
         began_ns=began_ns,
-        connect_ms=None if rtt_ns is None else rtt_ns / 1e6,
-        request_ms=(exchange.request_ns - began_ns) / 1e6,
-        first_byte_ms=(exchange.first_byte_ns - began_ns) / 1e6,
-        last_byte_ms=(exchange.last_byte_ns - began_ns) / 1e6,
+        connect_ms=connect_ms if opened and connect_ms == connect_ms else None,  # noqa: PLR0124
+        request_ms=(request_ns - began_ns) / 1e6,
+        first_byte_ms=int(found.time_ns[exchange.first] - began_ns) / 1e6,
+        last_byte_ms=int(found.time_ns[exchange.last] - began_ns) / 1e6,
         payload_bytes=exchange.response_bytes,
-        packets=exchange.packets,
-        retransmissions=exchange.retransmissions_to_client + exchange.retransmissions_to_server,
-        out_of_order=exchange.out_of_order,
-        missing_bytes=connection.to_client.missing_bytes + connection.to_server.missing_bytes,
-        closed=connection.fin or connection.rst,
+        packets=exchange.until - exchange.request,
+        retransmissions=int(np.diff(np.searchsorted(losses.again, span))[0]),
+        out_of_order=int(np.diff(np.searchsorted(losses.out_of_order, span))[0]),
+        missing_bytes=view.sum("missing", [stream]),
+        closed=bool(view.sum("fin", [stream]) + view.sum("rst", [stream])),
     )
 
 

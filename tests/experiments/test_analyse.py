@@ -101,7 +101,21 @@ def test_parquet_without_pyarrow_says_what_to_install(
 def test_parquet_holds_what_csv_holds(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     assert said(capsys, str(capture), "--parquet", str(tmp_path))[0] == 0
+    assert said(capsys, str(capture), "--csv", str(tmp_path))[0] == 0
     assert parquet.read_table(tmp_path / "connections.parquet").column_names == list(COLUMNS)
+    for name in ("connections", "packets", "rtt", "requests", "quic"):
+        table = parquet.read_table(tmp_path / f"{name}.parquet")
+        rows = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
+        assert table.num_rows == len(rows)
+        for one, other in zip(table.slice(0, 50).to_pylist(), rows, strict=False):
+            for column, value in one.items():
+                if isinstance(value, str):
+                    assert other[column] == value
+                else:
+                    assert float(other[column] or "nan") == pytest.approx(float(value), nan_ok=True), (name, column)
+    empty = parquet.read_table(tmp_path / "quic.parquet").schema
+    types = [str(empty.field(column).type) for column in ("version", "initial_frame", "answer_ms")]
+    assert types == ["string", "int64", "double"]
 
 
 def test_batches_and_memory_give_the_same_table(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +147,7 @@ def test_captures_of_several_points_are_matched(capture: Path, tmp_path: Path, c
     assert there["delay_ms"] == {"min": 5, "median": 5, "p99": 5, "max": 5}
     assert page.exists()
     assert page.with_stem("page-2").exists()
-    assert "give two or more" in said(capsys, str(capture), "--match")[2]
+    assert "give captures of two or more" in said(capsys, str(capture), "--match")[2]
 
 
 def test_packets_of_nonsense_are_analysed_without_a_traceback(

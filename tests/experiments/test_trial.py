@@ -10,8 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.harness import runner, trial
-from experiments.harness.capture import Outcome, counts, problem_of
+from experiments.harness.capture import Outcome, Overhead
+from experiments.harness.points import points
 from experiments.harness.stage_error import StageError
+from experiments.harness.tcpdump import counts, problem_of
+from results.captures.columns import Packets
 from topologies.emulator.links.tolerance import REAL
 from topologies.emulator.live import Live
 from topologies.two_hosts import TwoHosts
@@ -29,15 +32,22 @@ class Question:
     def __init__(self, fetched, columns=()):
         self.fetched, self.columns = fetched, columns
 
-    def captures(self):
-        return ("client", "server")
-
     def measure(self, stage, arm, number):
         return dict(self.fetched)
 
 
-def one_way(missing=0, retransmissions=0):
-    return SimpleNamespace(missing_bytes=missing, retransmissions=retransmissions)
+class View:
+    """A capture with one connection, in which so many bytes are missing and so many segments were sent again."""
+
+    def __init__(self, **found):
+        self.found = found
+        self.analysis = SimpleNamespace(table={"client_port": [40000]})
+
+    def streams(self, port):
+        return [0] if port == 40000 else []
+
+    def sum(self, column, streams):
+        return self.found[column] * len(streams)
 
 
 @pytest.fixture
@@ -46,10 +56,14 @@ def measure(monkeypatch):
 
     def run(fetched=SOUND, *, late=(), problems=("", ""), connect_ms=80.3, missing=0, clock=0.0, settings=None, words="",
             changed_ms=-2e6, columns=()):
+        world = TwoHosts(**(settings or {}))
+
         class Captures:
-            def __init__(self, lab, nodes, folder, number, run_id):
-                self.outcomes = [Outcome(node, Path(f"{node}.pcapng"), 10, 0, problem)
-                                 for node, problem in zip(nodes, problems, strict=True)]  # fmt: skip
+            def __init__(self):
+                self.outcomes = self.own = [Outcome(point, Path(f"{point.name}.pcapng"), 10, 0, problem, 2_000_000)
+                                            for point, problem in zip(points(world, ("client", "server")), problems,
+                                                                      strict=True)]  # fmt: skip
+                self.problems = [problem for problem in problems if problem]
 
             def __enter__(self):
                 return self
@@ -60,25 +74,23 @@ def measure(monkeypatch):
         clock_now = {"time": 1000.0}
         times = {"cap_connect_ms": connect_ms, "cap_first_byte_ms": 160.6, "cap_last_byte_ms": 160.8}
         seen = SimpleNamespace(columns=lambda: times)
-        ends = SimpleNamespace(client=("10.0.0.1", 40000), to_client=one_way(missing, 3), to_server=one_way())
 
         @contextmanager
         def watched(_draws):
             yield list(late)
 
-        monkeypatch.setattr(trial, "Captures", Captures)
         monkeypatch.setattr(trial, "transfer", lambda *_: seen)
         monkeypatch.setattr(trial, "agreement", lambda *_: "")
-        monkeypatch.setattr(trial.connections, "connections", lambda _: [ends])
-        monkeypatch.setattr(trial.packets, "segments", lambda _: [])
+        monkeypatch.setattr(trial, "read", lambda _: (Packets.zeros(0), None))
+        monkeypatch.setattr(trial, "follow", lambda _: View(missing=missing, retransmissions=3))
         monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: clock_now["time"]))
-        world = TwoHosts(**(settings or {}))
         moments = iter((round(changed_ms * 1e6), 0))  # the change, and that it is changed back
         live = Live(world, SimpleNamespace(change=lambda name, ways, at_ns=0: next(moments)), lambda: 0)
         lab = SimpleNamespace(topology=world, watched=watched, live=live, tolerance=REAL)
         question = Question(fetched, columns)
         question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
-        return trial.measure(question, SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
+        return trial.measure(question, SimpleNamespace(lab=lab, keep=lambda *_: None), {"state": "new"}, 1,
+                             SimpleNamespace(trial=lambda _number: Captures()))  # fmt: skip
 
     return run
 
@@ -87,6 +99,13 @@ def test_a_sound_trial_counts(measure):
     row = measure().rows[0]
     assert (row["valid"], row["reason"]) == (1, "")
     assert row["cap_retransmissions"] == 3
+
+
+def test_what_capturing_took_is_added_up(measure):
+    found = measure().overhead
+    assert found == Overhead(20, 0, 0.004, 0.0)
+    assert (found + Overhead(1, 2, 0.006, 2.0)).as_dict() == {
+        "captured_packets": 21, "capture_drops": 2, "capture_cpu_fraction": 0.005}  # fmt: skip
 
 
 @pytest.mark.parametrize(("spoilt", "words"), [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodes.http.authority import Leaf, issue
+from nodes.http.tls import ClientTls, server_context
 from nodes.origin.generate import content
 from tests.nodes.wirekit import ENV, Answer, Daemon, ask, hear, request
 
@@ -151,6 +152,18 @@ def test_a_wrong_option_is_told_at_the_start(arguments: list[str], words: list[s
     assert done.stderr.startswith("longhaul: could not ")
     for word in words:
         assert word in done.stderr
+
+
+def test_keys_are_written_where_the_environment_wants_them_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaf = issue(tmp_path, [NAME])
+    monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
+    for made in (server_context(leaf.certificate, leaf.key), ClientTls().context()):
+        assert made.keylog_filename is None
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "tls.keys"))
+    for made in (server_context(leaf.certificate, leaf.key), ClientTls().context()):
+        assert made.keylog_filename == str(tmp_path / "tls.keys")
 
 
 def test_a_wrong_authority_for_origins_is_told_at_the_start(tmp_path: Path) -> None:

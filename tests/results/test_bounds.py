@@ -155,6 +155,12 @@ def test_the_tolerances_are_those_of_the_run() -> None:
     spec = symmetric(345.0, 10**8)
     for tolerance in (REAL, EMULATED):
         assert bounds.lateness(_link(spec, _measured(spec), tolerance)).high == watch.most_lateness_ms(spec, tolerance)
+        for delay_ms in (0.0, 20.0, 172.5):
+            bound = bounds.one_way(delay_ms, tolerance.of_time(0.0, 2 * delay_ms))
+            for least_ms in (bound.low - 1e-6, bound.low + 1e-6, bound.high - 1e-6, bound.high + 1e-6):  # type: ignore[operator]
+                assert bound.holds(least_ms) == (watch.one_way(delay_ms, least_ms, True, tolerance) == "")
+    assert watch.one_way(20.0, 40.0, False) == ""
+    assert "took 10 ms where 20 ms" in watch.one_way(20.0, 10.0, False)
     assert (EMULATED.ms, EMULATED.share) == (bounds.SLACK_MS, bounds.SLACK)
     assert bounds.MOST_STEAL == machine.MOST_STEAL
 

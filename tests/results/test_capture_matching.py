@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from results.captures import between, made
 from results.captures.columns import TYPES, Packets
+from results.captures.filters import compiled
 from results.captures.matching import match
+from results.captures.pcapng import Described, Writer
 from results.captures.reader import read
+from results.captures.survey import survey
+from tests.results.dialogue import page
 
 MS = 10**6
 
@@ -92,3 +96,37 @@ def test_words_name_the_points_and_the_frames(tmp_path: Path) -> None:
     assert "2 packets seen at virginia never came to mumbai: frames 5, 10" in there_and_back[0].text()
     assert there_and_back[1].text() == "mumbai -> virginia: no packet was found at both"
     assert there_and_back[0].as_dict()["lost_frames"] == [5, 10]
+
+
+def test_neighbours_on_the_way_are_found_whatever_the_order_of_the_captures() -> None:
+    packets = flow(50)
+    at_ms = {"client": 0, "router": 0.03, "far router": 40.03, "origin": 40.06, "elsewhere": 0}
+    points = []
+    for name, late_ms in at_ms.items():
+        rows = [row for row in range(50) if name in ("client", "router") or row % 7]
+        moved = reordered(packets, rows, [int(packets.time_ns[row] + late_ms * MS) for row in rows])
+        if name == "elsewhere":
+            moved.source_low[:] = 77
+        points.append(between.Point(name, moved))
+    for turned in (points, points[::-1], points[2:] + points[:2]):
+        found = {frozenset((one.name, other.name)) for one, other in between.neighbours(turned)}
+        assert found == {frozenset(pair) for pair in
+                         (("client", "router"), ("router", "far router"), ("far router", "origin"))}  # fmt: skip
+    (pair,) = between.neighbours(points[:2])
+    assert [one.name for one in pair] == ["client", "router"]
+
+
+def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:
+    frame = bytes(page().packets[3])
+    with (tmp_path / "two.pcapng").open("wb") as sink:
+        writer = Writer(sink, "a run")
+        for number, name in enumerate(("a>b queued", "a>b released")):
+            writer.packet(writer.interface(Described(name)), 10**18 + number * 15 * MS, frame, len(frame))
+    queued, released = between.load(tmp_path / "two.pcapng")
+    assert (queued.name, released.name) == ("a>b queued", "a>b released")
+    forth, _ = between.ways(queued, released)
+    assert forth.way.delay_ns.tolist() == [15 * MS]
+    (note,) = survey(tmp_path / "two.pcapng").capture.notes()
+    assert "1 packets stand in it at more than one interface" in note
+    assert "(0 a>b queued, 1 a>b released)" in note
+    assert survey(tmp_path / "two.pcapng", compiled("frame.interface_id == 1")).capture.notes() == []

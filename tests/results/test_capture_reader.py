@@ -20,7 +20,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
-from results.captures import boundaries, columns, framing
+from results.captures import blocks, boundaries, columns, framing
+from results.captures.classic_frames import Guess
 from results.captures.columns import CUT, FRAGMENT, MALFORMED, Packets, address
 from results.captures.errors import CaptureError, TruncatedCapture
 from results.captures.reader import Capture, read
@@ -208,8 +209,8 @@ def test_lanes_find_the_same_records_as_a_plain_walk(seed: int, order: str, new:
     data = data[: len(data) - dice.randrange(0, 40)]
     start = 0 if new else 24
     buffer = bytearray(data + bytes(framing.PADDING))
-    shape = boundaries.Shape(order, 0, 4, 12, framing.blocks.guess(order)) if new \
-        else boundaries.Shape(order, 16, 8, 16, framing._Guess(order, buffer, start, 1))  # fmt: skip
+    shape = boundaries.Shape(order, 0, 4, 12, blocks.guess(order)) if new \
+        else boundaries.Shape(order, 16, 8, 16, Guess(order, buffer, start, 1))  # fmt: skip
     before, boundaries.LANE_BYTES = boundaries.LANE_BYTES, lane
     try:
         found, after = boundaries.walk(buffer, start, len(data), shape)

@@ -7,14 +7,17 @@ import struct
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.captures.connections import Stream, connections
+from results.captures.columns import TCP, Packets
+from results.captures.connection_table import analyse
 from results.captures.errors import CaptureError, TruncatedCapture
-from results.captures.packets import segments
-from results.captures.transfer import Transfer, agreement, transfer
+from results.captures.formats import ACK, SYN
+from results.captures.reader import read
+from results.captures.transfer import Transfer, agreement, follow, transfer
 from tests.results.dialogue import START_NS, Dialogue, page
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark, the oracle, is not installed")
@@ -60,12 +63,15 @@ def test_a_segment_seen_before_is_a_retransmission_and_ends_nothing(tmp_path: Pa
     assert found.payload_bytes == 1500
 
 
-def test_a_hole_filled_later_is_out_of_order_at_the_receiver_not_a_retransmission(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("filled_ms", "again"), [(320, 1), (170, 0)])
+def test_a_hole_filled_later_than_a_round_trip_was_sent_again_and_sooner_merely_overtaken(
+    tmp_path: Path, filled_ms: float, again: int
+) -> None:
     talk = Dialogue().handshake().client(80.1, "PA", 100).server(160, payload=1000)
-    talk.server(161, payload=1000, seq=2001).server(320, payload=1000, seq=1001)
+    talk.server(161, payload=1000, seq=2001).server(filled_ms, payload=1000, seq=1001)
     found = transfer(talk.save(tmp_path / "a.pcap"), 40_000)
-    assert (found.retransmissions, found.out_of_order, found.missing_bytes) == (0, 1, 0)
-    assert found.last_byte_ms == pytest.approx(320)
+    assert (found.retransmissions, found.out_of_order, found.missing_bytes) == (again, 1 - again, 0)
+    assert found.last_byte_ms == pytest.approx(filled_ms)
 
 
 def test_a_hole_never_filled_is_reported(tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ def test_a_port_used_again_is_another_connection(tmp_path: Path) -> None:
     second.handshake(10, at_ms=1000).client(1010.1, "PA", 10).server(1020, payload=900)
     first.packets += second.packets
     path = first.save(tmp_path / "a.pcap")
-    assert len(connections(segments(path))) == 2
+    assert follow(path).streams(40_000) == [0, 1]
     assert transfer(path, 40_000, START_NS + 10**9).payload_bytes == 900
 
 
@@ -154,22 +160,22 @@ def _capture(path: Path, frame: bytes, linktype: int) -> Path:
 def test_link_types_without_ethernet_are_decoded_and_strange_ones_refused(tmp_path: Path) -> None:
     frame = bytes(page().packets[3])
     ip = frame[14:]
-    seen = {
-        linktype: list(segments(_capture(tmp_path / f"{linktype}.pcap", whole, linktype)))
-        for linktype, whole in ((1, frame), (101, ip), (113, bytes(14) + b"\x08\x00" + ip), (276, b"\x08\x00" + bytes(18) + ip))
-    }
-    seen[-1] = list(segments(_capture(tmp_path / "vlan.pcap", frame[:12] + b"\x81\x00\x00\x05\x08\x00" + ip, 1)))
-    assert seen[1][0].payload_bytes == 120
-    assert all(one == seen[1] for one in seen.values())
+    frames = {1: frame, 101: ip, 113: bytes(14) + b"\x08\x00" + ip, 276: b"\x08\x00" + bytes(18) + ip}
+    paths = [_capture(tmp_path / f"{linktype}.pcap", whole, linktype) for linktype, whole in frames.items()]
+    paths.append(_capture(tmp_path / "vlan.pcap", frame[:12] + b"\x81\x00\x00\x05\x08\x00" + ip, 1))
+    for path in paths:
+        packets, _ = read(path)
+        assert (packets.payload.tolist(), packets.source_port.tolist()) == ([120], [40_000])
     with pytest.raises(CaptureError, match="link type 105"):
-        list(segments(_capture(tmp_path / "wifi.pcap", frame, 105)))
+        follow(_capture(tmp_path / "wifi.pcap", frame, 105))
 
 
 def test_what_is_not_tcp_is_passed_over(tmp_path: Path) -> None:
     frame = bytearray(bytes(page().packets[3]))
     frame[14 + 9] = 17
-    assert list(segments(_capture(tmp_path / "udp.pcap", bytes(frame), 1))) == []
-    assert list(segments(_capture(tmp_path / "arp.pcap", b"\xff" * 12 + b"\x08\x06" + b"\0" * 28, 1))) == []
+    assert follow(_capture(tmp_path / "udp.pcap", bytes(frame), 1)).analysis.segments.connections == 0
+    arp = _capture(tmp_path / "arp.pcap", b"\xff" * 12 + b"\x08\x06" + b"\0" * 28, 1)
+    assert follow(arp).analysis.segments.connections == 0
 
 
 @needs_tshark
@@ -184,30 +190,35 @@ def test_tshark_agrees_on_lengths_times_and_retransmissions(tmp_path: Path) -> N
     lines = subprocess.run(["tshark", "-r", str(path), "-T", "fields", *[x for n in names for x in ("-e", n)]],
                            check=True, capture_output=True, text=True).stdout.splitlines()  # fmt: skip
     theirs = [line.split("\t") for line in lines]
-    ours = list(segments(path))
-    assert [one.payload_bytes for one in ours] == [int(row[1]) for row in theirs]
-    assert [one.source[1] for one in ours] == [int(row[2]) for row in theirs]
-    assert [f"{one.time_ns // 10**9}.{one.time_ns % 10**9:09d}" for one in ours] == [row[0] for row in theirs]
+    ours, _ = read(path)
+    assert ours.payload.tolist() == [int(row[1]) for row in theirs]
+    assert ours.source_port.tolist() == [int(row[2]) for row in theirs]
+    assert [f"{time_ns // 10**9}.{time_ns % 10**9:09d}" for time_ns in ours.time_ns.tolist()] == [row[0] for row in theirs]
     assert sum(any(row[3:]) for row in theirs) == transfer(path, 40_000).retransmissions == 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 12)), min_size=1, max_size=40), st.integers(0, 2**32 - 1))
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(2, 12)), min_size=1, max_size=40), st.integers(0, 2**32 - 1))
 @settings(max_examples=300)
 def test_new_bytes_are_counted_once_whatever_the_order(pieces: list[tuple[int, int]], base: int) -> None:
-    stream, seen = Stream(), set[int]()
-    again = late = 0
-    for start, length in pieces:
-        fresh = set(range(start, start + length)) - seen
-        again += not fresh
-        late += bool(fresh) and bool(seen) and start < max(seen) + 1
-        assert stream.take((base + start) % 2**32, length) == len(fresh)
-        seen |= fresh
-    assert stream.payload_bytes == len(seen)
-    assert (stream.retransmissions, stream.out_of_order) == (again, late)
-    assert stream.missing_bytes == max(seen) - min(seen) + 1 - len(seen)
+    packets, seen = Packets.zeros(len(pieces) + 1), set[int]()
+    packets.frame[:] = np.arange(1, len(packets) + 1)
+    packets.version[:], packets.protocol[:], packets.header_bytes[:] = 4, TCP, 20
+    packets.source_low[:], packets.destination_low[:] = 1, 2
+    packets.source_port[:], packets.destination_port[:] = 40_000, 80
+    packets.flags[0], packets.flags[1:], packets.seq[0] = SYN, ACK, base
+    expected = [0]
+    for number, (start, length) in enumerate(pieces, 1):
+        packets.seq[number], packets.payload[number] = (base + 1 + start) % 2**32, length
+        packets.time_ns[number] = number
+        expected.append(len(set(range(start, start + length)) - seen))
+        seen |= set(range(start, start + length))
+    found = analyse(packets)
+    assert found.fresh.tolist() == expected
+    assert found.table["new_bytes_up"][0] == len(seen)
+    assert found.table["missing_up"][0] == max(seen) + 1 - len(seen)
 
 
-_WIRE = Transfer(40_000, START_NS, 80.0, 80.1, 160.0, 170.0, 4000, 9, 0, 0, 0, True)
+_WIRE = Transfer(0, 40_000, START_NS, 80.0, 80.1, 160.0, 170.0, 4000, 9, 0, 0, 0, True)
 
 
 def test_client_and_capture_agree_within_one_millisecond_and_one_percent() -> None:
@@ -220,7 +231,7 @@ def test_a_disagreement_names_both_times() -> None:
 
 
 def test_the_look_up_is_no_part_of_a_reused_connection() -> None:
-    wire = Transfer(40_000, START_NS, None, 0.0, 80.0, 90.0, 4000, 9, 0, 0, 0, True)
+    wire = Transfer(0, 40_000, START_NS, None, 0.0, 80.0, 90.0, 4000, 9, 0, 0, 0, True)
     assert agreement({"dns_ms": 30.0, "connect_ms": 0.0, "first_byte_ms": 80.5, "total_ms": 90.3}, wire) == ""
     assert "last byte" in agreement({"total_ms": 95.0}, wire)
 
@@ -233,4 +244,4 @@ def test_a_pcapng_block_with_a_wrong_length_is_damage_not_an_end(tmp_path: Path)
     path = tmp_path / "bad.pcapng"
     path.write_bytes(struct.pack("<IIIHHq", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1) + struct.pack("<I", 24))
     with pytest.raises(CaptureError, match="ends with another length"):
-        list(segments(path))
+        follow(path)

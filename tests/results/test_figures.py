@@ -35,7 +35,8 @@ def _draw(run: Run, kind: str, **request: Any) -> str:
 
 
 def test_kinds_are_found_by_their_files() -> None:
-    assert kinds() == ["changes", "ecdf", "lateness", "links", "predicted", "series", "topology", "waterfall", "xy"]
+    assert kinds() == ["changes", "ecdf", "lateness", "links", "predicted", "sequence", "series", "topology",
+                       "waterfall", "witnesses", "xy"]  # fmt: skip
 
 
 def test_an_unknown_kind_names_the_nearest() -> None:

@@ -156,7 +156,7 @@ def test_a_run_of_an_older_version_shows_what_it_did_not_record(tmp_path: Path) 
     assert "unexplained: not recorded" in _row(found, "frames").during
     assert _row(found, "frames").judged.word == ""
     assert found.ok
-    assert [row.during for row in machine(run)] == ["0.00 %", MISSING, MISSING, MISSING]
+    assert [row.during for row in machine(run)] == ["0.00 %", MISSING, MISSING, MISSING, MISSING]
 
 
 def test_of_many_links_only_wrong_ones_are_unfolded(tmp_path: Path) -> None:
@@ -178,10 +178,11 @@ def test_the_machine_stands_beside_its_bounds(tmp_path: Path) -> None:
     def busy(manifest: dict[str, Any]) -> None:
         manifest["machine"].update(steal_fraction=0.081, capture_drops=3)
 
-    steal, pressure, captured, drops = machine(_run(tmp_path, lambda links: None, change=busy))
+    steal, pressure, captured, capturing, drops = machine(_run(tmp_path, lambda links: None, change=busy))
     assert (steal.during, steal.judged.bound, steal.judged.word) == ("8.10 %", "at most 5 %", "outside")
     assert (pressure.during, pressure.judged.word) == ("3.12 % of the time (/proc/pressure/cpu, some)", "")
     assert (captured.during, captured.judged.word) == ("184,212", "")
+    assert capturing.during == MISSING
     assert (drops.during, drops.judged.word) == ("3", "outside")
 
 

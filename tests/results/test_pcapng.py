@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from results.captures.errors import CaptureError, TruncatedCapture
-from results.captures.packets import segments
-from results.captures.pcapng import convert, convert_file
+from results.captures.pcapng import Described, Writer, convert, convert_file
+from results.captures.reader import read
 from tests.results.dialogue import page
 
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark, the oracle, is not installed")
@@ -20,18 +20,20 @@ needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark
 
 def _converted(tmp_path: Path, **more: int) -> Path:
     source = page(9000).save(tmp_path / "a.pcap", snap_bytes=97)
-    convert_file(source, tmp_path / "a.pcapng", comment="run 20261123T003000Z-ab12cd", interface="to-mumbai",
-                 interface_comment="client1.chennai", **more)  # fmt: skip
+    about = Described("client1:to-mumbai", "client1", "link mumbai-chennai")
+    convert_file(source, tmp_path / "a.pcapng", comment="run 20261123T003000Z-ab12cd", interface=about, **more)
     return tmp_path / "a.pcapng"
 
 
 def test_every_packet_keeps_its_time_and_length(tmp_path: Path) -> None:
     path = _converted(tmp_path)
-    assert list(segments(path)) == list(segments(tmp_path / "a.pcap"))
+    ours, theirs = read(path)[0], read(tmp_path / "a.pcap")[0]
+    for name in ("time_ns", "captured", "wire", "seq", "ack", "flags", "payload"):
+        assert getattr(ours, name).tolist() == getattr(theirs, name).tolist()
 
 
 def test_the_number_of_packets_is_returned() -> None:
-    assert convert(io.BytesIO(_plain(5)), io.BytesIO(), comment="", interface="eth0") == 5
+    assert convert(io.BytesIO(_plain(5)), io.BytesIO(), comment="", interface=Described("eth0")) == 5
 
 
 @needs_tshark
@@ -41,13 +43,14 @@ def test_tshark_reads_the_same_packets_and_who_captured_them(tmp_path: Path) -> 
     ours, theirs = (_run("tshark", "-r", str(one), *fields) for one in (path, tmp_path / "a.pcap"))
     assert ours == theirs
     assert ours
-    assert set(_run("tshark", "-r", str(path), "-T", "fields", "-e", "frame.interface_name").split()) == {"to-mumbai"}
+    assert set(_run("tshark", "-r", str(path), "-T", "fields", "-e", "frame.interface_name").split()) == {"client1:to-mumbai"}
 
 
 @pytest.mark.skipif(shutil.which("capinfos") is None, reason="capinfos, the oracle, is not installed")
 def test_capinfos_shows_run_interface_resolution_and_drops(tmp_path: Path) -> None:
     said = _run("capinfos", str(_converted(tmp_path, received=17, dropped=2)))
-    for text in ("run 20261123T003000Z-ab12cd", "Name = to-mumbai", "Comment = client1.chennai", "nanosecond"):
+    for text in ("run 20261123T003000Z-ab12cd", "Name = client1:to-mumbai", "Description = client1",
+                 "Comment = link mumbai-chennai", "nanosecond"):  # fmt: skip
         assert text in said
 
 
@@ -65,9 +68,9 @@ def test_drops_stand_in_the_statistics_block(tmp_path: Path) -> None:
 def test_both_byte_orders_and_resolutions_are_read(tmp_path: Path, order: str, magic: int, unit: int) -> None:
     source = tmp_path / "a.pcap"
     source.write_bytes(_plain(3, order, magic))
-    convert_file(source, tmp_path / "b.pcapng", comment="c", interface="i")
-    first = next(iter(segments(tmp_path / "b.pcapng")))
-    assert first.time_ns == 1_790_000_000 * 10**9 + 5 * unit
+    convert_file(source, tmp_path / "b.pcapng", comment="c", interface=Described("i"))
+    packets, _ = read(tmp_path / "b.pcapng")
+    assert packets.time_ns[0] == 1_790_000_000 * 10**9 + 5 * unit
 
 
 @pytest.mark.parametrize("cut", [1, 16, 70])
@@ -75,21 +78,37 @@ def test_a_killed_tcpdump_is_called_by_name_and_leaves_no_file(tmp_path: Path, c
     source = tmp_path / "killed.pcap"
     source.write_bytes(_plain(4)[:-cut])
     with pytest.raises(TruncatedCapture, match=r"killed\.pcap: it is truncated: 3 whole records"):
-        convert_file(source, tmp_path / "b.pcapng", comment="c", interface="i")
+        convert_file(source, tmp_path / "b.pcapng", comment="c", interface=Described("i"))
     assert [one.name for one in tmp_path.iterdir()] == ["killed.pcap"]
 
 
 @pytest.mark.parametrize("content", [b"", b"tcpdump: eth9: No such device\n", b"\x0a\x0d\x0d\x0a" + b"\0" * 24])
 def test_what_is_no_classic_capture_is_refused(content: bytes) -> None:
     with pytest.raises(CaptureError, match="no classic pcap"):
-        convert(io.BytesIO(content), io.BytesIO(), comment="", interface="eth0")
+        convert(io.BytesIO(content), io.BytesIO(), comment="", interface=Described("eth0"))
 
 
 def test_packets_across_read_boundaries_stay_whole(tmp_path: Path) -> None:
     source = tmp_path / "a.pcap"
     source.write_bytes(_plain(30_000))
-    assert convert_file(source, tmp_path / "b.pcapng", comment="c", interface="i") == 30_000
-    assert sum(1 for _ in segments(tmp_path / "b.pcapng")) == 30_000
+    assert convert_file(source, tmp_path / "b.pcapng", comment="c", interface=Described("i")) == 30_000
+    assert len(read(tmp_path / "b.pcapng")[0]) == 30_000
+
+
+def test_packets_one_by_one_keep_interface_time_and_comment(tmp_path: Path) -> None:
+    frame = bytes(page().packets[3])
+    path = tmp_path / "one.pcapng"
+    with path.open("wb") as sink:
+        writer = Writer(sink, "a run")
+        there, gone = writer.interface(Described("a>b released")), writer.interface(Described("a>b dropped", "", "of a link"))
+        writer.packet(there, 17, frame[:71], len(frame))
+        writer.packet(gone, 1_790_000_000_000_000_019, frame, len(frame), "the queue was full")
+    packets, capture = read(path)
+    assert packets.time_ns.tolist() == [17, 1_790_000_000_000_000_019]
+    assert packets.interface.tolist() == [0, 1]
+    assert packets.captured.tolist() == [71, len(frame)]
+    assert [one.name for one in capture.records.interfaces] == ["a>b released", "a>b dropped"]
+    assert capture.records.packet_comments == {2: "the queue was full"}
 
 
 def _plain(count: int, order: str = "<", magic: int = 0xA1B23C4D) -> bytes:

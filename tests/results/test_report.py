@@ -187,7 +187,7 @@ def test_a_directory_that_cannot_be_written_is_an_error_that_says_what_to_do(tmp
 
 def test_importing_results_stays_light() -> None:
     code = (
-        "import sys, results.report, results.judge, results.captures.transfer, results.models.slow_start\n"
+        "import sys, results.report, results.judge, results.one_way, results.models.slow_start\n"
         "print(sorted({'numpy', 'scipy', 'matplotlib', 'scapy', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

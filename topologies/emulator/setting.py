@@ -141,6 +141,11 @@ def choice(default: str, about: str, *options: str) -> Any:
     return Setting(default, about, lambda text: _one_of(text, options))
 
 
+def flag(default: str, about: str) -> Any:
+    """`yes` is True, `no` is False."""
+    return Setting(default, about, lambda text: _one_of(text, ("yes", "no")) == "yes")
+
+
 def text(default: str, about: str) -> Any:
     """Any text."""
     return Setting(default, about, str)

@@ -77,6 +77,19 @@ def handshake(rtt_ms: float, chance_ms: float, seen_ms: float, tolerance: Tolera
             "allowed: a link was not as specified at that moment")  # fmt: skip
 
 
+def one_way(delay_ms: float, least_ms: float, idle: bool, tolerance: Tolerance = REAL) -> str:
+    """Why packets did not take the time one way that their links have; empty when they did.
+
+    `least_ms` is the least that any of them took, without its own time on the wire, read off captures at both ends. It must be
+    the delay within 1 ms or 1 %; where other packets may be in the way (not `idle`) it must only not be less.
+    """
+    allowed_ms = tolerance.of_time(max(1.0, 0.01 * delay_ms), delay_ms)
+    if abs(least_ms - delay_ms) <= allowed_ms or (least_ms > delay_ms and not idle):
+        return ""
+    return (f"the quickest took {least_ms:.4g} ms where {delay_ms:.4g} ms one way are specified and {allowed_ms:.3g} ms either "
+            "way allowed: a link was not as specified")  # fmt: skip
+
+
 def lateness_ms(count: DirectionCounters) -> dict[str, Any]:
     """The lateness as `links.json` has it; null where the backend cannot know."""
     found = {"median": count.lateness_p50_ns, "p99": count.lateness_p99_ns, "max": count.lateness_max_ns}

@@ -66,8 +66,6 @@ def _filter(given: argparse.Namespace) -> Any:
 
     if given.top < 0:
         raise UsageError(f"could not show {given.top} connections: that is less than none; write 0 or more")
-    if given.match and len(given.captures) < 2:
-        raise UsageError("could not match packets: one capture has none to compare with; give two or more")
     try:
         return None if given.filter is None else filters.compiled(given.filter)
     except filters.FilterError as error:
@@ -84,19 +82,19 @@ def _pages(path: Path, surveys: list[tuple[Survey, list[dict[str, Any]]]], ways:
 
 
 def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
-    """Both directions between each capture and the next."""
+    """Both directions between neighbouring points: captures, or interfaces of one that has several."""
     from results.captures import between
 
-    before = between.load(paths[0], wanted)
-    for path in paths[1:]:
-        after = between.load(path, wanted)
-        yield from between.ways(before, after)
-        before = after
+    points = [point for path in paths for point in between.load(path, wanted)]
+    if len(points) < 2:
+        raise UsageError("could not match packets: there is one point, and none to compare with; give captures of two or more")
+    for one, other in between.neighbours(points):
+        yield from between.ways(one, other)
 
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
     """Survey one capture, and write its tables on the way."""
-    from results.captures import connection_table, requests, tables
+    from results.captures import connection_table, quic, requests, tables
     from results.captures.survey import survey
 
     kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
@@ -114,7 +112,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 columns = {
                     "connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
                     "packets": tables.PACKET_COLUMNS, "requests": tuple(requests.table([], requests.COLUMNS, [])),
-                    "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])),
+                    "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])), "quic": tuple(quic.COLUMNS),
                 }  # fmt: skip
                 ending = kind.__name__.lower()
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
@@ -125,6 +123,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 one["connections"].put(found.connections)
                 one["requests"].put(found.requests)
                 one["handshakes"].put(found.handshakes)
+                one["quic"].put(found.quic)
                 for piece in samples.tables(found.connections["first_frame"]):
                     one["rtt"].put(piece)
     except OSError as error:

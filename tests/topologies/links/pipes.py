@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from topologies.emulator.links.effects.effect import Effect
 from topologies.emulator.links.fates import Fates
+from topologies.emulator.links.packet_log import records
 from topologies.emulator.links.pipe import NEVER, Pipe
 from topologies.emulator.links.relay import compiled
 from topologies.emulator.links.shape import Shape
@@ -40,6 +41,8 @@ class Reference:
 
     def __init__(self, shape: Shape, effects: tuple[Effect, ...] = (), seed: str = "s", now_ns: int = 0):
         self.pipe = Pipe(shape, Fates(effects, seed) if effects else None, now_ns)
+        self.pipe.note = lambda event, content, at_ns: self.events.append((at_ns, event, int.from_bytes(content, "little")))
+        self.events: list[tuple[int, int, int]] = []
         self._number = 0
 
     def offer(self, size_bytes: int, now_ns: int) -> None:
@@ -87,8 +90,12 @@ def library(path: str) -> ctypes.CDLL:
     return core
 
 
+LOGGED = bytearray(1 << 22)
+
+
 class Compiled:
-    """`core/pipe.c`. Fates are pushed in blocks of three, so that the ring turns and grows."""
+    """`core/pipe.c`. What it logs begins anew with each of them. Fates are pushed in blocks of three, so that the ring turns
+    and grows."""
 
     def __init__(self, core: ctypes.CDLL, shape: Shape, effects: tuple[Effect, ...] = (), seed: str = "s", now_ns: int = 0):
         self._core, self._streams = core, {1: Fates(effects, seed)}
@@ -97,6 +104,7 @@ class Compiled:
         self._kept = [kept]
         self._pipe = c_void_p(core.pipe_new(given, 1 if effects else 0, now_ns, 0, self._ask_more))
         self._number = 0
+        core.log_begin(ctypes.addressof(ctypes.c_char.from_buffer(LOGGED)), len(LOGGED), 4)
 
     def _more(self, number: int, stream: int) -> None:
         compiled.push(self._core, self._pipe, self._streams[stream], 3, staged=False)
@@ -133,6 +141,12 @@ class Compiled:
         counted = (c_int64 * len(COUNTED))()
         self._core.pipe_counts(self._pipe, counted)
         return dict(zip(COUNTED, counted, strict=True))
+
+    def events(self) -> list[tuple[int, int, int]]:
+        left_out = c_int64()
+        used = self._core.log_end(ctypes.byref(left_out))
+        assert left_out.value == 0
+        return [(one.at_ns, one.event, int.from_bytes(one.content, "little")) for one in records(memoryview(LOGGED)[:used])]
 
     def close(self) -> None:
         self._core.pipe_free(self._pipe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from random import Random
 
 import pytest
@@ -17,6 +18,7 @@ from topologies.emulator.links.effects.gilbert_elliott import GilbertElliott
 from topologies.emulator.links.effects.jitter import Jitter
 from topologies.emulator.links.effects.loss import Loss
 from topologies.emulator.links.effects.reorder import Reorder
+from topologies.emulator.links.packet_log import CODEL, DOWN, LOST, QUEUE_FULL
 from topologies.emulator.links.pipe import NEVER
 from topologies.emulator.links.relay import core_library
 from topologies.emulator.links.shape import NONE, Shape
@@ -88,6 +90,11 @@ def test_every_frame_meets_the_same_fate_at_the_same_nanosecond(
     counts = one.counts(NEVER - 1), two.counts(NEVER - 1)
     assert counts[0] == counts[1]
     assert counts[0]["held"] == 0
+    assert one.events == two.events()
+    told = Counter(event for _, event, _ in one.events)
+    assert [told[event] for event in (QUEUE_FULL, CODEL, DOWN, LOST)] == [
+        counts[0][name] for name in ("dropped_queue", "dropped_codel", "dropped_down", "lost")]  # fmt: skip
+    assert sum(told.values()) == counts[0]["packets"] + told[CODEL] + told[LOST]
     assert counts[0]["packets"] + counts[0]["duplicated"] == came_out + len(rest[0]) + sum(
         counts[0][name] for name in ("dropped_queue", "dropped_codel", "dropped_down", "lost"))  # fmt: skip
     two.close()

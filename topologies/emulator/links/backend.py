@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
+from .packet_log import Log
 from .spec import Direction, LinkSpec
 
 
@@ -143,6 +144,13 @@ class Backend(Protocol):
 
         From the first call on, `watch(False)` too, the lateness of `counters` is anew, and of the whole time.
         """
+
+    def note_packets(self, snap_bytes: int) -> None:
+        """Write down, until `noted_packets`, what becomes of every frame, with so many of its bytes. Raises UnsupportedError
+        where the backend does not know."""
+
+    def noted_packets(self) -> Log:
+        """What was written down since `note_packets`; no more is. Raises BackendError."""
 
     def alive(self) -> str:
         """Empty, or why the backend no longer works."""

@@ -19,6 +19,7 @@ from . import netem_chain, netem_order, netns, tc, tc_plan
 from .backend import BackendError, Counters, End, Stretch, UnsupportedError
 from .netem_ability import Ability, ability, ground, unsupported
 from .netem_counts import Past, counted
+from .packet_log import Log
 from .spec import Direction, LinkSpec
 
 __all__ = ["Ability", "NetemBackend", "ability", "unsupported"]
@@ -153,6 +154,15 @@ class NetemBackend:
     def watch(self, on: bool) -> Stretch:
         """See `Backend.watch`: netem does not tell its lateness."""
         return Stretch({}, None)
+
+    def note_packets(self, snap_bytes: int) -> None:
+        """See `Backend.note_packets`."""
+        raise UnsupportedError("could not log what becomes of each packet: netem does not tell; use --link relay, or leave "
+                               "capture.relay out")  # fmt: skip
+
+    def noted_packets(self) -> Log:
+        """See `Backend.noted_packets`."""
+        return Log((), 0)
 
     def alive(self) -> str:
         """The kernel does not stop working while the namespace is held."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 
 from .fates import CORRUPT, LOST, OVERTAKES, TWICE, Copy, Fates
+from .packet_log import CODEL, DOWN, QUEUE_FULL, QUEUED
+from .packet_log import LOST as GONE
 from .queue import Held, Queue
 from .shape import NONE, Shape
 from .spec import ETHERNET_HEADER
@@ -18,6 +21,13 @@ from .trace import CHANCE_BYTES
 
 NEVER = 1 << 62
 _BIT_NS = 10**9
+
+Note = Callable[[int, bytes, int], None]
+"""Is told of an event (see packet_log.py) of a frame, and when."""
+
+
+def unheard(_event: int, _content: bytes, _at_ns: int) -> None:
+    """Where nobody wants to know."""
 
 
 class Pipe:
@@ -29,7 +39,8 @@ class Pipe:
 
     def __init__(self, shape: Shape, fates: Fates | None, now_ns: int):
         self._shape, self._fates, self._seen_ns = shape, fates, now_ns
-        self._queue = Queue()
+        self.note: Note = unheard
+        self._queue = Queue(lambda held, at_ns: self.note(CODEL, held.content, at_ns))
         self._sending: Held | None = None
         self._start_ns = self._work = self._finish_ns = self._rest = 0  # of sending at a rate; work in bits x 1e9
         self._base_ns, self._round, self._chance, self._chance_ns, self._need_bytes = now_ns, 0, 0, NEVER, 0  # a trace
@@ -65,13 +76,17 @@ class Pipe:
         held = Held(content, size_bytes, now_ns, self._fates.next() if self._fates else None)
         if not shape.up:
             self.dropped_down += 1
+            self.note(DOWN, content, now_ns)
         elif shape.trace_id == NONE and shape.rate_bps == NONE:
+            self.note(QUEUED, content, now_ns)
             self._leave(held, now_ns)
         else:
             idle = self._sending is None and not queue
             if not (idle or queue.room(size_bytes, shape)):
                 self.dropped_queue += 1
+                self.note(QUEUE_FULL, content, now_ns)
                 return
+            self.note(QUEUED, content, now_ns)
             queue.append(held)
             if idle and shape.trace_id != NONE:
                 self._seek(now_ns)
@@ -189,12 +204,15 @@ class Pipe:
         first, *second = held.copies
         flags = first.flags
         self.duplicated += bool(flags & TWICE)
-        self.lost += bool(flags & LOST)
+        if flags & LOST:
+            self.lost += 1
+            self.note(GONE, held.content, at_ns)
         if not flags & LOST or flags & TWICE:
             self._travel(held, first, at_ns)
         for copy in second:
             if copy.flags & LOST:
                 self.lost += 1
+                self.note(GONE, held.content, at_ns)
             else:
                 self._travel(Held(held.content, held.size_bytes, 0, None), copy, at_ns)
 

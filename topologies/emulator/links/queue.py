@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from .codel import control_law
 from .fates import OVERTAKES, Copy, Fates
@@ -25,13 +26,15 @@ class Held:
 
 
 class Queue:
-    """Frames that wait, the one being sent not among them. `overtakers` of them will overtake."""
+    """Frames that wait, the one being sent not among them. `overtakers` of them will overtake. `dropped` is called for each
+    frame that CoDel takes, and when."""
 
-    __slots__ = ("_above_ns", "_count", "_drop_next_ns", "_dropping", "_frames", "_last_count", "bytes", "dropped_codel",
-                 "overtakers")  # fmt: skip
+    __slots__ = ("_above_ns", "_count", "_drop_next_ns", "_dropped", "_dropping", "_frames", "_last_count", "bytes",
+                 "dropped_codel", "overtakers")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[Held, int], None]) -> None:
         self._frames: deque[Held] = deque()
+        self._dropped = dropped
         self.bytes = self.overtakers = self.dropped_codel = 0
         self._above_ns = self._count = self._last_count = self._drop_next_ns = 0
         self._dropping = False
@@ -73,13 +76,13 @@ class Queue:
         if self._dropping:
             self._dropping = may_drop
             while self._dropping and now_ns >= self._drop_next_ns:
-                self.dropped_codel += 1
+                self._drop(held, now_ns)
                 self._count += 1
                 held, self._dropping = self._look(now_ns, shape)
                 if self._dropping:
                     self._drop_next_ns = control_law(self._drop_next_ns, interval_ns, self._count)
         elif may_drop:
-            self.dropped_codel += 1
+            self._drop(held, now_ns)
             held, _ = self._look(now_ns, shape)
             self._dropping = True
             # Soon after the last dropping state the rate that worked then is a good beginning.
@@ -88,6 +91,11 @@ class Queue:
             self._count = self._last_count = delta if recent else 1
             self._drop_next_ns = control_law(now_ns, interval_ns, self._count)
         return held
+
+    def _drop(self, held: Held | None, now_ns: int) -> None:
+        self.dropped_codel += 1
+        if held:
+            self._dropped(held, now_ns)
 
     def _look(self, now_ns: int, shape: Shape) -> tuple[Held | None, bool]:
         """The head, and whether frames have waited too long for long enough: `dodequeue` of RFC 8289, section 5.6."""

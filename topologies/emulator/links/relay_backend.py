@@ -6,6 +6,7 @@ turns instead), or one for everything on a machine with one processor.
 
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,16 @@ from typing import Any
 from . import netlink, shape, tap
 from .backend import BackendError, Counters, DirectionCounters, End, Stretch
 from .netns import NamespaceError, entered
+from .packet_log import Log, Origin
 from .relay import core_library, message
-from .relay.message import Add, Apply, Report, Stage, Watch, Way
+from .relay.message import Add, Apply, LogBegin, LogEnd, Report, Stage, Watch, Way
 from .relay.process import Process
+from .relay.segments import HEADER_BYTES
 from .spec import Direction, LinkSpec
 
 WAYS = ("a_to_b", "b_to_a")
+LOG_BYTES = 256 << 20
+"""Room of a packet log, of each worker: a million records of headers. Only what is written is ever taken from the machine."""
 AHEAD_NS = 2_000_000
 """A change is told to both workers for a moment so far ahead, so that it happens to both directions in that moment."""
 
@@ -43,6 +48,7 @@ class _Way:
     worker: int
     port: int
     direction: Direction
+    header_bytes: int = 0
     effects_made: int = 0
     traces: int = 0
     due_ns: int = 0
@@ -59,6 +65,7 @@ class RelayBackend:
         self._links: dict[str, _Link] = {}
         self._draws = ""
         self._closed = False
+        self._logs: list[mmap.mmap] = []
         library, self._engine_why = core_library.find()
         self._workers = [Process(library) for _ in range(min(2, len(os.sched_getaffinity(0))))]
         try:
@@ -79,7 +86,7 @@ class RelayBackend:
             for number, (way, ends) in enumerate(zip(WAYS, ((a, b), (b, a)), strict=True)):
                 # Both ways of a link that passes segments have one worker, which leaves a processor to the hosts' copying.
                 worker = (len(self._links) if passed else number) % len(self._workers)
-                made = _Way(*ends, worker, -1, getattr(spec, way))
+                made = _Way(*ends, worker, -1, getattr(spec, way), HEADER_BYTES if passed else 0)
                 told = self._told(spec, name, way, made)
                 trace = [message.trace_file(made.direction.trace.times_ms)] if made.direction.trace else []
                 try:
@@ -144,6 +151,30 @@ class RelayBackend:
             passed = {way: found[made.worker][0].get(made.port) for way, made in link.ways.items()}
             late[name] = {way: p99_and_max for way, p99_and_max in passed.items() if p99_and_max}
         return Stretch(late, max(stall_ns for _, stall_ns in found))
+
+    def note_packets(self, snap_bytes: int) -> None:
+        """See `Backend.note_packets`."""
+        self._logs = []
+        for worker in self._workers:
+            fd = os.memfd_create("packets")
+            try:
+                os.ftruncate(fd, LOG_BYTES)
+                self._logs.append(mmap.mmap(fd, LOG_BYTES))
+                worker.ask(LogBegin(snap_bytes + HEADER_BYTES), [fd])
+            finally:
+                os.close(fd)
+
+    def noted_packets(self) -> Log:
+        """See `Backend.noted_packets`."""
+        parts, left_out = [], 0
+        for number, (worker, memory) in enumerate(zip(self._workers, self._logs, strict=True)):
+            used, left = worker.ask(LogEnd())
+            ports = {made.port: Origin(name, way, made.header_bytes) for name, link in self._links.items()
+                     for way, made in link.ways.items() if made.worker == number}  # fmt: skip
+            parts.append((memoryview(memory)[:used], ports))
+            left_out += left
+        self._logs = []
+        return Log(parts, left_out)
 
     def alive(self) -> str:
         """Empty, or why the relay ended, in its own words. Where one worker has ended, the other is ended too."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import POINTER, c_bool, c_int, c_int64, c_void_p
+from mmap import mmap
 
 from topologies.emulator.links.fates import RECORD, Fates
 from topologies.emulator.links.lateness import BUCKETS, Histogram
@@ -49,6 +50,8 @@ def load(path: str) -> ctypes.CDLL:
         ("relay_late", number, c_void_p, number, c_bool, POINTER(number)),
         ("relay_stall", number, c_void_p, c_bool),
         ("relay_run", c_int, c_void_p),
+        ("log_begin", None, c_void_p, number, number),
+        ("log_end", number, POINTER(number)),
     ):
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -71,6 +74,7 @@ class Core:
         self._made = 0
         self._counts = (c_int64 * len(COUNTS))()
         self._buckets = (c_int64 * BUCKETS)()
+        self._logged: mmap | None = None
 
     def add(self, source: int, target: int, passed: bool, shape: Shape, fates: Fates | None) -> int:
         """See `Engine.add`."""
@@ -98,6 +102,18 @@ class Core:
     def apply(self, port: int, at_ns: int) -> None:
         """See `Engine.apply`."""
         self._library.relay_apply(self._relay, port, at_ns)
+
+    def log_begin(self, memory: mmap, snap_bytes: int) -> None:
+        """See `Engine.log_begin`."""
+        self._logged = memory  # C writes to it for as long as it lives here
+        self._library.log_begin(ctypes.addressof(ctypes.c_char.from_buffer(memory)), len(memory), snap_bytes)
+
+    def log_end(self) -> tuple[int, int]:
+        """See `Engine.log_end`."""
+        left_out = c_int64()
+        used = self._library.log_end(ctypes.byref(left_out))
+        self._logged = None
+        return used, left_out.value
 
     def run(self) -> None:
         """See `Engine.run`."""

@@ -5,6 +5,7 @@ It is no engine: `loop.py` (in Python) and `compiled.py` (in C) are.
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Protocol
 
 from topologies.emulator.links.fates import Fates
@@ -35,6 +36,13 @@ class Engine(Protocol):
 
     def apply(self, port: int, at_ns: int) -> None:
         """What was staged holds from that moment on."""
+
+    def log_begin(self, memory: mmap, snap_bytes: int) -> None:
+        """From now on what becomes of every frame is written into that memory: see packet_log.py. Ports that are added later
+        are not in it."""
+
+    def log_end(self) -> tuple[int, int]:
+        """No more is written; how many bytes were, and how many records did not fit."""
 
     def run(self) -> None:
         """Move frames until the control descriptor is readable. Raises OSError when it cannot go on."""

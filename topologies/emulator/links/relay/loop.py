@@ -7,11 +7,14 @@ It knows nothing of namespaces and makes no device.
 from __future__ import annotations
 
 import select
+from functools import partial
+from mmap import mmap
 from time import monotonic_ns, sleep
 
 from topologies.emulator.links.fates import Fates
 from topologies.emulator.links.lateness import Histogram
-from topologies.emulator.links.pipe import NEVER, Pipe
+from topologies.emulator.links.packet_log import PacketLog
+from topologies.emulator.links.pipe import NEVER, Pipe, unheard
 from topologies.emulator.links.shape import Shape
 
 from .awake import Awake
@@ -38,6 +41,7 @@ class Loop:
         now = self._seen_ns = monotonic_ns()
         self._waker, self._awake = Waker(now), Awake(awake)
         self._watched, self._stall_ns = False, 0
+        self._log: PacketLog | None = None
 
     def add(self, source: int, target: int, passed: bool, shape: Shape, fates: Fates | None) -> int:
         """See `Engine.add`."""
@@ -105,6 +109,19 @@ class Loop:
         """See `Engine.stall_ns`."""
         found, self._stall_ns, self._watched = self._stall_ns, 0, watched
         return found
+
+    def log_begin(self, memory: mmap, snap_bytes: int) -> None:
+        """See `Engine.log_begin`."""
+        self._log = PacketLog(memoryview(memory), snap_bytes)
+        for number, port in enumerate(self._ports):
+            port.pipe.note = partial(self._log.add, number)
+
+    def log_end(self) -> tuple[int, int]:
+        """See `Engine.log_end`."""
+        for port in self._ports:
+            port.pipe.note = unheard
+        log, self._log = self._log, None
+        return (log.used, log.left_out) if log else (0, 0)
 
     def _take(self, port: Port) -> None:
         """One batch from one TAP; whatever became due meanwhile leaves before the next TAP is read."""

@@ -61,6 +61,16 @@ class Watch(NamedTuple):
     on: bool
 
 
+class LogBegin(NamedTuple):
+    """Write down what becomes of every frame; the memory for it is attached."""
+
+    snap_bytes: int
+
+
+class LogEnd(NamedTuple):
+    """Write no more. Answer: bytes written, and records that did not fit."""
+
+
 class Refused(NamedTuple):
     """The answer to what cannot be done."""
 

@@ -10,6 +10,7 @@ import os
 from time import monotonic_ns
 
 from topologies.emulator.links.lateness import Histogram
+from topologies.emulator.links.packet_log import FAILED, REFUSED, RELEASED
 from topologies.emulator.links.pipe import NEVER, Pipe
 from topologies.emulator.links.queue import Held
 
@@ -47,6 +48,7 @@ class Port:
                     pipe.offer(frame, wire_bytes(frame) if passed else len(frame), monotonic_ns())
                 else:
                     self.refused += 1
+                    pipe.note(REFUSED, frame, monotonic_ns())
         except BlockingIOError:
             self._behind_since = 0
             return True
@@ -71,11 +73,15 @@ class Port:
             if not held:
                 break
             late(now - held.at_ns)
+            content = _content(held)
             try:
-                os.write(target, _content(held))
-                self.delivered += 1
+                os.write(target, content)
             except OSError:  # a full device, or an interface that is down: the frame is gone, and counted
                 self.failed += 1
+                pipe.note(FAILED, content, now)
+            else:
+                self.delivered += 1
+                pipe.note(RELEASED, content, now)
         self.next_ns = pipe.next_due()
 
     def counts(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ It moves none itself. Which ports it has is the lab's choice, see `relay_backend
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from topologies.emulator.links.shape import Shape
 
 from . import message
 from .engine import Engine
-from .message import Add, Apply, Refused, Report, Stage, Watch, Way
+from .message import Add, Apply, LogBegin, LogEnd, Refused, Report, Stage, Watch, Way
 
 
 class Worker:
@@ -48,19 +49,27 @@ class Worker:
                 return self._engine.add(source, target, passed, shape, _fates(way))
             case Stage(port, way, keep_fates):
                 self._engine.stage(port, self._whole(port, way.shape, fds), None if keep_fates else _fates(way), keep_fates)
-                return True  # None is what a closed socket says
             case Apply(ports, at_ns):
                 for port in ports:
                     self._engine.apply(port, at_ns)
-                return True  # None is what a closed socket says
             case Report(port):
                 late = self._lateness(port)
                 most_ns = late.max_ns if late.count else None
                 return self._engine.counts(port), (late.percentile_ns(50), late.percentile_ns(99), most_ns), late.rows()
             case Watch(on):
                 return self._watch(on)
+            case LogBegin() | LogEnd():
+                return self._log(asked, fds)
             case _:
                 return Refused(f"unknown request {asked!r}")
+        return True  # None is what a closed socket says
+
+    def _log(self, asked: LogBegin | LogEnd, fds: list[int]) -> object:
+        if isinstance(asked, LogEnd):
+            return self._engine.log_end()
+        self._engine.log_begin(mmap.mmap(fds[0], 0), asked.snap_bytes)
+        os.close(fds[0])
+        return True  # None is what a closed socket says
 
     def _whole(self, port: int, shape: Shape, trace: list[int]) -> Shape:
         """The shape with its trace: the one attached, or the one that the port has."""

@@ -10,6 +10,8 @@ typedef int64_t i64;
 #define NEVER ((i64)1 << 62)
 #define NONE (-1)
 enum { LOST = 1, TWICE = 2, OVERTAKES = 4, CORRUPT = 8 };
+/* packet_log.py */
+enum event { QUEUED = 1, RELEASED, QUEUE_FULL, CODEL, DOWN, GONE, FAILED, REFUSED };
 
 static inline i64 later(i64 a, i64 b) { return a > b ? a : b; }
 static inline i64 sooner(i64 a, i64 b) { return a < b ? a : b; }
@@ -86,6 +88,11 @@ void list_append(struct list *list, struct frame *frame);
 struct frame *list_pop(struct list *list);
 void fates_push(struct fates *fates, const struct fate *records, i64 count, i64 frames);
 void fates_take(struct fates *fates, struct frame *frame);
+
+/* log.c */
+void log_begin(void *memory, i64 bytes, i64 snap_bytes);
+i64 log_end(i64 *left_out);
+void log_frame(i64 port, enum event event, const struct frame *frame, i64 at_ns);
 
 /* queue.c */
 bool queue_room(const struct pipe *pipe, i64 size_bytes);

@@ -56,9 +56,11 @@ static void leave(struct pipe *pipe, struct frame *frame, i64 at_ns) {
     struct frame *copy = NULL;
     pipe->counts.duplicated += (flags & TWICE) != 0;
     pipe->counts.lost += (flags & LOST) != 0;
+    if (flags & LOST) log_frame(pipe->number, GONE, frame, at_ns);
     if ((flags & (TWICE | LOST)) == TWICE) {
         if (frame->second.flags & LOST) {
             pipe->counts.lost++;
+            log_frame(pipe->number, GONE, frame, at_ns);
         } else {
             copy = frame_new(frame->length);
             copy->size_bytes = frame->size_bytes;
@@ -205,12 +207,15 @@ bool pipe_offer(struct pipe *pipe, struct frame *frame, i64 now_ns) {
     meet(pipe, frame);
     if (!shape->up) {
         pipe->counts.dropped_down++;
+        log_frame(pipe->number, DOWN, frame, now_ns);
     } else if (shape->trace_id == NONE && shape->rate_bps == NONE) {
+        log_frame(pipe->number, QUEUED, frame, now_ns);
         leave(pipe, frame, now_ns);
         return true;
     } else {
         bool idle = !pipe->sending && !pipe->queue.head;
         if (idle || queue_room(pipe, frame->size_bytes)) {
+            log_frame(pipe->number, QUEUED, frame, now_ns);
             queue_append(pipe, frame);
             if (idle && shape->trace_id != NONE) {
                 seek(pipe, now_ns);
@@ -221,6 +226,7 @@ bool pipe_offer(struct pipe *pipe, struct frame *frame, i64 now_ns) {
             return true;
         }
         pipe->counts.dropped_queue++;
+        log_frame(pipe->number, QUEUE_FULL, frame, now_ns);
     }
     frame_free(frame);
     return false;

@@ -67,6 +67,7 @@ bool port_take(struct port *port) {
             pipe_offer(port->pipe, frame, clock_ns());
         } else {
             port->refused++;
+            log_frame(port->pipe->number, REFUSED, frame, clock_ns());
             frame_free(frame);
         }
     }
@@ -95,8 +96,10 @@ void port_release(struct port *port) {
         if (!frame) break;
         count_late(port, now - frame->at_ns);
         if (frame->corrupt_bit != NONE) frame->content[frame->corrupt_bit >> 3] ^= 1 << (frame->corrupt_bit & 7);
-        if (write(port->target, frame->content, (size_t)frame->length) < 0) port->failed++; /* a full device, or one that is down */
+        bool failed = write(port->target, frame->content, (size_t)frame->length) < 0; /* a full device, or one that is down */
+        if (failed) port->failed++;
         else port->delivered++;
+        log_frame(port->pipe->number, failed ? FAILED : RELEASED, frame, now);
         frame_free(frame);
     }
     port->next_ns = pipe_next_due(port->pipe);

@@ -57,6 +57,7 @@ static struct frame *look(struct pipe *pipe, i64 now_ns, bool *may_drop) {
 }
 
 static struct frame *drop(struct pipe *pipe, struct frame *frame, i64 now_ns, bool *may_drop) {
+    log_frame(pipe->number, CODEL, frame, now_ns);
     frame_free(frame);
     pipe->counts.dropped_codel++;
     return look(pipe, now_ns, may_drop);
