@@ -6,27 +6,22 @@ It decides nothing about the question; it starts processes by name, waits until 
 from __future__ import annotations
 
 import json
-import select
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from experiments.harness.daemon import Daemon, StageError
+from experiments.harness.faults import Faults
+from experiments.harness.generators import Generators, Load, longest_s
 from experiments.harness.series import Series
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
-from topologies.emulator.lab import Lab, environment
+from topologies.emulator.lab import Lab
 from topologies.emulator.links.netns import entered
 
-ROOT = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 10.0
-STOP_WITHIN_S = 12.0
-LOOK_EVERY_S = 0.25
 ENGINES = {"longhaul": "edge", "nginx": "nginx_edge"}
 """What can serve as edge, and the daemon that does."""
 
@@ -41,69 +36,6 @@ def versions(engine: str) -> dict[str, list[str]]:
         raise StageError(str(failure)) from None
 
 
-class StageError(Exception):
-    """A daemon that did not start, died or did not answer; the message has its own last words."""
-
-
-class Daemon:
-    """A process in a node. `url` is where it listens, when it said so."""
-
-    def __init__(self, lab: Lab, node: str, module: str, arguments: list[str], logs: Path) -> None:
-        self.lab, self.node, self.module = lab, node, module
-        self.errors = logs / f"{node}.stderr"
-        command = [sys.executable, "-P", "-m", module, *arguments]
-        with self.errors.open("ab") as stderr:
-            self.process: subprocess.Popen[str] = lab.node(node).start(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1,
-                env=environment(ROOT), cwd="/",
-            )  # fmt: skip
-        self.url = ""
-
-    def wait_ready(self) -> None:
-        """Wait for its `ready` line. Raises StageError."""
-        event = self.read(READY_WITHIN_S, "become ready")
-        if event.get("event") != "ready":
-            raise StageError(
-                f"could not start {self.module} on {self.node}: it said {event} instead of that it is ready"
-            )
-        self.url = f"http://{event['listen']}" if "listen" in event else ""
-
-    def read(self, within_s: float, attempt: str, trouble: Callable[[], str] = lambda: "") -> dict[str, Any]:
-        """One line of JSON from it. Raises StageError when none comes in time, when it ended, or when `trouble` says
-        that something else did, without which none can come."""
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + within_s
-        while not select.select([self.process.stdout], [], [], LOOK_EVERY_S)[0]:
-            if time.monotonic() > deadline:
-                raise StageError(f"could not {attempt}: {self.module} on {self.node} said nothing for {within_s:g} s")
-            if problem := trouble():
-                raise StageError(f"could not {attempt}: {problem}")
-        line = self.process.stdout.readline()
-        if not line:
-            raise StageError(f"could not {attempt}: {self.dead() or 'it closed its output'}")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def dead(self) -> str:
-        """Empty while it runs; else how it ended, with its last words."""
-        status = self.process.poll()
-        if status is None:
-            return ""
-        said = self.errors.read_text(errors="replace").strip().splitlines()
-        return f"{self.module} on {self.node} ended with status {status}" + (f" ({said[-1]})" if said else "")
-
-    def stop(self) -> str:
-        """End it cleanly; empty, or what was wrong with its end."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return f"{self.module} on {self.node} did not stop within {STOP_WITHIN_S:g} s of SIGTERM"
-        return "" if self.process.returncode in (0, -signal.SIGTERM) else self.dead()
-
-
 class Stage:
     """All daemons of a run. `scratch` is the folder for caches: on the run directory's disk, removed afterwards.
 
@@ -115,6 +47,7 @@ class Stage:
         self.series, self.trial = Series(logs.parent / "series"), 0
         self.daemons: list[Daemon] = []
         self._clients: dict[str, Daemon] = {}
+        self.faults = Faults(lab, lambda: self.daemons)
 
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
@@ -157,7 +90,7 @@ class Stage:
         A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
         """
         if node not in self._clients:
-            client = Daemon(self.lab, node, "nodes.client", ["--worker"], self.logs)
+            client = Daemon(self.lab, node, "nodes.client", ["--worker"], self.logs, instrument=True)
             self.daemons.append(client)
             self._clients[node] = client
         client = self._clients[node]
@@ -171,6 +104,23 @@ class Stage:
         except BrokenPipeError:
             raise StageError(f"could not fetch {url}: {client.dead() or 'the client closed its input'}") from None
         return client.read(within_s + 10, f"fetch {url}", self.trouble)
+
+    def load(self, urls: Mapping[str, str], *options: str, faults: str = "") -> Load:
+        """Load servers from nodes, each with what it asks for: `{"client1": "http://edge1/objects/64KiB/{}"}`. All begin at
+        once, each with the options of `longhaul node load` (for each of them, not for all together); `faults` is a timetable
+        whose times count from the same beginning.
+
+        Returns (columns for a row of trials.csv: those of `generators.COLUMNS`, rows for `keep`: one for each request).
+        Requests that fail are a result; so is `unexpected` when a generator itself was late. Raises StageError.
+        """
+        steps = self.faults.check(faults) if faults else ()
+        running = Generators(self.lab, urls, options, self.scratch, self.logs, 100 * self.trial)
+        try:
+            within_s = longest_s(options)
+            return running.run(within_s, self.trouble,
+                               lambda began_ns: self.faults.played(steps, began_ns) if steps else nullcontext())  # fmt: skip
+        finally:
+            running.stop()
 
     def control(
         self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None, data: object = None
@@ -201,3 +151,6 @@ class Stage:
                 daemon.process.kill()
             return ended
         return [problem for daemon in reversed(self.daemons) if (problem := daemon.stop())]
+
+
+__all__ = ["ENGINES", "Daemon", "Load", "Stage", "StageError", "versions"]

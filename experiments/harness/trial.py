@@ -62,7 +62,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
     """
     live = stage.lab.live
     stage.trial = trial
-    with live.as_found():
+    with live.as_found(), stage.faults.as_found() as broken:
         experiment.prepare(stage, arm, trial)
         captures = Captures(stage.lab, experiment.captures(), folder, trial, run_id)
         began, clocks = time.monotonic(), time.time() - time.monotonic()
@@ -73,7 +73,9 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, folder: 
         changes = [one.as_dict(live.began_ns) for one in live.done]
     row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(fetched),
            **{name: cell(fetched.get(name)) for name in experiment.columns}, **arm}  # fmt: skip
-    reasons = [*late, *tardy, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
+    if stage.faults.done:
+        stage.keep("faults", stage.faults.rows())
+    reasons = [*late, *tardy, *broken, *filter(None, (step, *(outcome.problem for outcome in captures.outcomes)))]
     unchecked = ""
     if not fetched["ok"]:
         reasons.append(f"the {'fetch' if fetched.get('url') else 'measurement'} failed: {fetched['error']}")

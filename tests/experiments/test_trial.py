@@ -11,6 +11,7 @@ import pytest
 
 from experiments.harness import runner, trial
 from experiments.harness.capture import Outcome, counts, problem_of
+from experiments.harness.faults import Faults
 from topologies.emulator.links.tolerance import REAL
 from topologies.emulator.live import Live
 from topologies.two_hosts import TwoHosts
@@ -76,7 +77,7 @@ def measure(monkeypatch):
         lab = SimpleNamespace(topology=world, watched=watched, live=live, tolerance=REAL)
         question = Question(fetched, columns)
         question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
-        return trial.measure(question, SimpleNamespace(lab=lab), {"state": "new"}, 1, Path(), "run")
+        return trial.measure(question, SimpleNamespace(lab=lab, faults=Faults(lab, list)), {"state": "new"}, 1, Path(), "run")
 
     return run
 
