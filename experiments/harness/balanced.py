@@ -6,6 +6,7 @@ It starts no edge and decides no rule: those are options of `longhaul node balan
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from experiments.harness.daemon import StageError
@@ -14,6 +15,7 @@ from topologies.emulator.topology import Topology
 
 SETTLE_S = 30.0
 LOOK_EVERY_S = 0.1
+FIRST_PORT = 8000
 
 
 def site(world: Topology, place: str) -> dict[str, list[str]]:
@@ -51,13 +53,26 @@ def two_tier(stage: Stage, place: str, *options: str) -> str:
     return name
 
 
-def settled(stage: Stage, node: str, *balancers: str) -> None:
-    """Wait until these balancers, asked from a node, take all that they know for well. Raises StageError."""
+def by_rule(stage: Stage, place: str, option: str, rules: Sequence[str], *options: str) -> dict[str, str]:
+    """A balancer of a region for each rule, all on one host and in front of the same edges; rule -> HOST:PORT. `option` is
+    the one that names the rule."""
+    name = f"balancer.{place}"
+    told, found = members(stage.lab.topology, name, site(stage.lab.topology, place)), dict[str, str]()
+    for port, rule in enumerate(rules, FIRST_PORT):
+        stage.balancer(name, told, option, rule, *options, "--listen", f"{stage.lab.address(name)}:{port}")
+        found[rule] = f"{name}:{port}"
+    return found
+
+
+def settled(stage: Stage, node: str, *balancers: str, down: Collection[str] = ()) -> None:
+    """Wait until these balancers, asked from a node, take all that they know for well, except those that are down. Raises
+    StageError."""
     deadline = time.monotonic() + SETTLE_S
     for balancer in balancers:
-        while ill := [name for name, one in _status(stage, node, balancer)["nodes"].items() if one["health"] != "up"]:
+        while wrong := [f"{name} is {one['health']}" for name, one in _status(stage, node, balancer)["nodes"].items()
+                        if (one["health"] == "up") == (name in down)]:  # fmt: skip
             if time.monotonic() > deadline:
-                raise StageError(f"could not begin: {balancer} does not take {', '.join(ill)} for well after {SETTLE_S:g} s")
+                raise StageError(f"could not begin: {balancer} still finds after {SETTLE_S:g} s that {', '.join(wrong)}")
             time.sleep(LOOK_EVERY_S)
 
 
