@@ -35,6 +35,7 @@ def test_every_request_is_recorded_with_its_times_in_order(origin, tmp_path):
     assert "reused" in {row["connection"] for row in rows}
 
 
+@pytest.mark.slow
 def test_what_a_standing_server_delays_is_not_left_out(start):
     """A server that stands still for 0.4 s of 1 s delays what was due meanwhile: 40 % of the requests, by 0.2 s on average. A
     loop that waited for answers would have seen one slow request."""
