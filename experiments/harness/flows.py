@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from experiments.harness.stage_error import StageError
+from experiments.harness.daemon import StageError
 from topologies.emulator.lab import Lab
 
 AHEAD_S = 0.25

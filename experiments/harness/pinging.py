@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.harness.stage_error import StageError
+from experiments.harness.daemon import StageError
 from topologies.emulator.lab import Lab
 
 PATIENCE_S = 20.0

@@ -6,31 +6,26 @@ It decides nothing about the question; it starts processes by name, waits until 
 from __future__ import annotations
 
 import json
-import select
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from experiments.harness.daemon import Daemon, StageError
+from experiments.harness.faults import Faults
 from experiments.harness.flows import Flow, Flows, Running
+from experiments.harness.generators import Generators, Load, longest_s
 from experiments.harness.pinging import Pinging
 from experiments.harness.series import Series
-from experiments.harness.stage_error import StageError
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
-from topologies.emulator.lab import Lab, environment
+from topologies.emulator.lab import Lab
 from topologies.emulator.links.netns import entered
 
-ROOT = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 10.0
 __all__ = ["ENGINES", "Daemon", "Stage", "StageError", "versions"]
-STOP_WITHIN_S = 12.0
-LOOK_EVERY_S = 0.25
 ENGINES = {"longhaul": "edge", "nginx": "nginx_edge"}
 """What can serve as edge, and the daemon that does."""
 
@@ -43,76 +38,6 @@ def versions(engine: str) -> dict[str, list[str]]:
         return {"nginx": [program(), "-v"]}
     except Failure as failure:
         raise StageError(str(failure)) from None
-
-
-class Daemon:
-    """A process in a node. `url` is where it listens, when it said so."""
-
-    def __init__(
-        self, lab: Lab, node: str, module: str, arguments: list[str], logs: Path, more: Mapping[str, str] | None = None
-    ) -> None:
-        self.lab, self.node, self.module = lab, node, module
-        self.errors = logs / f"{node}.stderr"
-        command = [sys.executable, "-P", "-m", module, *arguments]
-        with self.errors.open("ab") as stderr:
-            self.process: subprocess.Popen[str] = lab.node(node).start(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1,
-                env={**environment(ROOT), **(more or {})}, cwd="/",
-            )  # fmt: skip
-        self.url = ""
-
-    def wait_ready(self) -> None:
-        """Wait for its `ready` line. Raises StageError."""
-        event = self.read(READY_WITHIN_S, "become ready")
-        if event.get("event") != "ready":
-            raise StageError(
-                f"could not start {self.module} on {self.node}: it said {event} instead of that it is ready"
-            )
-        self.url = f"http://{event['listen']}" if "listen" in event else ""
-
-    def read(self, within_s: float, attempt: str, trouble: Callable[[], str] = lambda: "") -> dict[str, Any]:
-        """One line of JSON from it. Raises StageError when none comes in time, when it ended, or when `trouble` says
-        that something else did, without which none can come."""
-        assert self.process.stdout is not None
-        deadline = time.monotonic() + within_s
-        while not select.select([self.process.stdout], [], [], LOOK_EVERY_S)[0]:
-            if time.monotonic() > deadline:
-                raise StageError(f"could not {attempt}: {self.module} on {self.node} said nothing for {within_s:g} s")
-            if problem := trouble():
-                raise StageError(f"could not {attempt}: {problem}")
-        line = self.process.stdout.readline()
-        if not line:
-            raise StageError(f"could not {attempt}: {self.dead() or 'it closed its output'}")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def order(self, order: Mapping[str, Any], attempt: str) -> None:
-        """Give it an order, one line of JSON. Raises StageError when it reads no more."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            raise StageError(f"could not {attempt}: {self.dead() or f'{self.module} closed its input'}") from None
-
-    def dead(self) -> str:
-        """Empty while it runs; else how it ended, with its last words."""
-        status = self.process.poll()
-        if status is None:
-            return ""
-        said = self.errors.read_text(errors="replace").strip().splitlines()
-        return f"{self.module} on {self.node} ended with status {status}" + (f" ({said[-1]})" if said else "")
-
-    def stop(self) -> str:
-        """End it cleanly; empty, or what was wrong with its end."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return f"{self.module} on {self.node} did not stop within {STOP_WITHIN_S:g} s of SIGTERM"
-        return "" if self.process.returncode in (0, -signal.SIGTERM) else self.dead()
 
 
 class Stage:
@@ -129,6 +54,7 @@ class Stage:
         self.daemons: list[Daemon] = []
         self._workers: dict[tuple[str, str], Daemon] = {}
         self._flows = Flows(lab, lambda node: self._worker(node, "flow", says_ready=True), self.trouble, self.keep)
+        self.faults = Faults(lab, lambda: self.daemons)
 
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
@@ -195,11 +121,28 @@ class Stage:
         """The process on a node that takes orders of a kind; it is started once. Raises StageError."""
         if (node, name) not in self._workers:
             self._workers[node, name] = Daemon(self.lab, node, f"nodes.{name}", ["--worker"], self.logs,
-                                               self._secrets(node, name))  # fmt: skip
+                                               self._secrets(node, name), instrument=True)  # fmt: skip
             self.daemons.append(self._workers[node, name])
             if says_ready:
                 self._workers[node, name].wait_ready()
         return self._workers[node, name]
+
+    def load(self, urls: Mapping[str, str], *options: str, faults: str = "") -> Load:
+        """Load servers from nodes, each with what it asks for: `{"client1": "http://edge1/objects/64KiB/{}"}`. All begin at
+        once, each with the options of `longhaul node load` (for each of them, not for all together); `faults` is a timetable
+        whose times count from the same beginning.
+
+        Returns (columns for a row of trials.csv: those of `generators.COLUMNS`, rows for `keep`: one for each request).
+        Requests that fail are a result; so is `unexpected` when a generator itself was late. Raises StageError.
+        """
+        steps = self.faults.check(faults) if faults else ()
+        running = Generators(self.lab, urls, options, self.scratch, self.logs, 100 * self.trial)
+        try:
+            within_s = longest_s(options)
+            return running.run(within_s, self.trouble,
+                               lambda began_ns: self.faults.played(steps, began_ns) if steps else nullcontext())  # fmt: skip
+        finally:
+            running.stop()
 
     def control(
         self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None, data: object = None
@@ -236,3 +179,6 @@ class Stage:
                 daemon.process.kill()
             return ended
         return [problem for daemon in reversed(self.daemons) if (problem := daemon.stop())]
+
+
+__all__ = ["ENGINES", "Daemon", "Load", "Stage", "StageError", "versions"]

@@ -60,7 +60,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
     """
     live = stage.lab.live
     stage.trial = trial
-    with live.as_found():
+    with live.as_found(), stage.faults.as_found() as broken:
         experiment.prepare(stage, arm, trial)
         captures = recorder.trial(trial)
         began, clocks = time.monotonic(), time.time() - time.monotonic()
@@ -70,7 +70,9 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
         took_s = time.monotonic() - began
         step = clock_step(time.time() - time.monotonic() - clocks, took_s)
         changes = [one.as_dict(live.began_ns) for one in live.done]
-    troubles = [*late, *tardy, *captures.problems, *filter(None, [step])]
+    if stage.faults.done:
+        stage.keep("faults", stage.faults.rows())
+    troubles = [*late, *tardy, *broken, *captures.problems, *filter(None, [step])]
     found = fetched if isinstance(fetched, list) else [fetched]
     if len(found) != experiment.side_by_side:
         raise StageError(f"could not use trial {trial}: it measured {len(found)} rows where side_by_side says "

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.harness import pinging
+from experiments.harness.daemon import StageError
 from experiments.harness.flows import Flow, Flows, failed, goodput_mbps
-from experiments.harness.stage_error import StageError
 from topologies.dumbbell import Dumbbell
 
 

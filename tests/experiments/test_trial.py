@@ -11,8 +11,9 @@ import pytest
 
 from experiments.harness import runner, trial
 from experiments.harness.capture import Outcome, Overhead
+from experiments.harness.daemon import StageError
+from experiments.harness.faults import Faults
 from experiments.harness.points import points
-from experiments.harness.stage_error import StageError
 from experiments.harness.tcpdump import counts, problem_of
 from results.captures.columns import Packets
 from topologies.emulator.links.tolerance import REAL
@@ -89,8 +90,8 @@ def measure(monkeypatch):
         lab = SimpleNamespace(topology=world, watched=watched, live=live, tolerance=REAL)
         question = Question(fetched, columns)
         question.prepare = lambda stage, arm, number: live.change("client-server", words) if words else None
-        return trial.measure(question, SimpleNamespace(lab=lab, keep=lambda *_: None), {"state": "new"}, 1,
-                             SimpleNamespace(trial=lambda _number: Captures()))  # fmt: skip
+        stage = SimpleNamespace(lab=lab, keep=lambda *_: None, faults=Faults(lab, list))
+        return trial.measure(question, stage, {"state": "new"}, 1, SimpleNamespace(trial=lambda _number: Captures()))
 
     return run
 

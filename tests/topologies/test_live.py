@@ -105,6 +105,22 @@ def test_a_cable_cannot_be_changed(backend):
         live(backend, OpenConnect()).change("router.mumbai-router.az1.mumbai", "delay 5ms")
 
 
+def test_a_cable_can_be_cut_and_is_healed_after_the_trial(backend):
+    told = []
+    lab = Live(OpenConnect(), backend, lambda: 1000 * MS, cables=lambda name, ways: told.append((name, ways)) or 7)
+    cable = "router.mumbai-router.az1.mumbai"
+    with lab.as_found():
+        assert lab.change("mumbai>az1.mumbai", "down") == 7
+        assert lab.words(cable) == [f"{cable}: a plain cable, which nothing emulates, cut"]
+        assert lab.done[0].as_dict(0)["b_to_a"] is None
+        for words in ("down delay 5ms", "rate 5mbit"):
+            with pytest.raises(LinkError, match="can only go down and up"):
+                lab.change(cable, words)
+    assert [(name, {way: one.up for way, one in ways.items()}) for name, ways in told] == [
+        (cable, {"a_to_b": False}), (cable, {"a_to_b": True})]  # fmt: skip
+    assert backend.told == []
+
+
 def test_what_the_backend_refuses_is_not_taken_for_done(backend):
     lab = live(backend)
     backend.broken = True

@@ -1,5 +1,7 @@
 """The world: published round-trip times, names, routes between regions, and warnings."""
 
+from ipaddress import ip_address
+
 import pytest
 
 from topologies.emulator import places
@@ -47,6 +49,83 @@ def test_zones_edges_and_clients_multiply():
     assert "edge3.az2.singapore" in edges
     assert [n.name for n in world.nodes_info if n.role == "client"] == ["client1.chennai", "client2.chennai"]
     assert world.plans["edge1.az2.mumbai"].interfaces[0].name == "eth0"
+
+
+@pytest.mark.parametrize(("scale", "nodes"), [("small", 8), ("medium", 32), ("large", 200)])
+def test_a_scale_has_so_many_nodes_and_each_part_of_it_may_be_set_otherwise(scale, nodes):
+    assert len(OpenConnect(scale=scale).nodes_info) == nodes
+    assert len(OpenConnect(scale="medium", clients_per_place="1").nodes_info) == 30
+
+
+def test_zones_stand_apart_and_may_be_narrow():
+    world = OpenConnect(zones="3", zone_rtts="1ms,2ms", zone_rate="50mbit")
+    assert [world.path("client1.chennai", f"edge1.az{zone}.mumbai") for zone in (1, 2, 3)] == [
+        (31.0, 50e6), (32.0, 50e6), (32.0, 50e6)]  # fmt: skip
+    assert OpenConnect(zones="2").path("edge1.az1.mumbai", "edge1.az2.mumbai") == (0.0, None)
+
+
+def test_balancers_stand_at_edge_sites_one_for_the_region_and_one_in_each_zone():
+    def balancers(**settings):
+        return [node.name for node in OpenConnect(**settings).nodes_info if node.role == "balancer"]
+
+    assert balancers() == []
+    assert balancers(balancers="regional", zones="2") == ["balancer.mumbai"]
+    assert balancers(balancers="two-tier", zones="2") == ["balancer.az1.mumbai", "balancer.az2.mumbai", "balancer.mumbai"]
+    with pytest.raises(ValueError, match="no edge site"):
+        OpenConnect(balancers="regional", edges="")
+
+
+TRANSIT = {"edges": "Mumbai", "clients": "Chennai,Tokyo", "transit": "Singapore", "peering": "Chennai/Mumbai",
+           "rate": "400mbit", "transit_rate": "50mbit", "peering_rate": "200mbit"}  # fmt: skip
+
+
+def ways(world, a, b):
+    return [link.name for link, _ in world.hops(a, b) if link.spec.a_to_b.rate_bps]
+
+
+def test_packets_take_peering_or_backbone_before_transit_and_no_third_network():
+    world = OpenConnect(**TRANSIT)
+    chennai, tokyo, edge, origin = "client1.chennai", "client1.tokyo", "edge1.az1.mumbai", "origin1.az1.virginia"
+    assert ways(world, chennai, edge) == ["mumbai-chennai"]
+    assert ways(world, edge, origin) == ["virginia-mumbai"]
+    assert ways(world, chennai, origin) == ["chennai-transit.singapore", "virginia-transit.singapore"]
+    assert ways(world, tokyo, chennai) == ["tokyo-transit.singapore", "chennai-transit.singapore"]
+    assert world.path(chennai, edge) == (30.0, 200e6)
+    assert world.path(edge, origin) == (201.0, 400e6)
+    assert world.path(tokyo, edge)[1] == 50e6
+    legs = [places.rtt(places.find(one), places.find("Singapore"), "azure").ms for one in ("Chennai", "Virginia")]
+    assert world.path(chennai, origin)[0] == sum(legs), "a way by transit is the sum of two published ones"
+
+
+def test_each_region_buys_transit_where_it_is_nearest():
+    world = OpenConnect(**{**TRANSIT, "transit": "Singapore,Dallas"})
+    assert {"virginia-transit.dallas", "tokyo-transit.singapore", "transit.singapore-transit.dallas"} <= set(world.specs)
+    assert ways(world, "client1.tokyo", "origin1.az1.virginia") == [
+        "tokyo-transit.singapore", "transit.singapore-transit.dallas", "virginia-transit.dallas"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"peering": "Chennai/Mumbai"}, "without transit"),
+    ({"transit": "Singapore", "peering": "Chennai"}, "not PLACE/PLACE"),
+    ({"transit": "Singapore", "peering": "Chennai/Tokyo"}, "not PLACE/PLACE"),
+    ({"transit": "Singapoor"}, "did you mean Singapore"),
+    ({"scale": "huge"}, "none of small, medium, large"),
+    ({"zones": "0"}, "from 1 to 10"),
+    ({"zone_rtts": "1"}, "no unit"),
+])  # fmt: skip
+def test_what_cannot_be_of_transit_zones_and_scale_is_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        OpenConnect(**settings)
+
+
+def test_the_prefixes_of_a_network_are_those_of_its_clients_and_no_others():
+    world = OpenConnect(clients="Chennai,Tokyo", clients_per_place="5")
+    for place, other in (("Chennai", "Tokyo"), ("Tokyo", "Chennai")):
+        own = world.prefixes(place)
+        inside = {name for name, plan in world.plans.items() if any(ip_address(plan.address) in one for one in own)}
+        assert {node.name for node in world.nodes_info if node.role == "client" and node.place.name == place} <= inside
+        assert not any(one.overlaps(two) for one in own for two in world.prefixes(other))
+    assert sum(one.num_addresses for one in world.prefixes("Chennai")) == 5 * 4
 
 
 def test_a_place_may_hold_both_edges_and_clients():

@@ -12,13 +12,15 @@ from ipaddress import IPv4Address
 from socket import AF_INET
 
 from topologies.emulator.links.netlink import CREATE, EXCL, REPLACE, Request, attribute, u32
-from topologies.emulator.plan import NodePlan
+from topologies.emulator.plan import Interface, NodePlan
 
 RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH, RTM_NEWRULE = 20, 24, 28, 32
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 NDA_DST, NDA_LLADDR, PERMANENT = 1, 2, 0x80
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 7, 8, 15
 FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_TABLE, TO_TABLE = 1, 2, 6, 15, 1
+NOBODY = "06:00:00:00:00:00"
+"""Those of a lab begin with 02."""
 MAIN, STATIC, UNIVERSE, LINK, UNICAST = 254, 4, 0, 253, 1
 METRICS = {"initcwnd": 11, "initrwnd": 14, "cc_algo": 16, "window": 3, "ssthresh": 6, "advmss": 8, "quickack": 15}
 """Metrics of a route that a lab sets (RTAX_...): the initial windows in segments, the name of a congestion control, the largest
@@ -33,14 +35,20 @@ def addresses(plan: NodePlan, numbers: Mapping[str, int]) -> list[Request]:
     """The address of every interface, and its neighbour. `numbers` are the interfaces' by name; one missing is a KeyError."""
     found = []
     for interface in plan.interfaces:
-        number, own, peer = numbers[interface.name], _packed(interface.address), _packed(interface.peer_address)
+        number, own = numbers[interface.name], _packed(interface.address)
         body = struct.pack("BBBBI", AF_INET, 30, 0, UNIVERSE, number) + attribute(IFA_LOCAL, own) + attribute(IFA_ADDRESS, own)
         found.append(Request(f"address {interface.address} on {interface.name}", RTM_NEWADDR, CREATE | EXCL, body))
-        # A lasting neighbour: ARP would cross the ocean and add a round trip to the first packet.
-        body = struct.pack("BxxxiHBB", AF_INET, number, PERMANENT, 0, 0) + attribute(NDA_DST, peer)
-        body += attribute(NDA_LLADDR, bytes.fromhex(interface.peer_mac.replace(":", "")))
-        found.append(Request(f"neighbour {interface.peer_address}", RTM_NEWNEIGH, CREATE | REPLACE, body))
+        found.append(neighbour(interface, number))
     return found
+
+
+def neighbour(interface: Interface, number: int, *, there: bool = True) -> Request:
+    """A lasting neighbour, since ARP would cross the ocean and add a round trip to the first packet. One that is not `there`
+    has an address that no interface has: what is sent to it is lost without a word, as on a cable that is cut."""
+    mac = interface.peer_mac if there else NOBODY
+    body = struct.pack("BxxxiHBB", AF_INET, number, PERMANENT, 0, 0) + attribute(NDA_DST, _packed(interface.peer_address))
+    body += attribute(NDA_LLADDR, bytes.fromhex(mac.replace(":", "")))
+    return Request(f"neighbour {interface.peer_address}", RTM_NEWNEIGH, CREATE | REPLACE, body)
 
 
 def routes(plan: NodePlan, numbers: Mapping[str, int], metrics: Mapping[str, int | str]) -> list[Request]:

@@ -1,19 +1,26 @@
-"""Makes changes at their moments while something else goes on: a thread around a list of moments. It decides none of them."""
+"""Does things at their moments while something else goes on: a thread around a list of moments. It decides none of them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Generic, Protocol, TypeVar
 
-from topologies.emulator.changes import Moment
 
-Play = Callable[[Moment, int], None]
-"""Makes the change of a moment, due at a time (CLOCK_MONOTONIC, ns) that may be to come."""
+class Timed(Protocol):
+    """What is due `at_ms` after the beginning."""
+
+    @property
+    def at_ms(self) -> float: ...
+
+
+Moment = TypeVar("Moment", bound=Timed)
+"""`play(moment, due_ns)` does what is due at a time (CLOCK_MONOTONIC, ns) that may be to come."""
 
 
 def conduct(
-    score: Sequence[Moment], began_ns: int, early_ns: int, play: Play, now_ns: Callable[[], int],
+    score: Sequence[Moment], began_ns: int, early_ns: int, play: Callable[[Moment, int], None], now_ns: Callable[[], int],
     stopped: Callable[[float], bool],
 ) -> None:  # fmt: skip
     """Play each moment `early_ns` before it is due, so that it is made in time; return at the end of the score, or when
@@ -28,16 +35,17 @@ def conduct(
         play(moment, due_ns)
 
 
-class Conductor:
+class Conductor(Generic[Moment]):
     """`conduct` for the length of a `with`. `error` is what `play` raised, which ends the playing."""
 
     def __init__(
-        self, score: Sequence[Moment], began_ns: int, early_ns: int, play: Play, now_ns: Callable[[], int]
+        self, score: Sequence[Moment], began_ns: int, early_ns: int, play: Callable[[Moment, int], None],
+        now_ns: Callable[[], int],
     ) -> None:  # fmt: skip
         self.error: Exception | None = None
         self._score, self._began_ns, self._early_ns, self._play, self._now_ns = score, began_ns, early_ns, play, now_ns
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="conductor", daemon=True)
 
     def __enter__(self) -> None:
         if self._score:
@@ -51,5 +59,5 @@ class Conductor:
     def _run(self) -> None:
         try:
             conduct(self._score, self._began_ns, self._early_ns, self._play, self._now_ns, self._over.wait)
-        except Exception as error:  # noqa: BLE001  # it is raised again where the schedules were begun
+        except Exception as error:  # noqa: BLE001  # it is raised again where the playing was begun
             self.error = error

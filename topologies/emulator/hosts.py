@@ -111,6 +111,17 @@ class LabNode(Node):  # type: ignore[misc]
         """
         return self.popen(command, mncmd=["mnexec", "-a", str(self.pid)], start_new_session=True, **options)
 
+    def reach(self, link: int, there: bool) -> None:
+        """Whether what the node sends over that link arrives: for plain cables, which nothing emulates. Raises NodeError."""
+        with entered(self.pid), netlink.Netlink() as kernel:
+            (interface,) = [one for one in self.plan.interfaces if one.link == link]
+            try:
+                number = kernel.interfaces()[interface.name].number
+                kernel.ask_all([addressing.neighbour(interface, number, there=there)])
+            except (OSError, KeyError) as error:
+                what = f"could not {'heal' if there else 'cut'} {interface.name} of {self.name}"
+                raise NodeError(f"{what}: {_why(error)}; run `longhaul doctor`") from error
+
     def tune(self, sysctls: Mapping[str, str], metrics: Mapping[str, int | str]) -> None:
         """Change kernel settings, and metrics of every route (see addressing.METRICS), while the lab runs. Raises NodeError."""
         with entered(self.pid):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,11 @@ from topologies.emulator.links import netlink, probe
 from topologies.emulator.links.backend import Backend, BackendError, Counters, UnsupportedError
 from topologies.emulator.links.choice import choose
 from topologies.emulator.links.netns import entered
+from topologies.emulator.links.spec import Direction
 from topologies.emulator.links.tolerance import of_this_machine
 from topologies.emulator.live import Live
 from topologies.emulator.mininet_link import LonghaulLink
+from topologies.emulator.parts import WAYS
 from topologies.emulator.plan import NodeError
 from topologies.emulator.setting import nearest
 from topologies.emulator.topology import Topology
@@ -42,7 +45,7 @@ class Lab:
         self.specs = topology.specs
         self.tolerance = of_this_machine()
         self.links: Backend = choose(link, seed_demanded=topology.seed_demanded, specs=topology.states())
-        self.live = Live(topology, self.links, tolerance=self.tolerance)
+        self.live = Live(topology, self.links, tolerance=self.tolerance, cables=self._plug)
         self._probed: Counters = {}
         LonghaulLink.current = self.links
         with netlink.Netlink() as kernel:
@@ -137,6 +140,13 @@ class Lab:
                 for key in SETTINGS:
                     found[f"{node.name} {key}"] = " ".join(Path(f"/proc/sys/net/ipv4/{key}").read_text("ascii").split())
         return found
+
+    def _plug(self, name: str, ways: Mapping[str, Direction]) -> int:
+        """Cut a plain cable, or heal it: each direction that is given, as it is up or not. Returns when (ns)."""
+        number, link = next((n, one) for n, one in enumerate(self.topology.links_info) if one.name == name)
+        for way, become in ways.items():
+            self.node(link.a if way == WAYS[0] else link.b).reach(number, become.up)
+        return time.monotonic_ns()
 
     def _name_hosts(self) -> None:
         lines = ["127.0.0.1 localhost"]

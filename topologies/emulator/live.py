@@ -17,7 +17,7 @@ from topologies.emulator.changes import Moment, explained
 from topologies.emulator.conductor import Conductor
 from topologies.emulator.links import change
 from topologies.emulator.links.backend import Backend
-from topologies.emulator.links.spec import LinkError, LinkSpec
+from topologies.emulator.links.spec import Direction, LinkError, LinkSpec
 from topologies.emulator.links.tolerance import REAL, Tolerance
 from topologies.emulator.parts import WAYS
 from topologies.emulator.topology import Topology
@@ -57,12 +57,17 @@ class Changed:
                 "the machine was too busy")  # fmt: skip
 
 
+Cables = Callable[[str, Mapping[str, Direction]], int]
+"""Cuts or heals directions of a plain cable, as they are up or not; returns when (CLOCK_MONOTONIC, ns)."""
+
+
 class Live:
     """The links of one lab. `specs` says what they are now. Several threads may use it."""
 
     def __init__(self, topology: Topology, backend: Backend, now_ns: Callable[[], int] = time.monotonic_ns,
-                 tolerance: Tolerance = REAL) -> None:  # fmt: skip
+                 tolerance: Tolerance = REAL, cables: Cables | None = None) -> None:  # fmt: skip
         self.topology, self.backend, self._now_ns, self._tolerance = topology, backend, now_ns, tolerance
+        self._cables = cables
         self.specs = topology.specs
         self.built = dict(topology.specs)
         self.done: list[Changed] = []
@@ -80,11 +85,12 @@ class Live:
         its queue. Returns when it took effect (CLOCK_MONOTONIC, ns). Raises LinkError, and then nothing has changed."""
         link, ways = selecting.one(self.topology.links_info, which)
         with self._turn, explained(f"could not change link {link.name}"):
-            if self.built[link.name].unshaped:
-                raise LinkError("it is a plain cable, which nothing emulates; give it a delay or a rate in the topology")
+            wanted = change.parse(words)
+            if self.built[link.name].unshaped and (wanted.touches != {"down"} or self._cables is None):
+                raise LinkError("it is a plain cable, which nothing emulates and which can only go down and up; give it a "
+                                "delay or a rate in the topology")  # fmt: skip
             if any(self._scheduled.get((link.name, way), 0) > self._now_ns() for way in ways):
                 raise LinkError("its schedule has steps to come; leave one of the two out")
-            wanted = change.parse(words)
             spec = self.specs[link.name]
             become: dict[str, Any] = {way: wanted.apply(getattr(spec, way)) for way in ways}
             try:
@@ -97,7 +103,8 @@ class Live:
         """What a link is now, a line for each direction that is meant. Raises LinkError."""
         link, ways = selecting.one(self.topology.links_info, which)
         if self.built[link.name].unshaped:
-            return [f"{link.name}: a plain cable, which nothing emulates"]
+            down = [way for way in WAYS if not getattr(self.specs[link.name], way).up]
+            return [f"{link.name}: a plain cable, which nothing emulates{', cut' if down else ''}"]
         ends = {"a_to_b": f"{link.a} > {link.b}", "b_to_a": f"{link.b} > {link.a}"}
         return [f"{ends[way]}: {change.words(getattr(self.specs[link.name], way))}" for way in ways]
 
@@ -164,7 +171,12 @@ class Live:
         # Only of its last change a direction knows when it was made.
         self._ask_when([one for one in self._ahead if self.done[one].link == name and set(ways) & set(self.done[one].ways)])
         before = self.specs[name]
-        done_ns = self.backend.change(name, {way: getattr(after, way) for way in ways}, planned_ns or 0)
+        become = {way: getattr(after, way) for way in ways}
+        if self.built[name].unshaped:
+            assert self._cables is not None
+            done_ns = self._cables(name, become)
+        else:
+            done_ns = self.backend.change(name, become, planned_ns or 0)
         self.specs[name] = after
         if planned_ns is not None:
             self._ahead.append(len(self.done))

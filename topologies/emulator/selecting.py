@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from topologies.emulator.links.spec import LinkError
-from topologies.emulator.parts import WAYS, LinkInfo
+from topologies.emulator.parts import WAYS, LinkInfo, NodeInfo
 from topologies.emulator.setting import nearest
 
 Chosen = tuple[LinkInfo, tuple[str, ...]]
@@ -37,6 +37,24 @@ def one(links: Sequence[LinkInfo], text: str) -> Chosen:
     emulated = [link for link in links if not link.spec.unshaped] or links
     known = [f"{x}>{y}" for link in emulated for x, y in _pairs(link)] if ">" in said else [link.name for link in emulated]
     raise LinkError(f"could not find link '{said}': this topology has none of that name; {nearest(said, known)}")
+
+
+def group(nodes: Sequence[NodeInfo], text: str) -> list[str]:
+    """The nodes that a name means: the node of that name, or all of a zone (`az1.mumbai`) or place (`mumbai`), which are
+    those whose names end with it behind a dot. Empty for a name that means none."""
+    said = text.strip()
+    return [node.name for node in nodes if node.name == said] or [
+        node.name for node in nodes if node.name.endswith(f".{said}")]  # fmt: skip
+
+
+def names(nodes: Sequence[NodeInfo]) -> list[str]:
+    """Every name that `group` knows: of nodes, zones and places."""
+    return list(dict.fromkeys(node.name.split(".", dots)[dots] for node in nodes for dots in range(node.name.count(".") + 1)))
+
+
+def border(links: Sequence[LinkInfo], inside: Sequence[str]) -> list[LinkInfo]:
+    """The links between those nodes and all others."""
+    return [link for link in links if (link.a in inside) != (link.b in inside)]
 
 
 def _ways(link: LinkInfo, said: str) -> tuple[str, ...]:

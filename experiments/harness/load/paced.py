@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from experiments.harness.load.errors import LoadError, TooSlowError
+from nodes.load.summary import percentile
 
 DRAIN_S = 1.0
 LEAST_OF_RATE = 0.99
@@ -33,14 +33,6 @@ class Latencies:
     p99_us: float
     most_us: float
     late_p99_us: float
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The least value that at least this share of all do not exceed (nearest rank). Raises ValueError for no values."""
-    if not values:
-        raise ValueError("there are no values")
-    ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * round(share * 1e6) // 1_000_000) - 1)]
 
 
 def measure(host: str, port: int, target: str, rate_per_s: float, seconds: float, connections: int, cpus: str) -> Latencies:

@@ -6,8 +6,6 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from experiments.harness.load import paced, turns, wrk
 from experiments.harness.load.engine import Engine
@@ -41,18 +39,6 @@ def test_a_rate_with_failed_requests_is_none(error):
 def test_what_is_no_rate_is_an_error():
     with pytest.raises(LoadError, match="has no rate"):
         wrk.parse("unable to connect")
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.99, 1.0]))
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values, share):
-    found = paced.percentile(values, share)
-    assert found in values
-    assert sum(value <= found for value in values) >= share * len(values) - 1e-6
-    assert sum(value < found for value in values) < share * len(values) + 1e-6
-
-
-def test_percentiles_of_a_hundred():
-    assert [paced.percentile(list(range(1, 101)), share) for share in (0.5, 0.99, 1.0)] == [50, 99, 100]
 
 
 class Server:

@@ -72,10 +72,12 @@ def merged(several: Sequence[Schedule]) -> Schedule:
     return Schedule(steps, "; ".join(one.text for one in several))
 
 
-def _step(text: str) -> Step:
+def timed(text: str, example: str = _EXAMPLE) -> tuple[float, float | None, str]:
+    """When a step begins and ends in ms (None: it does not end), and its words, from `at 20s WORDS` or `from 3s to 4s WORDS`.
+    Raises LinkError."""
     match = re.fullmatch(r"at\s+(\S+)\s+(.*)|from\s+(\S+)\s+to\s+(\S+)\s+(.*)", text, re.DOTALL)
     if not match:
-        raise LinkError(f"'{text}' is not a step of a schedule; write for example {_EXAMPLE}")
+        raise LinkError(f"'{text}' is not a step of a schedule; write for example {example}")
     at, words, begin, end, inside = match.groups()
     try:
         at_ms = milliseconds(at or begin)
@@ -88,7 +90,12 @@ def _step(text: str) -> Step:
         raise LinkError(f"'{text}' begins before the schedule does; times are not negative")
     if until_ms is not None and until_ms <= at_ms:
         raise LinkError(f"'{text}' ends before it begins; write the earlier time first")
-    return Step(at_ms, until_ms, change.parse(words or inside))
+    return at_ms, until_ms, words or inside
+
+
+def _step(text: str) -> Step:
+    at_ms, until_ms, words = timed(text)
+    return Step(at_ms, until_ms, change.parse(words))
 
 
 def _refuse_overlaps(steps: Sequence[Step]) -> None:
