@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 from nodes.balancer import control
 from nodes.balancer.balance import Balance, Settings
 from nodes.balancer.checking import Check, Checking
+from nodes.balancer.express import Express
 from nodes.balancer.forwarding import ROUTE, route
+from nodes.balancer.heads import origin_form
 from nodes.balancer.members import Members, parse
-from nodes.balancer.proxying import Proxying, note, origin_form
+from nodes.balancer.proxying import Begun, Proxying, note
 from nodes.http import own_paths
 from nodes.http.application import Message, Team
 from nodes.http.hops import answer_as_last, forwards_left, loops
@@ -23,6 +26,9 @@ from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
 from nodes.http.reply import Reply
 from nodes.http.tls import ClientTls
+
+if TYPE_CHECKING:
+    from nodes.http.connection import Connection
 
 
 class Balancer:
@@ -40,6 +46,7 @@ class Balancer:
         self.balance = Balance(members, settings, random, loop.time())
         self._checking = Checking(self.balance, check, tls, metrics, random) if check is not None else None
         self._proxying = Proxying(name, self.balance, pool, metrics)
+        self._express = Express(name, self.balance, pool, metrics)
         self._team: Team | None = None
         self._reloading: asyncio.Task[None] | None = None
         metrics.before_text(self._gauges)
@@ -78,6 +85,11 @@ class Balancer:
         if self._team is not None:
             await self._team.tell_all({"members": members.data()})
 
+    def try_now(self, request: Request, connection: Connection) -> bool:
+        """A plain request leaves for its node without a task."""
+        ours = self._redirect is not None or request.path.startswith(own_paths.PREFIX) or connection.wire.inner
+        return not ours and request.method in ("GET", "HEAD") and self._express.begin(request, connection)
+
     async def handle(self, request: Request, reply: Reply) -> None:
         """Answer one request. Raises HttpError."""
         if request.path.startswith(own_paths.PREFIX):
@@ -92,12 +104,13 @@ class Balancer:
             await answer_as_last(request, reply)
             return
         key = origin_form(request)  # the same for a client that sends the whole URL
-        placed = self.balance.place(key, self._clock())
+        begun: Begun | None = request.begun
+        placed = self.balance.place(key, self._clock()) if begun is None else begun.placed
         if placed is None:
             reply.outcome.result = "ERR_CANNOT_FORWARD"
             raise HttpError(503, "every node drains", [("Cache-Control", "no-store"), ("Retry-After", "1")])
         if self._redirect is None:
-            await self._proxying.answer(request, reply, placed, key)
+            await self._proxying.answer(request, reply, begun or Begun(placed), key)
             return
         note(reply, placed, 1)
         reply.outcome.result = "REDIRECT"

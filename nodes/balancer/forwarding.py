@@ -34,12 +34,12 @@ def to_node(request: Request, name: str) -> Fields:
     return sent
 
 
-def to_client(fields: Fields, version: str, name: str, placed: Placed, tries: int, upstream_ms: float) -> Fields:
+def to_client(fields: Fields, version: str, name: str, placed: Placed, tries: int, upstream_ms: str) -> Fields:
     """The response's fields as the client sees them. Members of Server-Timing and X-Longhaul-Route stand nearest the node
     first, so that with two tiers the way can be read from the end."""
     sent = end_to_end(fields)
     sent.add("Via", f"{version} {name}")
-    sent.add("Server-Timing", f'{name};dur={upstream_ms:g};desc="{placed.node.name}"')
+    sent.add("Server-Timing", f'{name};dur={upstream_ms};desc="{placed.node.name}"')
     sent.add(ROUTE, route(name, placed, tries))
     return sent
 

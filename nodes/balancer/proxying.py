@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from nodes.balancer.balance import Balance, Placed
 from nodes.balancer.forwarding import ROUTE, route, to_client, to_node, utilisation
+from nodes.balancer.heads import choice, origin_form
 from nodes.http.continuing import Gate, pass_interim
 from nodes.http.message import SAFE_METHODS, Fields, HttpError, Request, request_bytes
 from nodes.http.metrics import Metrics
@@ -20,6 +22,17 @@ from nodes.http.trailers import passable
 from nodes.http.upstream import Upstream
 from nodes.http.upstream_error import UpstreamError, may_repeat
 
+if TYPE_CHECKING:
+    from nodes.balancer.lane import Lane
+
+
+class Begun(NamedTuple):
+    """What is done for a request already: where it goes, and perhaps a `lane` on which it is since `began_s`."""
+
+    placed: Placed
+    lane: Lane | None = None
+    began_s: float = 0.0
+
 
 class Proxying:
     """See the module."""
@@ -28,13 +41,14 @@ class Proxying:
         self._name, self._balance, self._pool, self._metrics = name, balance, pool, metrics
         self._clock = asyncio.get_running_loop().time
 
-    async def answer(self, request: Request, reply: Reply, placed: Placed, key: str) -> None:
+    async def answer(self, request: Request, reply: Reply, begun: Begun, key: str) -> None:
         """Answer one request. Raises HttpError, ConnectionError."""
         tries, failed = 1, ""
         while True:
+            placed = begun.placed
             note(reply, placed, tries)
             try:
-                await self._attempt(request, reply, placed, tries)
+                await self._attempt(request, reply, begun, tries)
                 return
             except UpstreamError as error:
                 if reply.started:
@@ -49,15 +63,18 @@ class Proxying:
                 if again is None:
                     raise self._refusal(error, reply, placed, tries) from error
             self._metrics.count("longhaul_retries_total")
-            placed, tries = again, tries + 1
+            begun, tries = Begun(again), tries + 1
 
-    async def _attempt(self, request: Request, reply: Reply, placed: Placed, tries: int) -> None:
-        balance, member, address, began_s = self._balance, placed.member, placed.node.address, self._clock()
-        balance.began(member)
+    async def _attempt(self, request: Request, reply: Reply, begun: Begun, tries: int) -> None:
+        balance, placed, began_s = self._balance, begun.placed, begun.began_s
+        member, address = placed.member, placed.node.address
+        if begun.lane is None:
+            began_s = self._clock()
+            balance.began(member)
         connection: Upstream | None = None
         try:
             try:
-                connection, response = await self._head(request, reply, placed)
+                connection, response = await self._head(request, reply, begun)
             except UpstreamError as error:
                 now_s = self._clock()
                 balance.answered(member, now_s, now_s - began_s, ok=False)
@@ -67,24 +84,25 @@ class Proxying:
             took_s = now_s - began_s
             balance.answered(member, now_s, took_s, ok=response.status < 500, utilisation=utilisation(response.fields))
             reply.outcome.upstream_ms = upstream_ms = round(took_s * 1e3, 3)
-            fields = to_client(response.fields, response.version, self._name, placed, tries, upstream_ms)
+            fields = to_client(response.fields, response.version, self._name, placed, tries, f"{upstream_ms:g}")
             await self._content(request, reply, connection, response, fields)
         finally:
             balance.ended(member)
             if connection is not None:
                 self._pool.give(address, connection)
 
-    async def _head(self, request: Request, reply: Reply, placed: Placed) -> tuple[Upstream, Response]:
+    async def _head(self, request: Request, reply: Reply, begun: Begun) -> tuple[Upstream, Response]:
         """The head of the node's answer, and the connection that brings the rest."""
-        pool, address, on_interim = self._pool, placed.node.address, partial(pass_interim, reply)
+        pool, address, on_interim = self._pool, begun.placed.node.address, partial(pass_interim, reply)
         fields = to_node(request, self._name)
         head = request_bytes(request.method, origin_form(request), fields)
         body, chunked = request.body if request.has_body else None, "transfer-encoding" in fields
         gate = Gate(body, on_interim) if body is not None and "expect" in fields else None
-        connection = await pool.take(address)
+        connection = await pool.take(address) if begun.lane is None else begun.lane.take_over()
         try:
             try:
-                connection.send(request.method, head, gate or body, chunked=chunked)
+                if begun.lane is None:
+                    connection.send(request.method, head, gate or body, chunked=chunked)
                 response = await connection.head(gate.interim if gate else on_interim)
             except UpstreamError as error:
                 reused = connection.used > 1
@@ -115,11 +133,4 @@ class Proxying:
 def note(reply: Reply, placed: Placed, tries: int) -> None:
     """What the access log says of a choice."""
     reply.outcome.result = "PROXY"
-    reply.outcome.notes.update(zone=placed.node.zone, chosen_node=placed.node.name, reason=placed.reason, tries=tries)
-
-
-def origin_form(request: Request) -> str:
-    """The target as an origin server wants it: RFC 9112, section 3.2.1."""
-    if request.target.startswith(("/", "*")):
-        return request.target
-    return request.path + (f"?{request.query}" if "?" in request.target else "")
+    reply.outcome.notes.update(choice(placed, tries))

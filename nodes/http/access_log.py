@@ -26,6 +26,8 @@ class AccessLog:
         self._fd: int | None = None
         self.lines: list[str] = []
         self.constant: dict[str, Any] = {}
+        self.opening = "{"
+        """How every record begins."""
         self._torn = False
         if path is None:
             return
@@ -45,6 +47,7 @@ class AccessLog:
         self.constant = {"node": node, "engine": ENGINE}
         if worker is not None:
             self.constant["worker"] = worker
+        self.opening = json.dumps(self.constant, separators=(",", ":"))[:-1] + ","
 
     def add(self, record: dict[str, Any]) -> None:
         """One record for the next batch."""

@@ -3,8 +3,9 @@
 Nothing here serves; `server.py` does. The server looks for the optional parts once, by name, when it starts:
 
 - `prepared: PreparedAnswers` (prepared.py): heads whose answers are ready. They leave in the round that reads them.
-- `try_now(request, connection) -> bool`: answer at once with `connection.give(prepared, request)`, or change nothing and
-  return False; then `handle` is called. It is called only while nothing is on its way to that client.
+- `try_now(request, connection) -> bool`: answer at once with `connection.give(prepared, request)`, or become the
+  connection's `holder`, who passes the answer on as it comes; or do nothing more than to note in `request.begun` what was
+  decided, and return False; then `handle` is called. It is called only while nothing is on its way to that client.
 - `used(answers: dict[Prepared, int]) -> None`: which prepared answers were given since the last call, how often, in
   the order of their first use. Called after each round, also for those given by `try_now`.
 - `reserved: frozenset[str]`: which of `/healthz`, `/metrics`, `/-/healthz` and `/-/metrics` the server answers itself; without

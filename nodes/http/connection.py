@@ -28,7 +28,7 @@ LINGER_BYTES = 16 * 1024 * 1024
 
 
 class Connection(Outlet):
-    """See the module. Public attributes are for `Reply`, `Rounds` and `Server` only."""
+    """See the module. Public attributes are for `Reply`, `Rounds`, `Server` and a holder only."""
     __slots__ = ("_body", "_ended", "_head_since_s", "_inbound", "_linger_s", "_lingered_bytes", "_task")
 
     def __init__(self, server: Server, wire: Wire, peer: str) -> None:
@@ -41,7 +41,7 @@ class Connection(Outlet):
         self._linger_s: float | None = None
         self._lingered_bytes = 0
 
-    # -- for Reply ------------------------------------------------------------------------------------------------
+    # -- for Reply and a holder -----------------------------------------------------------------------------------
     @property
     def content_left(self) -> int:
         """How much content of the request has been announced and has not come."""
@@ -55,6 +55,17 @@ class Connection(Outlet):
         """The handler has taken content that waited."""
         if not self.lost:
             self._go_on()
+
+    def let_go(self, *, keep: bool) -> None:
+        """The holder's answer is whole."""
+        self.holder = None
+        self._closing = self._closing or not keep
+        self._go_on()
+
+    def hand_over(self, request: Request) -> None:
+        """A task answers after all; the holder stays until `handle` has taken over from it."""
+        self._task = self.loop.create_task(self._handle(request))
+        self._task.add_done_callback(self._handled)
 
     # -- for Rounds -----------------------------------------------------------------------------------------------
     def event(self, mask: int) -> None:
@@ -72,7 +83,7 @@ class Connection(Outlet):
         except (OSError, EOFError) as error:
             self._lose(error)
         except Exception:
-            self._broken()
+            self.broken()
             raise
 
     def arrived(self, data: bytes, now_s: float) -> None:
@@ -85,7 +96,7 @@ class Connection(Outlet):
             else:
                 self._end_of_stream()
         except Exception:
-            self._broken()
+            self.broken()
             raise
 
     # -- for Server -----------------------------------------------------------------------------------------------
@@ -107,7 +118,7 @@ class Connection(Outlet):
         elif self._body is not None and self._body.awaited:
             if quiet_s > limits.body_timeout_s:
                 self._break(HttpError(408, "the content of the request did not come in time", close=True))
-        elif self._task is not None:
+        elif self._task is not None or self.holder is not None:
             return
         elif self._head_since_s is not None:
             if now_s - self._head_since_s > limits.header_timeout_s:
@@ -118,7 +129,8 @@ class Connection(Outlet):
     # -- inside ---------------------------------------------------------------------------------------------------
     @property
     def _idle(self) -> bool:
-        return self._task is None and not self.wire.waiting and not self._closing and not self._inbound.waiting_bytes
+        busy = self._task is not None or self.holder is not None or self.wire.waiting
+        return not busy and not self._closing and not self._inbound.waiting_bytes
 
     def _read(self, *, hung_up: bool) -> None:
         try:
@@ -149,7 +161,7 @@ class Connection(Outlet):
     def _go_on(self) -> None:
         """Take from what has come as far as it may be taken now."""
         while not self.lost and self._linger_s is None:
-            busy = self._task is not None or self.wire.waiting
+            busy = self._task is not None or self.holder is not None or self.wire.waiting
             if self._closing and not busy:
                 self._close_politely()
                 break
@@ -201,8 +213,7 @@ class Connection(Outlet):
             self._body = request.body = RequestBody(self, expects)
         elif self.server.try_now(request, self):
             return
-        self._task = self.loop.create_task(self._handle(request))
-        self._task.add_done_callback(self._handled)
+        self.hand_over(request)
 
     def _take_content(self) -> bool:
         """Hand content to the handler; False when the connection is over."""
@@ -263,7 +274,7 @@ class Connection(Outlet):
         if not self.lost:
             self._go_on()
 
-    def _broken(self) -> None:
+    def broken(self) -> None:
         """This program has a fault; the connection ends, and the others go on."""
         self.server.metrics.count("longhaul_internal_errors_total")
         self._lose(ConnectionResetError("internal error"))

@@ -36,8 +36,7 @@ class Listener:
         self._server, self._rounds, self._listening, self._tls = server, rounds, listening, tls
         self._descriptor = listening.fileno()
         self._congestion = listening.congestion_control if isinstance(listening, Bound) else None
-        rounds.members[self._descriptor] = self
-        rounds.epoll.register(self._descriptor, READ)
+        rounds.join(self._descriptor, self)
 
     def event(self, mask: int) -> None:
         """Clients are waiting."""
@@ -57,8 +56,7 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more."""
-        del self._rounds.members[self._descriptor]
-        self._rounds.epoll.unregister(self._descriptor)
+        self._rounds.leave(self._descriptor)
         self._listening.close()
 
     def _again(self) -> None:

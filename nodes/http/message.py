@@ -87,6 +87,7 @@ class Body(Protocol):
 class Request:
     """One request as it arrived. `target` is as on the wire; `path` and `query` are its parts, not decoded.
 
+    `begun` is what the application's `try_now` has begun with it, for `handle` to go on with.
     `raw` is the head exactly as received, the empty line included. `authority` is the effective host and port: that of an
     absolute-form target before that of Host (RFC 9112, section 3.2.2). `persistent` is whether the client wants the
     connection kept (section 9.3). `received_at` is in seconds of the event loop's clock.
@@ -108,6 +109,7 @@ class Request:
     scheme: str = "http"
     authority: str = ""
     persistent: bool = True
+    begun: Any = None
 
     @cached_property
     def uri(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nodes.http.prepared import OpenFile, Prepared
 from nodes.http.wire import Wire
@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from nodes.http.server import Server
 
 
+class Holder(Protocol):
+    """Who answers a request without a task, by `pass_on`."""
+
+    def drained(self) -> None:
+        """The kernel has all of what was passed on."""
+        ...
+
+    def abandoned(self) -> None:
+        """The client left."""
+        ...
+
+
 class Outlet:
     """The sending half of a `Connection`."""
 
-    __slots__ = ("_answer", "_began_s", "_closing", "_first_s", "_writable", "log", "loop", "lost", "moved_s", "peer", "quick",
-                 "receive", "send", "server", "wire")  # fmt: skip
+    __slots__ = ("_answer", "_began_s", "_closing", "_first_s", "_writable", "holder", "log", "loop", "lost", "moved_s", "peer",
+                 "quick", "receive", "send", "server", "wire")  # fmt: skip
 
     def __init__(self, server: Server, wire: Wire, peer: str) -> None:
         self.server, self.wire, self.peer, self.loop = server, wire, peer, server.loop
@@ -34,6 +46,7 @@ class Outlet:
         """When a byte last moved, by the loop's clock."""
         self._writable: asyncio.Future[None] | None = None
         self._answer: Prepared | None = None
+        self.holder: Holder | None = None
         self._began_s = self._first_s = 0.0
         self._closing = False
 
@@ -89,6 +102,35 @@ class Outlet:
         except (ConnectionResetError, EOFError):
             return  # recorded when it was lost
 
+    def pass_on(self, head: bytes, data: memoryview) -> None:
+        """Send what the holder has; `drained` or `abandoned` tells it what became of that, perhaps before this returns. What
+        the kernel does not take now is copied."""
+        wire = self.wire
+        if not wire.plain or wire.waiting:
+            for part in (head, data):
+                if part:
+                    wire.put(bytes(part))
+            with contextlib.suppress(ConnectionResetError):  # the holder has been told
+                self._pump()
+            return
+        try:
+            sent = wire.sock.sendmsg((head, data)) if head else self.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._lose(error)
+            return
+        self.moved_s = self.loop.time()
+        if sent == len(head) + len(data):
+            if self.holder is not None:
+                self.holder.drained()
+            return
+        if sent < len(head):
+            wire.put(head[sent:])
+        if data:
+            wire.put(bytes(data[max(0, sent - len(head)) :]))
+        wire.watch()
+
     def leftover(self, answer: Prepared, sent: int, began_s: float) -> None:
         """What the kernel did not take of a prepared answer in a round."""
         self._answer, self._began_s, self._first_s = answer, began_s, began_s if sent else 0.0
@@ -127,6 +169,8 @@ class Outlet:
             self._answered(keep=answer.persistent)
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
+        if self.holder is not None:
+            self.holder.drained()
 
     def _answered(self, *, keep: bool) -> None:
         """Tell the wire that a response is whole; only another worker wants to know."""
@@ -148,6 +192,9 @@ class Outlet:
         if self._answer is not None:
             answer, self._answer = self._answer, None
             self.server.records.cut(self, answer, self._began_s, self._first_s, unsent_bytes)
+        if self.holder is not None:
+            holder, self.holder = self.holder, None
+            holder.abandoned()
         if self._writable is not None and not self._writable.done():
             self._writable.set_exception(error if isinstance(error, EOFError) else ConnectionResetError("the client left"))
 

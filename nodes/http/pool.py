@@ -42,6 +42,7 @@ class Pool:
             idle = self._idle.setdefault(origin, [])
             while idle and not fresh:
                 newest = idle.pop()
+                newest.take_back()
                 if newest.quiet():
                     self.reused_total += 1
                     self._taken.add(newest)
@@ -64,6 +65,18 @@ class Pool:
         self.opened_total += 1
         self.resumed_total += made.resumed
         return made
+
+    def borrow(self, origin: Origin) -> Upstream | None:
+        """An idle connection for one who cannot wait: None when there is none, or when others wait for one."""
+        idle = self._idle.get(origin)
+        while idle and not self._waiting.get(origin):
+            newest = idle.pop()
+            if newest.reusable:
+                self.reused_total += 1
+                self._taken.add(newest)
+                return newest
+            self._discard(origin, newest)
+        return None
 
     def give(self, origin: Origin, connection: Upstream) -> None:
         """Back after a response; it is kept when it can be used again. To give it twice does nothing."""
@@ -113,7 +126,8 @@ class Pool:
 
     async def _turn(self, origin: Origin) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(origin, deque()).append(turn)
+        waiting = self._waiting.setdefault(origin, deque())
+        waiting.append(turn)
         try:
             await asyncio.wait_for(turn, self.timeouts.connect_s)
         except TimeoutError as error:
@@ -123,11 +137,11 @@ class Pool:
             if turn.done() and not turn.cancelled():
                 self._next(origin)  # the turn was ours already: it is another's now
             raise
+        finally:
+            waiting.remove(turn)  # only now, so that nobody borrows what it was promised
 
     def _next(self, origin: Origin) -> None:
-        waiting = self._waiting.get(origin)
-        while waiting:
-            turn = waiting.popleft()
+        for turn in self._waiting.get(origin, ()):
             if not turn.done():
                 turn.set_result(None)
                 return

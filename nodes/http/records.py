@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from nodes.http.message import Request
-    from nodes.http.metrics import Metrics
+    from nodes.http.metrics import Metrics, Tally
     from nodes.http.outlet import Outlet
     from nodes.http.prepared import Prepared
     from nodes.http.reply import Reply
@@ -96,12 +96,20 @@ class Records:
 
     def prepared(self, connection: Outlet, answer: Prepared, began_s: float, first_s: float) -> None:
         """A prepared answer that left outside the fast path of `rounds.py`."""
-        now_s = self._loop.time()
         self.used.append(answer)
+        self._line(connection, answer.log or self.log.beginning(answer), began_s, first_s)
+
+    def passed(self, connection: Outlet, known: str, tally: Tally, body_bytes: int, began_s: float, first_s: float) -> None:
+        """A whole answer that a holder gave; `known` are its members of the record, each with a comma."""
+        tally.add(1, body_bytes)
+        self._line(connection, self.log.opening + known, began_s, first_s)
+
+    def _line(self, connection: Outlet, beginning: str, began_s: float, first_s: float) -> None:
+        now_s = self._loop.time()
         self.durations.observe(now_s - began_s)
         if self.log.open:
             self.log.lines.append(
-                f'{answer.log or self.log.beginning(answer)}{connection.log}"ts_ns":{time.time_ns()},'
+                f'{beginning}{connection.log}"ts_ns":{time.time_ns()},'
                 f'"duration_ms":{(now_s - began_s) * 1e3:.3f},"first_byte_ms":{(first_s - began_s) * 1e3:.3f},'
                 f'"request_id":"{self.new_id()}"}}\n'
             )

@@ -6,6 +6,8 @@ a proxy passes what it does not know (RFC 9110, section 9.1); the parser is give
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import httptools
 
 from nodes.http import framing
@@ -14,6 +16,8 @@ from nodes.http.limits import Limits
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.target import parse_target, valid_authority
 
+REMEMBERED, REMEMBERED_BYTES = 256, 2048
+"""How many heads, of at most how many bytes."""
 _NEUTRAL_LINE = b"POST * HTTP/1.1\r\n"
 
 
@@ -26,6 +30,7 @@ class RequestParser:
     def __init__(self, limits: Limits, address: str) -> None:
         self._limits, self._address = limits, address
         self._items: list[tuple[str, str]] = []
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._parse)
         self._new()
 
     def _new(self) -> None:
@@ -41,7 +46,20 @@ class RequestParser:
         self._items.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def parse(self, raw: bytes, scheme: str) -> tuple[Request, Framing]:
-        """The request of a whole head, and how its content ends. Raises HttpError."""
+        """The request of a whole head, and how its content ends. Raises HttpError.
+
+        What clients ask for often comes with the same head each time; the latest small ones are remembered.
+        """
+        if len(raw) > REMEMBERED_BYTES:
+            return self._parse(raw, scheme)
+        found, framed = self._remembered(raw, scheme)
+        request = Request(
+            found.method, found.target, found.version, found.fields.copy(), found.path, found.query, found.has_body,
+            found.content_length, raw=raw, scheme=found.scheme, authority=found.authority, persistent=found.persistent,
+        )  # fmt: skip
+        return request, framed
+
+    def _parse(self, raw: bytes, scheme: str) -> tuple[Request, Framing]:
         head = framing.check(raw, self._limits)
         if head.major != 1:
             raise HttpError(505, f"HTTP/{head.major}.{head.minor} is not served here", close=True)

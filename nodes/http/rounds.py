@@ -56,6 +56,16 @@ class Rounds:
         self._server = server
         server.loop.add_reader(self.epoll.fileno(), self._drain)
 
+    def join(self, descriptor: int, member: Member) -> None:
+        """Tell it when there is something to read."""
+        self.members[descriptor] = member
+        self.epoll.register(descriptor, READ)
+
+    def leave(self, descriptor: int) -> None:
+        """Tell it no more. To leave twice does nothing."""
+        if self.members.pop(descriptor, None) is not None:
+            self.epoll.unregister(descriptor)
+
     def close(self) -> None:
         """No more turns."""
         self._server.loop.remove_reader(self.epoll.fileno())

@@ -59,8 +59,8 @@ class Server:
         self.prepared: Callable[[bytes], Prepared | None] = _nothing if self._answers is None else self._answers.by_head.get
         self._reserved_paths: frozenset[str] = getattr(application, "reserved", RESERVED)
         self._try_now: Callable[[Request, Connection], bool] | None = getattr(application, "try_now", None)
-        self._rounds = Rounds(self)
-        self._listener = Listener(self, self._rounds, listening, tls)
+        self.rounds = Rounds(self)
+        self._listener = Listener(self, self.rounds, listening, tls)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until a signal, then finish what is being served, for at most 10 s. `ready` gets the address."""
@@ -79,7 +79,7 @@ class Server:
         await self._drain()
         sweeper.cancel()
         await self.application.close()
-        self._rounds.close()
+        self.rounds.close()
         self.records.flush()
         self.records.log.close()
         if self.team is not None:
@@ -121,7 +121,7 @@ class Server:
     def linked(self, sock: socket.socket) -> None:
         """Another worker has made a link."""
         sock.setblocking(False)
-        self.opened(Connection(self, LinkWire(sock, self._rounds.epoll), "-"))
+        self.opened(Connection(self, LinkWire(sock, self.rounds.epoll), "-"))
 
     def own_metrics(self) -> str:
         """This process's numbers; the log is written up to now."""
@@ -134,7 +134,7 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """One more client."""
         self.connections.add(connection)
-        self._rounds.members[connection.wire.fd] = connection
+        self.rounds.members[connection.wire.fd] = connection
         self._all_closed.clear()
         if not connection.wire.inner:
             self.metrics.count("longhaul_connections_total")
@@ -142,7 +142,7 @@ class Server:
     def closed(self, connection: Connection) -> None:
         """One client fewer."""
         self.connections.discard(connection)
-        del self._rounds.members[connection.wire.fd]
+        del self.rounds.members[connection.wire.fd]
         if not self.connections:
             self._all_closed.set()
 

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Protocol
 
 from nodes.http.field_block import Malformed
 from nodes.http.message import Fields
@@ -25,6 +26,14 @@ WINDOW_BYTES = 512 * 1024
 RECEIVED_BYTES = 256 * 1024
 
 OnInterim = Callable[[int, Fields], Awaitable[None]]
+
+
+class Borrower(Protocol):
+    """Who reads and writes a connection's socket itself, without asyncio, until it is taken back."""
+
+    def leave(self) -> None:
+        """Touch the socket no more."""
+        ...
 
 
 class Upstream(asyncio.Protocol):
@@ -45,6 +54,7 @@ class Upstream(asyncio.Protocol):
         self._error: Exception | None = None
         self._reader = ResponseReader("GET")
         self._sender: asyncio.Task[None] | None = None
+        self._borrower: Borrower | None = None
         self._allowed_s = self._deadline_s = float("inf")
         self.lost = False
         self.busy = False
@@ -182,6 +192,41 @@ class Upstream(asyncio.Protocol):
             return False
         return False
 
+    # -- for one who drives the socket himself --------------------------------------------------------------------
+    @property
+    def borrower(self) -> Borrower | None:
+        """Who has it."""
+        return self._borrower
+
+    def lend(self, borrower: Borrower) -> socket.socket | None:
+        """Leave the socket of an idle connection to somebody until `take_back`; None under TLS, or when it is not quiet."""
+        if self._plain is None or self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return None
+        self.transport.pause_reading()
+        self._borrower = borrower
+        return self._plain
+
+    def take_back(self) -> None:
+        """Listen to it here again; what has come unasked, and its end, is then found."""
+        borrower, self._borrower = self._borrower, None
+        if borrower is not None:
+            borrower.leave()
+            self.transport.resume_reading()
+
+    def take_over(self, method: str, unsent: bytes, came: bytes, began_s: float, *, reset: bool) -> None:
+        """Go on with what a borrower began: so much of the request's head is `unsent`, this of the response `came`, and
+        perhaps the origin has `reset` the connection. Then `head` follows, as after `send`."""
+        self._reader, self.busy = ResponseReader(method), True
+        self._await_head()
+        self._deadline_s += began_s - self._loop.time()
+        if unsent:
+            self.transport.write(unsent)
+        if came:
+            self.data_received(came)
+        if reset:
+            self._over("reset", orderly=False)
+        self.take_back()
+
     def release(self) -> None:
         """The response was taken: ready for the next request. Only for `reusable` connections."""
         self.busy, self.idle_since = False, self._loop.time()
@@ -190,6 +235,9 @@ class Upstream(asyncio.Protocol):
         """Give it up, and what is still being sent. After a whole exchange TLS ends with close_notify, without which
         OpenSSL's servers forget a session of TLS 1.2."""
         unfinished = self.busy and not self._reader.complete
+        if self._borrower is not None:
+            borrower, self._borrower = self._borrower, None
+            borrower.leave()
         if self._sender is not None:
             self._sender.cancel()
             unfinished = True

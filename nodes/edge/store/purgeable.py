@@ -85,11 +85,16 @@ class Purgeable(Objects):
         threading.Thread(target=work, daemon=True).start()
 
     def _purge(self, kind: str, value: str, what: str, starts: Iterable[str]) -> int:
+        before = self.purges.everything
         self._order(kind, value)
         for start in sorted(starts):
             self._order(f"keyed-{kind}", keyed(start, what))
+        coarser = self.purges.everything > before
+        if coarser:
+            self.on_change(None)
+            self._metrics.count("longhaul_cache_purges_coarser_total")
         # Every unsafe request orders one of a URI, so that may not look at all there is.
-        near = self._known.entries_at(what) if kind == "uri" else self._known.entries()
+        near = self._known.entries_at(what) if kind == "uri" and not coarser else self._known.entries()
         reached = [entry.name for entry in near if self.purges.reach(entry.stored, entry.purges)]
         for name in reached:
             self._drop(name)

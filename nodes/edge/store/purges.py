@@ -20,6 +20,10 @@ KEYED = ("keyed-uri", "keyed-prefix", "keyed-group")
 """Orders that look at keys, not at origins: an object whose key has no host answers for other hosts than it was asked of."""
 
 
+MOST = 50_000
+"""Orders that are remembered one by one. Unsafe requests give them, so clients could fill the memory with them before the next
+sweep; one more than this is an order of everything, which reaches more than was asked for and never less."""
+
 LONGEST_KEPT = 200
 """Characters of a URI that are kept as they are; of a longer one, which any client can make up, a digest is."""
 
@@ -45,6 +49,8 @@ class Purges:
 
         Gives its line for the file.
         """
+        if len(self) >= MOST:
+            kind, value = "everything", ""
         self.count += 1
         self._take(kind, value, self.count)
         return _line([kind, value, self.count, round(now_s, 3)])

@@ -32,7 +32,11 @@ class PurgeFile:
 
     def order(self, kind: str, value: str) -> None:
         """One more purge. Raises OSError; then it holds until the next start only."""
+        before = self.purges.everything
         line = self.purges.order(kind, value, time.time())
+        if self.purges.everything > before:
+            self.rewrite()  # none of the lines before it is needed
+            return
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.write(fd, line)

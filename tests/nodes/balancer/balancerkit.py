@@ -19,6 +19,9 @@ NO_CHECKS = ("--checks", "off")
 class Balanced:
     """One balancer; `nodes` are the scripted ones by name, two in each zone."""
 
+    scripts: Any
+    """Of the nodes, by name, where they have such."""
+
     def __init__(self, start: Callable[..., Daemon], folder: Path, nodes: Mapping[str, ScriptedOrigin], *options: str) -> None:
         self.nodes, self.file = nodes, folder / "members.json"
         self.write(self.data())
@@ -69,11 +72,11 @@ class Balanced:
 class Node:
     """A script for a node: answers with its name, and does what its flags say. Checks see `healthy` only."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, slow_s: float = 0.0) -> None:
         self.name, self.healthy, self.requests = name, True, 0
         self.breaks = False
         """Close the connection instead of answering."""
-        self.slow_s = 0.0
+        self.slow_s = slow_s
         self.status, self.fields = "200 OK", list[str]()
 
     def __call__(self, head: str, sock: Any) -> bool | None:

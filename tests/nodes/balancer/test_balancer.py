@@ -7,27 +7,11 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from tests.nodes.balancer.balancerkit import KNOWN_S, NO_CHECKS, QUICK, Balanced, Node
-from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, listen, raw, request
-
-
-@pytest.fixture
-def balanced(start: Callable[..., Daemon], script: Callable[..., ScriptedOrigin], tmp_path: Path) -> Callable[..., Balanced]:
-    """A balancer in front of nodes a1 a2 (zone a, near) and b1 b2 (zone b), whose scripts are `.scripts`."""
-
-    def make(*options: str, names: tuple[str, ...] = ("a1", "a2", "b1", "b2")) -> Balanced:
-        scripts = {name: Node(name) for name in names}
-        made = Balanced(start, tmp_path, {name: script(one) for name, one in scripts.items()}, *options)
-        made.scripts = SimpleNamespace(**scripts)
-        return made
-
-    return make
+from tests.nodes.balancer.balancerkit import KNOWN_S, NO_CHECKS, QUICK, Balanced
+from tests.nodes.wirekit import Answer, ScriptedOrigin, hear, listen, raw, request
 
 
 def test_a_request_passes_with_its_fields_and_the_answer_says_zone_node_and_reason(balanced):

@@ -166,6 +166,28 @@ def test_of_long_urls_no_more_than_a_digest_is_remembered(keyed: bool) -> None:
 
 
 @pytest.mark.parametrize("starts", [(), ("http://origin",)])
+@pytest.mark.parametrize("crash", [True, False])
+def test_more_orders_than_are_remembered_become_one_of_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: tuple[str, ...], crash: bool
+) -> None:
+    monkeypatch.setattr("nodes.edge.store.purges.MOST", 4)
+    cache = filled(tmp_path)
+    cache.put("/kept", b"x")
+    for number in range(4 // (1 + len(starts))):
+        cache.store.purge_uri(f"http://elsewhere/{number}", starts)
+    assert len(cache.store.find("/a/1")) == 2, "four are remembered one by one"
+    cache.store.purge_uri("http://elsewhere/one-more", starts)
+    assert len(cache.store.purges) <= 4
+    assert (tmp_path / "purges").read_bytes().count(b"\n") <= 4 + 2
+    assert cache.counted("purges_coarser") == 1
+    if crash:
+        cache.crash()
+    assert cache.store.find("/a/1") == cache.store.find("/kept") == ()
+    cache.put("/kept", b"new")
+    assert cache.get("/kept") == b"new"
+
+
+@pytest.mark.parametrize("starts", [(), ("http://origin",)])
 def test_a_purge_of_a_url_does_not_look_at_all_that_is_known(tmp_path: Path, starts: tuple[str, ...]) -> None:
     """Every unsafe request orders one."""
     def filled(count: int) -> Store:
