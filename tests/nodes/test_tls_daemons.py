@@ -1,5 +1,6 @@
 """Daemons that speak TLS on both sides: what a client sees, and what a wrong configuration says."""
 
+import json
 import socket
 import ssl
 import subprocess
@@ -113,6 +114,19 @@ def test_an_edge_with_tls_on_both_sides(secured: Daemon, folder: Path, edge_for:
         answer, _ = get(edge.port, context, "/objects/300KB/a")
         assert answer.body == content("a", 300_000, 0, 300_000)
         assert said in answer.fields["cache-status"]
+
+
+@pytest.mark.parametrize("node_tls", [True, False])
+def test_a_balancer_with_tls_on_one_side_or_both(
+    secured: Daemon, origin: Daemon, folder: Path, start: Starts, tmp_path: Path, node_tls: bool
+) -> None:
+    url = f"https://127.0.0.1:{secured.port}" if node_tls else origin.url
+    (tmp_path / "members.json").write_text(json.dumps({"zones": {"z": {}}, "nodes": {"n": {"zone": "z", "url": url}}}))
+    balancer = start("balancer", "--members", str(tmp_path / "members.json"), "--name", NAME, "--checks", "off",
+                     "--tls-authority", str(folder), "--origin-authority", str(folder / "ca.pem"))  # fmt: skip
+    for size in (1000, 3_000_000, 1000):  # the second and third on a connection to the node that was kept
+        answer, _ = get(balancer.port, trusting(folder), f"/objects/{size}B/a")
+        assert (answer.status, answer.body == content("a", size, 0, size)) == (200, True)
 
 
 def test_an_edge_that_does_not_know_the_authority_says_so(secured: Daemon, edge_for: Edges) -> None:
