@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from nodes.balancer import control
-from nodes.balancer.balance import Balance, Settings
+from nodes.balancer.balance import Balance, Member, Settings
 from nodes.balancer.checking import Check, Checking
 from nodes.balancer.express import Express
 from nodes.balancer.forwarding import ROUTE, route
@@ -44,7 +44,7 @@ class Balancer:
         self.name, self.metrics, self._clock = name, metrics, loop.time
         self._pool, self._redirect, self._reread = pool, redirect, reread
         self.balance = Balance(members, settings, random, loop.time())
-        self._checking = Checking(self.balance, check, tls, metrics, random) if check is not None else None
+        self._checking = Checking(self.balance, check, tls, metrics, random, self._gone) if check is not None else None
         self._proxying = Proxying(name, self.balance, pool, metrics)
         self._express = Express(name, self.balance, pool, metrics)
         self._team: Team | None = None
@@ -137,6 +137,12 @@ class Balancer:
         self.balance.replace(members, self._clock())
         if self._checking is not None:
             self._checking.follow()
+
+    def _gone(self, member: Member) -> None:
+        """A node is down: safe requests that wait for its answer go elsewhere now, if there is somebody."""
+        if self.balance.anyone:
+            self._express.gone(member)
+            self._proxying.gone(member)
 
     def _gauges(self) -> None:
         for zone in self.balance.zones():

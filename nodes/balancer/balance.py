@@ -163,6 +163,11 @@ class Balance:
         self._settle(member.zone)
         return True
 
+    @property
+    def anyone(self) -> bool:
+        """Whether some node is healthy."""
+        return bool(self._healthy)
+
     def health(self, member: Member) -> str:
         """One word: draining, down, ejected, slow-start or up."""
         if member.node.drain:

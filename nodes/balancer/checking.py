@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -29,9 +30,12 @@ class Check:
 
 
 class Checking:
-    """Tasks, one for each node, until `close`."""
+    """Tasks, one for each node, until `close`. `gone` is told of a node that is found down."""
 
-    def __init__(self, balance: Balance, check: Check, tls: ClientTls, metrics: Metrics, random: Random) -> None:
+    def __init__(
+        self, balance: Balance, check: Check, tls: ClientTls, metrics: Metrics, random: Random, gone: Callable[[Member], None]
+    ) -> None:
+        self._gone = gone
         self._balance, self._check, self._tls, self._metrics, self._random = balance, check, tls, metrics, random
         self._timeouts = Timeouts(check.timeout_s, check.timeout_s, check.timeout_s)
         self._tasks: dict[Member, asyncio.Task[None]] = {}
@@ -68,6 +72,8 @@ class Checking:
             if self._balance.checked(name, loop.time(), ok=not wrong):
                 print(f"longhaul: node {name} is {self._balance.health(member)}" + (f": {wrong}" if wrong else ""),
                       file=sys.stderr, flush=True)  # fmt: skip
+                if wrong:
+                    self._gone(member)
 
     async def _ask(self, member: Member) -> str:
         """Empty, or what was wrong. Each check dials: one that a kept connection answered would not see a full backlog."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from nodes.balancer.balance import Balance, Placed
+from nodes.balancer.balance import Balance, Member, Placed
 from nodes.balancer.heads import Answered, Asked, answered, asked
 from nodes.balancer.lane import Lane
 from nodes.balancer.proxying import Begun
@@ -79,6 +79,11 @@ class Express:
                 self._answered.clear()
             self._answered[key] = found
         return found
+
+    def gone(self, member: Member) -> None:
+        """See `Proxying.gone`."""
+        for lane in list(self.under_way):
+            lane.gone(member)
 
     def _ask(self, request: Request) -> Asked | None:
         made = asked(request, self.name)

@@ -13,7 +13,7 @@ from nodes.balancer.proxying import Begun
 from nodes.http.reply import Reply
 
 if TYPE_CHECKING:
-    from nodes.balancer.balance import Placed
+    from nodes.balancer.balance import Member, Placed
     from nodes.balancer.express import Express
     from nodes.http.connection import Connection
     from nodes.http.message import Request
@@ -110,6 +110,11 @@ class Lane:
         else:
             self._cut(f"the origin did not send more of its response within {self._upstream.timeouts.between_s:g} s")
 
+    def gone(self, member: Member) -> None:
+        """A node is down. Who waits for its answer is for a task now, which asks another."""
+        if self._answer is None and self._placed.member is member:
+            self._hand_over(gone=True)
+
     # -- for the client's connection ------------------------------------------------------------------------------
     def drained(self) -> None:
         """See Holder."""
@@ -171,12 +176,12 @@ class Lane:
         if self._descriptor not in self._rounds.members:
             self._rounds.join(self._descriptor, self)
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, *, gone: bool = False) -> None:
         """A task goes on."""
         assert self._client is not None
         self._rounds.leave(self._descriptor)
         self._express.under_way.discard(self)
-        self._request.begun = Begun(self._placed, self, self._began_s)
+        self._request.begun = Begun(self._placed, self, self._began_s, gone)
         self._client.hand_over(self._request)
 
     def _finish(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from nodes.balancer.balance import Balance, Placed
+from nodes.balancer.balance import Balance, Member, Placed
 from nodes.balancer.forwarding import ROUTE, route, to_client, to_node, utilisation
 from nodes.balancer.heads import choice, origin_form
 from nodes.http.continuing import Gate, pass_interim
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
 
 class Begun(NamedTuple):
-    """What is done for a request already: where it goes, and perhaps a `lane` on which it is since `began_s`."""
+    """What is done for a request already: where it goes, and perhaps a `lane` on which it is since `began_s`; and whether the
+    node is down since."""
 
     placed: Placed
     lane: Lane | None = None
     began_s: float = 0.0
+    gone: bool = False
 
 
 class Proxying:
@@ -40,6 +42,14 @@ class Proxying:
     def __init__(self, name: str, balance: Balance, pool: Pool, metrics: Metrics) -> None:
         self._name, self._balance, self._pool, self._metrics = name, balance, pool, metrics
         self._clock = asyncio.get_running_loop().time
+        self._waiting: dict[Upstream, Member] = {}
+        """Connections on which a request waits for the head of its answer that may be sent elsewhere."""
+
+    def gone(self, member: Member) -> None:
+        """A node is down. Safe requests that wait for its answer on their first try wait no longer: they go elsewhere."""
+        for connection, awaited in list(self._waiting.items()):
+            if awaited is member:
+                connection.give_up(_down())
 
     async def answer(self, request: Request, reply: Reply, begun: Begun, key: str) -> None:
         """Answer one request. Raises HttpError, ConnectionError."""
@@ -58,7 +68,7 @@ class Proxying:
                 failed = f"{failed}; {placed.node.name}: {error}".lstrip("; ")
                 reply.outcome.notes["failed"] = failed
                 again = None
-                if tries == 1 and request.method in SAFE_METHODS and not request.has_body:  # RFC 9110, section 9.2.2
+                if tries == 1 and _repeatable(request):
                     again = self._balance.elsewhere(key, self._clock(), placed)
                 if again is None:
                     raise self._refusal(error, reply, placed, tries) from error
@@ -74,7 +84,7 @@ class Proxying:
         connection: Upstream | None = None
         try:
             try:
-                connection, response = await self._head(request, reply, begun)
+                connection, response = await self._head(request, reply, begun, tries)
             except UpstreamError as error:
                 now_s = self._clock()
                 balance.answered(member, now_s, now_s - began_s, ok=False)
@@ -91,7 +101,7 @@ class Proxying:
             if connection is not None:
                 self._pool.give(address, connection)
 
-    async def _head(self, request: Request, reply: Reply, begun: Begun) -> tuple[Upstream, Response]:
+    async def _head(self, request: Request, reply: Reply, begun: Begun, tries: int) -> tuple[Upstream, Response]:
         """The head of the node's answer, and the connection that brings the rest."""
         pool, address, on_interim = self._pool, begun.placed.node.address, partial(pass_interim, reply)
         fields = to_node(request, self._name)
@@ -99,6 +109,10 @@ class Proxying:
         body, chunked = request.body if request.has_body else None, "transfer-encoding" in fields
         gate = Gate(body, on_interim) if body is not None and "expect" in fields else None
         connection = await pool.take(address) if begun.lane is None else begun.lane.take_over()
+        if tries == 1 and _repeatable(request):
+            self._waiting[connection] = begun.placed.member
+        if begun.gone:
+            connection.give_up(_down())
         try:
             try:
                 if begun.lane is None:
@@ -110,12 +124,16 @@ class Proxying:
                     raise
                 # the node had closed an idle connection: nothing is wrong with it, so it is asked again, anew
                 pool.give(address, connection)
+                self._waiting.pop(connection, None)
                 connection = await pool.take(address, fresh=True)
+                self._waiting[connection] = begun.placed.member
                 connection.send(request.method, head)
                 response = await connection.head(on_interim)
         except BaseException:
             pool.give(address, connection)
             raise
+        finally:
+            self._waiting.pop(connection, None)
         return connection, response
 
     async def _content(self, request: Request, reply: Reply, connection: Upstream, response: Response, fields: Fields) -> None:
@@ -128,6 +146,14 @@ class Proxying:
     def _refusal(self, error: UpstreamError, reply: Reply, placed: Placed, tries: int) -> HttpError:
         reply.outcome.result = "ERR_READ_TIMEOUT" if error.timeout else "ERR_CONNECT_FAIL"
         return HttpError(error.status, str(error), [("Cache-Control", "no-store"), (ROUTE, route(self._name, placed, tries))])
+
+
+def _repeatable(request: Request) -> bool:
+    return request.method in SAFE_METHODS and not request.has_body  # RFC 9110, section 9.2.2
+
+
+def _down() -> UpstreamError:
+    return UpstreamError("the node did not answer, and its checks fail", "first-byte", timeout=True)
 
 
 def note(reply: Reply, placed: Placed, tries: int) -> None:

@@ -231,6 +231,11 @@ class Upstream(asyncio.Protocol):
         """The response was taken: ready for the next request. Only for `reusable` connections."""
         self.busy, self.idle_since = False, self._loop.time()
 
+    def give_up(self, error: UpstreamError) -> None:
+        """Who waits for the head of the response gets this error instead."""
+        if self._reader.response is None and self._error is None:
+            self._fail(error)
+
     def close(self) -> None:
         """Give it up, and what is still being sent. After a whole exchange TLS ends with close_notify, without which
         OpenSSL's servers forget a session of TLS 1.2."""

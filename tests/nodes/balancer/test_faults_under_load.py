@@ -7,7 +7,10 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
+import pytest
 
 from tests.nodes.balancer.balancerkit import KNOWN_S, NO_CHECKS, QUICK, Balanced
 
@@ -118,6 +121,29 @@ def test_members_are_exchanged_between_two_requests_and_no_request_fails(balance
         inside = [one for one in clients.seen if began_s < one.began_s and one.ended_s < ended_s]
         assert {one.node[0] for one in inside} <= {zone}
     assert {one.node[0] for one in clients.seen} == {"a", "b"}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_safe_requests_that_wait_for_a_node_leave_it_when_its_checks_fail_and_others_stay(balanced, kept):
+    made = balanced(*QUICK, names=("a1", "a2"))
+    if kept:
+        made.chosen(2)
+    made.scripts.a1.slow_s = made.scripts.a2.slow_s = 1.5
+    with ThreadPoolExecutor() as threads:
+        asked = []
+        for method in ("GET", "GET", "POST", "POST"):  # so each node has one of both
+            asked.append(threads.submit(made.daemon.get, "/x", method=method))
+            time.sleep(0.03)
+        made.scripts.a2.slow_s = 0.0
+        made.scripts.a1.healthy = False
+        answers = [one.result() for one in asked]
+    assert [answer.status for answer in answers] == [200] * 4
+    records = made.records()
+    left = [record for record in records if record["tries"] == 2]
+    assert [(record["method"], record["chosen_node"]) for record in left] == [("GET", "a2")]
+    assert "its checks fail" in left[0]["failed"]
+    assert left[0]["duration_ms"] < (0.12 + KNOWN_S + LATE_S) * 1e3
+    assert sorted(record["chosen_node"] for record in records if record["method"] == "POST") == ["a1", "a2"]
 
 
 def test_a_node_that_hangs_is_known_by_its_checks_and_its_safe_requests_go_elsewhere(start, tmp_path):
