@@ -18,19 +18,19 @@ from units import show_bps
 
 
 class BbrBesideCubic(StudySideBySide):
-    """Some long flows share a bottleneck with a queue of two bandwidth-delay products; some of them are BBR's, the others
-    cubic's. Several such bottlenecks run side by side."""
+    """Long flows share a bottleneck with a queue of two bandwidth-delay products; some are BBR's, the others cubic's. Several
+    such bottlenecks run side by side."""
 
     claim = "One BBR flow among nine of cubic takes several shares; with six to nine BBR flows of ten, cubic is ahead."
     paper = "bbr_beside_cubic"
     headline = "each BBR flow, 1 of 10"
     idle_paths = False
+    bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "2", "rtt": "40ms", "rate": "100mbit", "queue": "1MB"}
     minutes, quick_minutes = 13.0, 1.2
     quick: ClassVar = {"numbers": "1,10", "time": "30s"}
     columns: ClassVar = {"bbr_mbps": "mean payload a second of the BBR flows", "cubic_mbps": "the same of the cubic flows",
-                         "ahead_mbps": "the first less the second", "queue_ms": "mean of ping less the base",
-                         "all_mbps": "payload a second of all flows together"}  # fmt: skip
+                         "ahead_mbps": "the first less the second", "queue_ms": "mean of ping less the base", "all_mbps": "of all"}
     flows = setting.count("10", "flows that share a bottleneck", 1, 100)
     numbers = setting.words("1,3,5,7,9,10", "how many of them are BBR's, separated by commas")
     time = setting.duration("120s", "how long the flows live; their first tenth is not looked at")
@@ -44,13 +44,13 @@ class BbrBesideCubic(StudySideBySide):
 
     def arms(self) -> list[Arm]:
         if any(not number.isdecimal() or int(number) > self.flows for number in self.numbers):
-            raise setting.SettingError(f"could not set numbers: each is a whole number of at most {self.flows}, which is flows")
+            raise setting.SettingError(f"could not set numbers: each is a whole number up to {self.flows}, the flows")
         return [{"bbr_flows": number} for number in self.numbers]
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> list[Row]:
-        seconds, ends, many = self.time / 1e3, self.world.ends(), int(arm["bbr_flows"])
+        seconds, ends = self.time / 1e3, self.world.ends()
         # Who is who is spread over the order in which they begin.
-        counts = [turn * many // self.flows for turn in range(self.flows + 1)]
+        counts = [turn * int(arm["bbr_flows"]) // self.flows for turn in range(self.flows + 1)]
         kinds = ["bbr" if after > before else "cubic" for before, after in pairwise(counts)]
         begins = [turn * self.apart / 1e3 for turn in range(self.flows)]
         running = stage.flows(*(Flow(server, client, seconds=seconds - start_s, start_s=start_s, congestion_control=kind)

@@ -21,6 +21,7 @@ class LossThroughput(StudySideBySide):
     claim = "Cubic falls tenfold at 0.1 % of loss over 100 Mbit/s and 100 ms; BBR stays near (1 - p) of the rate up to 5 %."
     paper = "loss_throughput"
     headline = "goodput, bbr, 1%, 100mbit"
+    bears_ms = 50.0
     topology_settings: ClassVar = {"pairs": "4", "rtt": "100ms"}
     minutes, quick_minutes = 14.0, 1.6
     quick: ClassVar = {"losses": "0.1%,1%", "pairs": "3", "time": "20s"}
