@@ -14,6 +14,7 @@ from experiments.harness.study import Study
 from topologies.emulator import setting
 from topologies.two_hosts import TwoHosts
 
+SCHEDULE = "server>client: at 20s rate 20mbit; at 40s rate 10mbit"
 WINDOW, SETTLED_S = 5, 5.0
 """Samples over which delivery is looked at (half a second), and how long after a step it is steady."""
 
@@ -26,8 +27,7 @@ class RateStep(Study):
     paper = "rate_step"
     topology = TwoHosts
     bears_ms = 20.0
-    topology_settings: ClassVar = {"rate": "10mbit", "rtt": "40ms", "queue": "1MiB",
-                                   "schedule": "server>client: at 20s rate 20mbit; at 40s rate 10mbit"}  # fmt: skip
+    topology_settings: ClassVar = {"rate": "10mbit", "rtt": "40ms", "queue": "1MiB", "schedule": SCHEDULE}
     minutes, quick_minutes = 3.5, 1.2
     quick: ClassVar = {"repetitions": "1"}
     columns: ClassVar = {"reached_s": "from the step up until half a second delivered 90 % of the new rate",
@@ -44,8 +44,7 @@ class RateStep(Study):
         first = self.world.rate or 0
         moments = [(one.at_ms / 1e3, one.spec.b_to_a.rate_bps or 0) for one in self.world.timeline()]
         if not any(rate > first for _, rate in moments):
-            raise setting.SettingError("could not see a step up: the schedule has none; write for example "
-                                       "--set schedule='server>client: at 20s rate 20mbit'")  # fmt: skip
+            raise setting.SettingError(f"could not see a step up: the schedule has none; write for example {SCHEDULE}")
         return [(at_s, rate / 1e6) for at_s, rate in [(0.0, first), *moments]]
 
     def question(self) -> str:
@@ -55,8 +54,7 @@ class RateStep(Study):
         return [{"congestion": name} for name in self.congestions]
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        flow = Flow("server", "client", seconds=self.time / 1e3, congestion_control=arm["congestion"])
-        running = stage.flows(flow)
+        running = stage.flows(Flow("server", "client", seconds=self.time / 1e3, congestion_control=arm["congestion"]))
         apart_s = (running.begin_ns - stage.lab.live.began_ns) / 1e9  # the schedule has begun a little before the flow
         (done,) = running.results()
         if not done["ok"]:
