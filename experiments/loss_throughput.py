@@ -24,7 +24,7 @@ class LossThroughput(StudySideBySide):
     bears_ms = 50.0
     topology_settings: ClassVar = {"pairs": "4", "rtt": "100ms"}
     minutes, quick_minutes = 14.0, 1.6
-    quick: ClassVar = {"losses": "0.1%,1%", "pairs": "3", "time": "20s"}
+    quick: ClassVar = {"losses": "1%,5%", "pairs": "3", "time": "20s"}
     columns: ClassVar = {"goodput_mbps": "payload acknowledged a second, over the whole life of the flow"}
     congestions = setting.words("cubic,bbr", "congestion controls, separated by commas")
     losses = setting.words("0.001%,0.01%,0.1%,1%,5%,10%", "losses of the data direction, separated by commas")
