@@ -27,8 +27,8 @@ class BbrBesideCubic(StudySideBySide):
     idle_paths = False
     bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "2", "rtt": "40ms", "rate": "100mbit", "queue": "1MB"}
-    minutes, quick_minutes = 13.0, 1.2
-    quick: ClassVar = {"numbers": "1,10", "time": "30s"}
+    minutes, quick_minutes = 13.0, 0.7
+    quick: ClassVar = {"numbers": "10", "time": "30s"}
     columns: ClassVar = {"bbr_mbps": "mean payload a second of the BBR flows", "cubic_mbps": "the same of the cubic flows",
                          "ahead_mbps": "the first less the second", "queue_ms": "mean ping less the base", "all_mbps": "of all"}
     flows = setting.count("10", "flows that share a bottleneck", 1, 100)
