@@ -18,19 +18,19 @@ from units import show_bps
 
 
 class BbrBesideCubic(StudySideBySide):
-    """Some long flows share a bottleneck with a queue of two bandwidth-delay products; some of them are BBR's, the others
-    cubic's. Several such bottlenecks run side by side."""
+    """Long flows share a bottleneck with a queue of two bandwidth-delay products; some are BBR's, the others cubic's. Several
+    such bottlenecks run side by side."""
 
     claim = "One BBR flow among nine of cubic takes several shares; with six to nine BBR flows of ten, cubic is ahead."
     paper = "bbr_beside_cubic"
     headline = "each BBR flow, 1 of 10"
     idle_paths = False
+    bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "2", "rtt": "40ms", "rate": "100mbit", "queue": "1MB"}
-    minutes, quick_minutes = 13.0, 1.2
-    quick: ClassVar = {"numbers": "1,10", "time": "30s"}
+    minutes, quick_minutes = 13.0, 0.7
+    quick: ClassVar = {"numbers": "10", "time": "30s"}
     columns: ClassVar = {"bbr_mbps": "mean payload a second of the BBR flows", "cubic_mbps": "the same of the cubic flows",
-                         "ahead_mbps": "the first less the second", "queue_ms": "mean of ping less the base",
-                         "all_mbps": "payload a second of all flows together"}  # fmt: skip
+                         "ahead_mbps": "the first less the second", "queue_ms": "mean ping less the base", "all_mbps": "of all"}
     flows = setting.count("10", "flows that share a bottleneck", 1, 100)
     numbers = setting.words("1,3,5,7,9,10", "how many of them are BBR's, separated by commas")
     time = setting.duration("120s", "how long the flows live; their first tenth is not looked at")
@@ -44,18 +44,17 @@ class BbrBesideCubic(StudySideBySide):
 
     def arms(self) -> list[Arm]:
         if any(not number.isdecimal() or int(number) > self.flows for number in self.numbers):
-            raise setting.SettingError(f"could not set numbers: each is a whole number of at most {self.flows}, which is flows")
+            raise setting.SettingError(f"could not set numbers: each is a whole number up to {self.flows}, the flows")
         return [{"bbr_flows": number} for number in self.numbers]
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> list[Row]:
-        seconds, ends, many = self.time / 1e3, self.world.ends(), int(arm["bbr_flows"])
+        seconds, ends = self.time / 1e3, self.world.ends()
         # Who is who is spread over the order in which they begin.
-        counts = [turn * many // self.flows for turn in range(self.flows + 1)]
+        counts = [turn * int(arm["bbr_flows"]) // self.flows for turn in range(self.flows + 1)]
         kinds = ["bbr" if after > before else "cubic" for before, after in pairwise(counts)]
-        begins = [turn * self.apart / 1e3 for turn in range(self.flows)]
         running = stage.flows(*(Flow(server, client, seconds=seconds - start_s, start_s=start_s, congestion_control=kind)
-                                for client, server in ends for kind, start_s in zip(kinds, begins, strict=True)),
-                              sample_ms=500)  # fmt: skip
+                                for client, server in ends for turn, kind in enumerate(kinds)
+                                for start_s in [turn * self.apart / 1e3]), sample_ms=500)  # fmt: skip
         pings = [stage.ping(client, server, seconds) for client, server in ends]
         echoes, results = [ping.results() for ping in pings], running.results()
         return [self.row(results[n * self.flows :][: self.flows], kinds, echoes[n], seconds) for n in range(len(ends))]
@@ -64,8 +63,8 @@ class BbrBesideCubic(StudySideBySide):
         """What happened at one bottleneck."""
         got = [goodput_mbps(one, seconds / 10, seconds) or 0.0 for one in results]
         bbr, cubic = ([mbps for mbps, name in zip(got, kinds, strict=True) if name == kind] for kind in ("bbr", "cubic"))
-        return {"ok": not failed(results), "error": failed(results),
-                "bbr_mbps": fmean(bbr) if bbr else None, "cubic_mbps": fmean(cubic) if cubic else None,
+        return {"ok": not failed(results), "error": failed(results), "bbr_mbps": fmean(bbr) if bbr else None,
+                "cubic_mbps": fmean(cubic) if cubic else None,
                 "ahead_mbps": fmean(bbr) - fmean(cubic) if bbr and cubic else None, "all_mbps": sum(got),
                 "queue_ms": fmean(rtts(echoes, seconds / 10)) - self.world.rtt}  # fmt: skip
 

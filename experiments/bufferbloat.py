@@ -24,6 +24,7 @@ class Bufferbloat(StudySideBySide):
     paper = "bufferbloat"
     headline = "median ping, bbr over reno, 1.5mbit"
     idle_paths = False
+    bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "3", "rtt": "20ms", "rate": "100mbit", "queue": "256KiB"}
     minutes, quick_minutes = 11.0, 1.3
     quick: ClassVar = {"lines": "10mbit 100", "time": "15s", "settle": "6s", "page": "0B"}

@@ -21,9 +21,10 @@ class LossThroughput(StudySideBySide):
     claim = "Cubic falls tenfold at 0.1 % of loss over 100 Mbit/s and 100 ms; BBR stays near (1 - p) of the rate up to 5 %."
     paper = "loss_throughput"
     headline = "goodput, bbr, 1%, 100mbit"
+    bears_ms = 50.0
     topology_settings: ClassVar = {"pairs": "4", "rtt": "100ms"}
     minutes, quick_minutes = 14.0, 1.6
-    quick: ClassVar = {"losses": "0.1%,1%", "pairs": "3", "time": "20s"}
+    quick: ClassVar = {"losses": "1%,5%", "pairs": "3", "time": "20s"}
     columns: ClassVar = {"goodput_mbps": "payload acknowledged a second, over the whole life of the flow"}
     congestions = setting.words("cubic,bbr", "congestion controls, separated by commas")
     losses = setting.words("0.001%,0.01%,0.1%,1%,5%,10%", "losses of the data direction, separated by commas")

@@ -22,6 +22,7 @@ class ResponseFunction(StudySideBySide):
     claim = "Reno's window is 1.2 / p^0.5 segments; cubic's is larger where the path is long and losses are few, else the same."
     paper = "response_function"
     headline = "reno, a tenth of the loss: ratio of windows"
+    bears_ms = 50.0
     topology_settings: ClassVar = {"pairs": "5", "rtt": "100ms", "rate": "300mbit", "queue": "4MiB"}
     minutes, quick_minutes = 18.0, 1.1
     quick: ClassVar = {"points": "reno 1% 100ms,reno 0.1% 100ms", "time": "25s", "settle": "3s"}

@@ -121,6 +121,8 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
              for why, many in sorted(run.unchecked.items())]  # fmt: skip
     if slack_ms := max((link.slack_ms for link in run.links), default=0.0):
         said.append(f"The processors were emulated: times of the links were allowed to be off by up to {show_ms(slack_ms)}.")
+    if bears_ms := raw.get("bears_ms"):
+        said.append(f"Single packets may have left up to {show_ms(bears_ms)} late: what is measured here are means over many.")
     steal = (raw.get("machine") or {}).get("steal_fraction")
     if isinstance(steal, (int, float)) and steal > 0.01:
         said.append(f"The machine was given to others for {steal:.1%} of the time (steal).")

@@ -48,6 +48,9 @@ class Experiment(setting.Configurable):
     """How long it takes with the default settings on two cores."""
     idle_paths: ClassVar[bool] = True
     """Whether nothing else is on the paths while a connection is made: its handshake must then take the path's time."""
+    bears_ms: ClassVar[float] = 0.0
+    """How late the links may let a single packet leave, or stand still, in a trial that counts, where that is more than the
+    five milliseconds (or five per cent of the RTT) of the rule: for means over many thousands of packets."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Its own columns of trials.csv beside those of a fetch: name (with its unit) -> what it means."""
     precise: ClassVar[Mapping[str, float]] = {}

@@ -42,6 +42,7 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
         "topology": {"name": topology.__class__.__module__.rpartition(".")[2], "settings": topology.texts,
                      "warnings": topology.warnings, "nodes": _nodes(topology)},
         "captures": [point.name for point in points(topology, [*experiment.captures(), *experiment.capture__points])],
+        "bears_ms": experiment.bears_ms,
         "columns": {**COLUMNS, **experiment.columns},
         "factors": list(arms[0]),
         "levels": levels,

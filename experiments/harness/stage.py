@@ -114,8 +114,8 @@ class Stage:
 
     def rest(self, a: str, b: str) -> None:
         """Wait until what is under way between two nodes has arrived: before a delay becomes shorter, since order is kept, and
-        what is sent afterwards would wait behind it."""
-        time.sleep(self.lab.topology.path(a, b)[0] / 1e3)
+        what is sent afterwards would wait behind it. A connection that is being closed takes one round trip and a half."""
+        time.sleep(2 * self.lab.topology.path(a, b)[0] / 1e3)
 
     def _worker(self, node: str, name: str, says_ready: bool = False) -> Daemon:
         """The process on a node that takes orders of a kind; it is started once. Raises StageError."""

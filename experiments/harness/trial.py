@@ -65,7 +65,7 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
         captures = recorder.trial(trial)
         began, clocks = time.monotonic(), time.time() - time.monotonic()
         # The links are watched during the trial itself: what starting and stopping tcpdump does to the machine touches none.
-        with captures, stage.lab.watched(f"trial {trial}") as late, live.scheduled() as tardy:
+        with captures, stage.lab.watched(f"trial {trial}", experiment.bears_ms) as late, live.scheduled() as tardy:
             fetched = experiment.measure(stage, arm, trial)
         took_s = time.monotonic() - began
         step = clock_step(time.time() - time.monotonic() - clocks, took_s)

@@ -28,7 +28,7 @@ class Question:
     """An experiment that says what it is told to."""
 
     idle_paths = True
-    side_by_side = 1
+    side_by_side, bears_ms = 1, 0.0
 
     def __init__(self, fetched, columns=()):
         self.fetched, self.columns = fetched, columns
@@ -77,7 +77,7 @@ def measure(monkeypatch):
         seen = SimpleNamespace(columns=lambda: times)
 
         @contextmanager
-        def watched(_draws):
+        def watched(_draws, _bears_ms):
             yield list(late)
 
         monkeypatch.setattr(trial, "transfer", lambda *_: seen)

@@ -32,6 +32,7 @@ def test_it_says_question_answer_verdict_and_how_it_was_made(tmp_path: Path) -> 
         "20261123T003000Z-ab12cd",
         "6.1.0-18-amd64",
         "Every one agrees with libcurl",
+        "10 repetitions an arm resolve a difference of",
         "estimated from the distance",
     ):
         assert text in page, text
@@ -242,3 +243,11 @@ def test_changes_of_links_are_shown_where_there_were_any(tmp_path: Path) -> None
 
 def _panel(page: str) -> str:
     return page[page.index("<h2>The links</h2>") : page.index("<h2>Can the instrument be trusted?</h2>")]
+
+
+def test_it_says_how_late_single_packets_may_have_been(tmp_path: Path) -> None:
+    def bear(manifest: dict[str, Any]) -> None:
+        manifest["bears_ms"] = 50.0
+
+    page = _page(tmp_path, change=bear)
+    assert "ms late: what is measured here are means over many" in page

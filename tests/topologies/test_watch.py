@@ -61,6 +61,13 @@ def test_no_packet_may_be_very_late_and_the_links_may_not_stand_still():
     assert watch.too_late(SPECS, late("ocean", 0.1, stall_ms=4)) == []
 
 
+def test_a_question_of_means_bears_a_single_late_packet_but_not_one_in_a_hundred():
+    assert watch.too_late(SPECS, late("ocean", 0.1, 40.0, stall_ms=40), bears_ms=50) == []
+    assert "a packet was 60 ms late where 50 ms" in watch.too_late(SPECS, late("ocean", 0.1, 60.0), bears_ms=50)[0]
+    assert "stood still for 60 ms where 50 ms" in watch.too_late(SPECS, late("ocean", 0.1, stall_ms=60), bears_ms=50)[0]
+    assert "one packet in a hundred" in watch.too_late(SPECS, late("ocean", 1.5), bears_ms=50)[0]
+
+
 @pytest.mark.parametrize(("seen_ms", "fine"), [(150.3, True), (151.4, True), (148.4, False), (166.0, False)])
 def test_a_handshake_on_an_idle_path_takes_the_paths_time(seen_ms, fine):
     assert (watch.handshake(150.01, 0.0, seen_ms) == "") is fine

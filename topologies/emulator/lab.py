@@ -121,14 +121,14 @@ class Lab:
                 row["ok"] = not row["reasons"]
 
     @contextmanager
-    def watched(self, draws: str) -> Iterator[list[str]]:
+    def watched(self, draws: str, bears_ms: float = 0.0) -> Iterator[list[str]]:
         """A stretch of time whose punctuality is judged; after the body, the list says on which links it was not kept. Chance
         begins anew with it, by the seed and `draws`."""
         late: list[str] = []
         self.links.draw_anew(draws)
         self.links.watch(True)
         yield late
-        late += watch.too_late(self.specs, self.links.watch(False), self.tolerance)
+        late += watch.too_late(self.specs, self.links.watch(False), self.tolerance, bears_ms)
 
     def settings(self) -> dict[str, str]:
         """What somebody could change in the nodes while a run goes on: interfaces with MTU, queue and state, and sysctls."""
