@@ -28,6 +28,9 @@ MOST_REQUESTS, MOST_CONNECTIONS, MOST_OBJECTS = 1_000_000, 900, 10_000_000
 
 CLOSED = "closed"
 
+DEFAULTS = {"clients": 1, "think_ms": 0.0, "requests": 100_000, "objects": 1000, "zipf": 1.0}
+"""Of options that are refused where they would mean nothing."""
+
 DESCRIPTION = """\
 Send requests and record each of them. Open loop (--arrivals poisson, fixed or burst): requests are due at times that no
 answer changes, and latency counts from when a request was due, so that what a slow server delays is not left out. Closed
@@ -99,20 +102,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--arrivals", choices=(*OPEN, CLOSED), default="poisson",
         help="poisson: gaps by chance; fixed: equal gaps; burst: all at once; closed: clients that wait (default %(default)s)")
     add("--rate", metavar="RATE", type=quantity(per_second), help="of poisson and fixed, such as 100/s")
-    add("--clients", metavar="N", type=_count(MOST_CONNECTIONS), default=1, help="of closed (default %(default)s)")
-    add("--think", metavar="TIME", dest="think_ms", type=not_negative(milliseconds), default=0.0,
+    add("--clients", metavar="N", type=_count(MOST_CONNECTIONS), help="of closed (default 1)")
+    add("--think", metavar="TIME", dest="think_ms", type=not_negative(milliseconds),
         help="of closed: wait so long between an answer and the next request (default 0ms)")  # fmt: skip
     add("--time", metavar="TIME", dest="time_ms", type=positive(milliseconds), default=10_000.0,
         help="nothing is due after this time (default 10s)")  # fmt: skip
-    add("--requests", metavar="N", type=_count(MOST_REQUESTS), default=100_000, help="at most so many (default %(default)s)")
+    add("--requests", metavar="N", type=_count(MOST_REQUESTS), help="at most so many (default 100000)")
     add("--timeout", metavar="TIME", dest="timeout_ms", type=positive(milliseconds), default=10_000.0,
         help="give a request up after this time (default 10s)")  # fmt: skip
     add("--connections", metavar="N", type=_count(MOST_CONNECTIONS), default=256,
         help="to one server at most; what finds none free waits (default %(default)s)")  # fmt: skip
     add("--connection", choices=("keep", "new"), default="keep", help="keep connections, or a new one for each request")
     add("--method", choices=("GET", "HEAD"), default="GET", help="of all requests (default %(default)s)")
-    add("--objects", metavar="N", type=_count(MOST_OBJECTS), default=1000, help=f"how many {MARK} can be (%(default)s)")
-    add("--zipf", metavar="S", type=quantity(_exponent), default=1.0, help="rank k is asked for in proportion to 1/k^S (1.0)")
+    add("--objects", metavar="N", type=_count(MOST_OBJECTS), help=f"how many {MARK} can be (default 1000)")
+    add("--zipf", metavar="S", type=quantity(_exponent), help="rank k is asked for in proportion to 1/k^S (default 1)")
     add("--seed", metavar="N", type=int, default=1, help="of arrivals and objects (default %(default)s)")
     add("--congestion-control", metavar="NAME", help="TCP congestion control of its connections, such as cubic, bbr")
     add("--name", metavar="NAME", default="load", help="what it calls itself when it is ready (with --wait)")
@@ -125,12 +128,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> None:
     """What options must be together. Raises Failure."""
-    if options.arrivals in ("poisson", "fixed") and options.rate is None:
-        raise Failure("send requests", f"--arrivals {options.arrivals} has no rate", "add --rate, such as --rate 100/s", USAGE)
-    if options.arrivals in (CLOSED, "burst") and options.rate is not None:
-        raise Failure("send requests", f"--rate stands beside --arrivals {options.arrivals}", "leave one of them out", USAGE)
-    if options.arrivals == "burst" and options.requests == 100_000:
-        raise Failure("send requests", "--arrivals burst has no number", "add --requests, such as --requests 200", USAGE)
+    kind = options.arrivals
+    needed = {"poisson": ("rate", "100/s"), "fixed": ("rate", "100/s"), "burst": ("requests", "200")}
+    if kind in needed and getattr(options, needed[kind][0]) is None:
+        name, example = needed[kind]
+        raise Failure("send requests", f"--arrivals {kind} has no --{name}", f"add it, such as --{name} {example}", USAGE)
+    idle = {"--rate": (options.rate, kind in (CLOSED, "burst")), "--clients": (options.clients, kind != CLOSED),
+            "--think": (options.think_ms, kind != CLOSED), "--objects": (options.objects, MARK not in options.url),
+            "--zipf": (options.zipf, MARK not in options.url)}  # fmt: skip
+    for name, (value, means_nothing) in idle.items():
+        if value is not None and means_nothing:
+            beside = f"a URL without {MARK}" if name in ("--objects", "--zipf") else f"--arrivals {kind}"
+            raise Failure("send requests", f"{name} means nothing beside {beside}", "leave one of them out", USAGE)
+    for name, value in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
 
 
 def _records(path: str | None) -> IO[str] | None:

@@ -79,13 +79,15 @@ def test_refusals_and_silence_are_failures_with_their_reason(origin, script, tmp
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ((), "has no rate"),
+    ((), "has no --rate"),
     (("--rate", "100"), "100/s"),
     (("--rate", "0/s"), "not a rate"),
-    (("--arrivals", "burst"), "has no number"),
-    (("--arrivals", "closed", "--rate", "5/s"), "stands beside"),
-    (("--rate", "5/s", "--clients", "0"), "not a number between 1"),
-    (("--rate", "5/s", "--zipf", "-1"), "within 0 and 10"),
+    (("--arrivals", "burst"), "has no --requests"),
+    (("--arrivals", "closed", "--rate", "5/s"), "means nothing beside --arrivals closed"),
+    (("--rate", "5/s", "--think", "5ms"), "means nothing beside --arrivals poisson"),
+    (("--rate", "5/s", "--objects", "9"), "means nothing beside a URL without {}"),
+    (("--arrivals", "closed", "--clients", "0"), "not a number between 1"),
+    (("--rate", "5/s", "--zipf=-1"), "within 0 and 10"),
     (("--rate", "5/s", "--time", "5"), "no unit"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_and_says_what_can(options, words):
