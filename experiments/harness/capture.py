@@ -190,9 +190,10 @@ class Captures:
 
 def merge(files: Sequence[Path], target: Path) -> None:
     """One file of all packets in order of time, by Wireshark's mergecap. Raises CaptureError."""
-    command = ["mergecap", "-F", "pcapng", "-w", str(target), *map(str, files)]
+    # It writes the names that it was given into the file: they are to say nothing of this machine.
+    command = ["mergecap", "-F", "pcapng", "-w", target.name, *(file.name for file in files)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=MERGE_WITHIN_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MERGE_WITHIN_S, check=False, cwd=target.parent)
     except subprocess.TimeoutExpired:
         raise CaptureError(f"could not merge the captures: mergecap took over {MERGE_WITHIN_S:g} s; leave "
                            "capture.merged out") from None  # fmt: skip

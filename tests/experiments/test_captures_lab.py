@@ -200,6 +200,7 @@ def test_why_a_packet_is_gone_stands_beside_it(taken: Taken) -> None:
 def test_one_file_holds_the_packets_of_all_points_in_order(taken: Taken) -> None:
     packets, capture = read(taken.folder / "trial-0001.pcapng")
     assert not capture.records.problem
+    assert not any(str(taken.folder) in comment for comment in capture.records.comments)
     assert (np.diff(packets.time_ns) >= 0).all()
     names = {one.name for one in capture.records.interfaces}
     assert {"client:eth0", "server:eth0", "server>client released"} <= names

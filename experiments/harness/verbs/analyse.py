@@ -89,7 +89,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
     if len(points) < 2:
         raise UsageError("could not match packets: there is one point, and none to compare with; give captures of two or more")
     for one, other in between.neighbours(points):
-        yield from between.ways(one, other)
+        yield from (way for way in between.ways(one, other) if len(way.way.sent) or len(points) == 2)
 
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
