@@ -108,12 +108,25 @@ def test_neighbours_on_the_way_are_found_whatever_the_order_of_the_captures() ->
         if name == "elsewhere":
             moved.source_low[:] = 77
         points.append(between.Point(name, moved))
+    steps = {("client", "router"), ("router", "far router"), ("far router", "origin")}
     for turned in (points, points[::-1], points[2:] + points[:2]):
-        found = {frozenset((one.name, other.name)) for one, other in between.neighbours(turned)}
-        assert found == {frozenset(pair) for pair in
-                         (("client", "router"), ("router", "far router"), ("far router", "origin"))}  # fmt: skip
-    (pair,) = between.neighbours(points[:2])
-    assert [one.name for one in pair] == ["client", "router"]
+        assert {(way.source.name, way.target.name) for way in between.along(turned)} == steps
+    assert [way.target.name for way in between.along(points[:2])] == ["router", "client"]
+    assert list(between.along([])) == []
+
+
+def test_each_way_has_steps_of_its_own() -> None:
+    forth, back = flow(40), flow(60)
+    back.source_low[:], back.destination_low[:] = 9, 8
+    at_ms = {"client": (0, 41), "forth queued": (0.02, None), "forth released": (20.02, None), "server": (20.05, 0)}
+    points = []
+    for name, late_ms in at_ms.items():
+        parts = [reordered(one, list(range(len(one))), [int(time_ns + late * MS) for time_ns in one.time_ns])
+                 for one, late in zip((forth, back), late_ms, strict=True) if late is not None]  # fmt: skip
+        points.append(between.Point(name, Packets.joined(parts)))
+    assert {(way.source.name, way.target.name) for way in between.along(points)} == {
+        ("client", "forth queued"), ("forth queued", "forth released"), ("forth released", "server"),
+        ("server", "client")}  # fmt: skip
 
 
 def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:

@@ -88,8 +88,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
     points = [point for path in paths for point in between.load(path, wanted)]
     if len(points) < 2:
         raise UsageError("could not match packets: there is one point, and none to compare with; give captures of two or more")
-    for one, other in between.neighbours(points):
-        yield from (way for way in between.ways(one, other) if len(way.way.sent) or len(points) == 2)
+    yield from between.along(points)
 
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
