@@ -14,8 +14,10 @@ from results.captures.columns import Packets
 from results.captures.filters import Test
 from results.captures.matching import Way, identity, match
 from results.captures.reader import read
+from results.captures.series import packed
 
 _SHARES = (0, 50, 99, 100)
+_DRAWN = 50_000
 _TOLD_BY = 20_000
 """So many packets of a point are enough to tell which points are next to each other."""
 
@@ -43,6 +45,16 @@ class Between:
             "from": self.source.name, "to": self.target.name, "packets": len(self.way.sent), "delay_ms": delay,
             "queueing_ms": queueing, "lost": len(self.way.lost), "lost_frames": self._lost(), "overtaken": self.way.overtaken,
         }  # fmt: skip
+
+    def drawn(self) -> dict[str, Any]:
+        """What a page draws: ms since the first packet of both directions' sender, one-way delay in ms and frame of each packet (of
+        more than `_DRAWN` every second, third ... one), and when those left that were lost."""
+        packets = self.source.packets
+        chosen = slice(None, None, max(1, -(-len(self.way.sent) // _DRAWN)))
+        sent, lost = self.way.sent[chosen], self.way.lost
+        zero_ns = int(packets.time_ns[0]) if len(packets) else 0
+        return {"delay": packed((packets.time_ns[sent] - zero_ns) / 1e6, self.way.delay_ns[chosen] / 1e6, packets.frame[sent]),
+                "lost": packed((packets.time_ns[lost] - zero_ns) / 1e6, packets.frame[lost])}  # fmt: skip
 
     def text(self) -> str:
         """For a person."""

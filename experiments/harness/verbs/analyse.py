@@ -78,7 +78,7 @@ def _pages(path: Path, surveys: list[tuple[Survey, list[dict[str, Any]]]], ways:
 
     for number, (found, chosen) in enumerate(surveys):
         file = path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
-        page.write(file, found, chosen, [way.as_dict() for way in ways])
+        page.write(file, found, chosen, [{**way.as_dict(), "drawn": way.drawn()} for way in ways])
 
 
 def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
