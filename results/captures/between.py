@@ -47,8 +47,8 @@ class Between:
         }  # fmt: skip
 
     def drawn(self) -> dict[str, Any]:
-        """What a page draws: ms since the first packet of both directions' sender, one-way delay in ms and frame of each packet (of
-        more than `_DRAWN` every second, third ... one), and when those left that were lost."""
+        """What a page draws: ms since the source's first packet, one-way delay in ms and frame of each packet (of more than
+        `_DRAWN` every second, third ... one), and when those left that were lost."""
         packets = self.source.packets
         chosen = slice(None, None, max(1, -(-len(self.way.sent) // _DRAWN)))
         sent, lost = self.way.sent[chosen], self.way.lost
