@@ -62,7 +62,8 @@ def _of(analysis: Analysis, number: int) -> dict[str, Any]:
     flight = np.maximum(found.highest[data], found.end[data]) - np.maximum(found.acked[data], 0)
     return {
         "first_frame": int(table["first_frame"][number]), "client": table["client"][number], "server": table["server"][number],
-        "client_port": int(table["client_port"][number]), "server_port": int(table["server_port"][number]), "down": bool(side),
+        "interface": int(table["interface"][number]), "client_port": int(table["client_port"][number]),
+        "server_port": int(table["server_port"][number]), "down": bool(side),
         "rounds": [size for _, size in rounds(found, 2 * number + side)], "left_out": whole - len(places),
         "kinds": {str(code): name for code, name in NAMES.items()},
         "data": packed(at, found.seq[data], found.end[data], kinds, frame[data - begin], flight),
