@@ -90,4 +90,5 @@ class NewVsWarmConnection(Experiment):
     def figures(self) -> list[dict[str, Any]]:
         return [{"kind": "topology"},
                 {"kind": "ecdf", "metric": "total_ms", "by": "state", "title": "Time to the last byte"},
-                {"kind": "waterfall", "by": "state"}, {"kind": "predicted"}, {"kind": "links"}]  # fmt: skip
+                {"kind": "waterfall", "by": "state"}, {"kind": "witnesses", "by": "state"}, {"kind": "sequence", "by": "state"},
+                {"kind": "predicted"}, {"kind": "links"}]  # fmt: skip

@@ -64,7 +64,7 @@ def captures(run: Run, trial: Trial) -> list[Seen]:
 
 
 def accounts(run: Run, trial: Trial, seen: Sequence[Seen]) -> list[Account]:
-    """What each witness says of a trial's fetch, in the order of time. Raises CaptureError."""
+    """What each witness says of a trial's fetch, in the order of time; of capture points hosts alone. Raises CaptureError."""
     started_ns, total_ms = int(trial.text("started_ns") or 0), trial.number("total_ms")
     if not started_ns or total_ms is None:
         raise CaptureError("the trial was no fetch")
@@ -72,7 +72,7 @@ def accounts(run: Run, trial: Trial, seen: Sequence[Seen]) -> list[Account]:
     names = {str(node.get("address")): str(node["name"]) for node in _nodes(run)}
     client = seen[0].point if seen else "client"
     found = [_client(trial, client, started_ns)]
-    for one in seen:
+    for one in (one for one in seen if ":" not in one.point):
         found += [account for account in _on_the_wire(one, names) if started_ns - _LOG_SLACK_NS <= account.begun_ns <= until_ns]
     for path in sorted((run.path / "logs").glob("*.jsonl")):
         found += _logged(path, started_ns, until_ns, names)

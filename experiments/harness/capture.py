@@ -125,18 +125,17 @@ class Captures:
 
     def __enter__(self) -> Captures:
         wanted = self._recorder.plan
+        if wanted.relay:
+            self._lab.links.note_packets(wanted.snap_bytes)
         for point in wanted.points:
             self._running.append(Tcpdump(self._lab, point, self._path(point, "pcap"), wanted.snap_bytes))
         for tcpdump in self._running:
             tcpdump.wait_ready()
-        if wanted.relay:
-            self._lab.links.note_packets(wanted.snap_bytes)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._drain()
         wanted = self._recorder.plan
-        noted = self._lab.links.noted_packets() if wanted.relay else None
         cpu_ns = [tcpdump.cpu_ns() for tcpdump in self._running]
         for tcpdump in self._running:
             tcpdump.ask_to_stop()
@@ -146,8 +145,8 @@ class Captures:
                          for tcpdump, took in zip(self._running, cpu_ns, strict=True)]  # fmt: skip
         self.problems = [one.problem for one in self.outcomes if one.problem]
         files = [one.path for one in self.outcomes if one.path.exists()]
-        if noted is not None:
-            path = self._stem.with_name(f"{self._stem.name}.relay.pcapng")
+        if wanted.relay:  # its log began before the captures and ends after them: it has all that they have
+            noted, path = self._lab.links.noted_packets(), self._stem.with_name(f"{self._stem.name}.relay.pcapng")
             with explained(path):
                 self.problems += filter(None, [relay_log.write(path, noted, self._lab.topology.links_info, comment)])
             files.append(path)
@@ -190,9 +189,10 @@ class Captures:
 
 def merge(files: Sequence[Path], target: Path) -> None:
     """One file of all packets in order of time, by Wireshark's mergecap. Raises CaptureError."""
-    command = ["mergecap", "-F", "pcapng", "-w", str(target), *map(str, files)]
+    # It writes the names that it was given into the file: they are to say nothing of this machine.
+    command = ["mergecap", "-F", "pcapng", "-w", target.name, *(file.name for file in files)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=MERGE_WITHIN_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MERGE_WITHIN_S, check=False, cwd=target.parent)
     except subprocess.TimeoutExpired:
         raise CaptureError(f"could not merge the captures: mergecap took over {MERGE_WITHIN_S:g} s; leave "
                            "capture.merged out") from None  # fmt: skip

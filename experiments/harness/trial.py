@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from experiments.harness import one_way
 from experiments.harness.capture import CaptureError, Outcome, Overhead, Recorder, overhead
 from experiments.harness.experiment import Arm, Experiment
+from experiments.harness.points import Point
 from experiments.harness.stage import Stage, StageError
+from results.captures.columns import Packets
 from results.captures.errors import CaptureError as PcapError
 from results.captures.reader import read
-from results.captures.transfer import agreement, follow, transfer
+from results.captures.transfer import Followed, agreement, followed, transfer
 from topologies.emulator import watch
 from topologies.emulator.lab import Lab
 
@@ -77,9 +79,13 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
     if len(found) != experiment.side_by_side:
         raise StageError(f"could not use trial {trial}: it measured {len(found)} rows where side_by_side says "
                          f"{experiment.side_by_side}; mend the experiment")  # fmt: skip
-    delays, problem = _one_way(stage.lab, captures.outcomes, round(began * 1e9), round((began + took_s) * 1e9))
+    seen, unreadable = _seen(captures.outcomes)
+    specs, moved = live.states(round(began * 1e9) - MARGIN_NS, round((began + took_s) * 1e9))
+    delays = one_way.rows(stage.lab.topology, seen, specs, moved)
     stage.keep(one_way.SERIES, delays)
-    troubles += [*one_way.wrong(delays, experiment.idle_paths, stage.lab.tolerance), *filter(None, [problem])]
+    troubles += [*one_way.wrong(delays, experiment.idle_paths, stage.lab.tolerance), *unreadable]
+    fetches = any(one.get("url") for one in found)
+    views = [(one, followed(one.path.name, seen[one.point])) for one in captures.own if fetches and one.point in seen]
     rows, unchecked = [], ""
     for one in found:
         row = {**dict.fromkeys((*CLIENT_COLUMNS, *CAPTURE_COLUMNS), ""), **client_columns(one),
@@ -89,23 +95,27 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
             reasons.append(f"the {'fetch' if one.get('url') else 'measurement'} failed: {one['error']}")
         elif one.get("unexpected"):
             reasons.append(str(one["unexpected"]))
-        elif (own := captures.own) and one.get("url"):
-            reasons += _from_captures(row, own)
+        elif one.get("url") and views and len(views) == len(captures.own):
+            reasons += _from_captures(row, views)
             if experiment.idle_paths and row["cap_connect_ms"] != "":
-                wrong, unchecked = _handshake(stage.lab, own[0].point.node, row, round(clocks * 1e9))
+                wrong, unchecked = _handshake(stage.lab, views[0][0].point.node, row, round(clocks * 1e9))
                 reasons += filter(None, [wrong])
         rows.append({**row, "valid": int(not reasons), "reason": "; ".join(reasons)})
     return Measured(rows, changes, unchecked, overhead(captures.outcomes, took_s))
 
 
-def _one_way(lab: Lab, outcomes: list[Outcome], began_ns: int, ended_ns: int) -> tuple[list[dict[str, Any]], str]:
-    """One-way delays between all points, and why there are none."""
-    specs, moved = lab.live.states(began_ns - MARGIN_NS, ended_ns)
-    try:
-        seen = {one.point: read(one.path)[0] for one in outcomes if not one.problem}
-    except PcapError as error:
-        return [], str(error)
-    return one_way.rows(lab.topology, seen, specs, moved), ""
+def _seen(outcomes: list[Outcome]) -> tuple[dict[Point, Packets], list[str]]:
+    """The packets of every point whose capture is whole, and why others could not be read."""
+    found, unreadable = dict[Point, Packets](), []
+    for one in outcomes:
+        if not one.problem:
+            try:
+                packets, capture = read(one.path)
+                capture.check()
+                found[one.point] = packets
+            except PcapError as error:
+                unreadable.append(str(error))
+    return found, unreadable
 
 
 def clock_step(moved_s: float, duration_s: float) -> str:
@@ -152,10 +162,9 @@ def cell(value: Any) -> Any:
     return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
-def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
+def _from_captures(row: dict[str, Any], views: list[tuple[Outcome, Followed]]) -> list[str]:
     port, started_ns = int(row["local_port"]), int(row["started_ns"])
     try:
-        views = [(outcome.point.name, follow(outcome.path)) for outcome in outcomes]
         seen = transfer(views[0][1], port, started_ns)
         row.update(seen.columns())
     except PcapError as error:
@@ -165,8 +174,8 @@ def _from_captures(row: dict[str, Any], outcomes: list[Outcome]) -> list[str]:
     row["disagreement"] = agreement(
         {k: row[k] or None for k in ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")}, seen
     )
-    return [f"the capture of {point} lacks {missing} bytes of the connection from port {client_port}"
-            for point, view in views for stream, client_port in enumerate(view.analysis.table["client_port"])
+    return [f"the capture of {one.point.name} lacks {missing} bytes of the connection from port {client_port}"
+            for one, view in views for stream, client_port in enumerate(view.analysis.table["client_port"])
             if (missing := view.sum("missing", [stream]))]  # fmt: skip
 
 

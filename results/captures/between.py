@@ -14,10 +14,12 @@ from results.captures.columns import Packets
 from results.captures.filters import Test
 from results.captures.matching import Way, identity, match
 from results.captures.reader import read
+from results.captures.series import packed
 
 _SHARES = (0, 50, 99, 100)
-_ROUNDING, _ROUNDING_NS = 0.02, 100_000
-"""So much may the medians of two legs be more than that of both."""
+_DRAWN = 50_000
+_TOLD_BY = 20_000
+"""So many packets of a point are enough to tell which points are next to each other."""
 
 
 @dataclass
@@ -43,6 +45,16 @@ class Between:
             "from": self.source.name, "to": self.target.name, "packets": len(self.way.sent), "delay_ms": delay,
             "queueing_ms": queueing, "lost": len(self.way.lost), "lost_frames": self._lost(), "overtaken": self.way.overtaken,
         }  # fmt: skip
+
+    def drawn(self) -> dict[str, Any]:
+        """What a page draws: ms since the source's first packet, one-way delay in ms and frame of each packet (of more than
+        `_DRAWN` every second, third ... one), and when those left that were lost."""
+        packets = self.source.packets
+        chosen = slice(None, None, max(1, -(-len(self.way.sent) // _DRAWN)))
+        sent, lost = self.way.sent[chosen], self.way.lost
+        zero_ns = int(packets.time_ns[0]) if len(packets) else 0
+        return {"delay": packed((packets.time_ns[sent] - zero_ns) / 1e6, self.way.delay_ns[chosen] / 1e6, packets.frame[sent]),
+                "lost": packed((packets.time_ns[lost] - zero_ns) / 1e6, packets.frame[lost])}  # fmt: skip
 
     def text(self) -> str:
         """For a person."""
@@ -88,32 +100,40 @@ def load(path: Path, wanted: Test | None = None) -> list[Point]:
     return [point for point in found if len(point.packets)]
 
 
-def neighbours(points: Sequence[Point]) -> list[tuple[Point, Point]]:
-    """Which points to compare: those that packets pass one after the other, as far as the captures tell. Of two points always
-    these two.
+def along(points: Sequence[Point]) -> Iterator[Between]:
+    """From each point to the next that packets pass, as far as the captures tell. Of two points always there and back.
 
-    Two points are no neighbours where a third one between them has most of their packets: the times to it from both add up to
-    that between them.
+    From one point to another is no step where a third lies between: it has most of the packets that go there, after the one and
+    before the other.
     """
-    if len(points) < 3:
-        return list(combinations(points, 2))
-    seen = [np.unique(identity(point.packets), return_index=True) for point in points]
-    shared: dict[tuple[int, int], int] = {}
-    apart_ns: dict[tuple[int, int], float] = {}
+    if len(points) == 2:
+        yield from ways(*points)
+        return
+    thin = np.uint64(max(1, max((len(point.packets) for point in points), default=0) // _TOLD_BY))
+    keys, times = zip(*(_sample(point, thin) for point in points), strict=True) if points else ((), ())
     for i, j in combinations(range(len(points)), 2):
-        _, mine, its = np.intersect1d(seen[i][0], seen[j][0], assume_unique=True, return_indices=True)
-        if len(mine):
-            times = [points[one].packets.time_ns[seen[one][1][found]] for one, found in ((i, mine), (j, its))]
-            shared[i, j] = shared[j, i] = len(mine)
-            apart_ns[i, j] = apart_ns[j, i] = float(np.median(np.abs(times[1] - times[0])))
+        shared, mine, its = np.intersect1d(keys[i], keys[j], assume_unique=True, return_indices=True)
+        took = times[j][its] - times[i][mine]
+        found = ways(points[i], points[j])
+        for way, begin, going in zip(found, (times[i][mine], times[j][its]), (took >= 0, took < 0), strict=True):
+            some = shared[going]
+            if len(some) and not any(_lies_between(keys[other], times[other], some, begin[going], np.abs(took[going]))
+                                     for other in range(len(points)) if other not in (i, j)):  # fmt: skip
+                yield way
 
-    def between(i: int, j: int, other: int) -> bool:
-        legs = [(i, other), (other, j)]
-        return (all(shared.get(leg, 0) >= 0.5 * shared[i, j] and apart_ns[leg] < apart_ns[i, j] for leg in legs)
-                and sum(apart_ns[leg] for leg in legs) <= apart_ns[i, j] * (1 + _ROUNDING) + _ROUNDING_NS)  # fmt: skip
 
-    return [(points[i], points[j]) for i, j in combinations(range(len(points)), 2) if (i, j) in shared
-            and not any(between(i, j, other) for other in range(len(points)) if other not in (i, j))]  # fmt: skip
+def _sample(point: Point, thin: np.uint64) -> tuple[Any, Any]:
+    """Identities, the same ones at every point, and when the first packet of each passed."""
+    keys = identity(point.packets)
+    rows = np.flatnonzero(keys % thin == 0)
+    found, first = np.unique(keys[rows], return_index=True)
+    return found, point.packets.time_ns[rows[first]]
+
+
+def _lies_between(keys: Any, times: Any, shared: Any, begin_ns: Any, took_ns: Any) -> bool:
+    _, place, mine = np.intersect1d(keys, shared, assume_unique=True, return_indices=True)
+    since = times[place] - begin_ns[mine]
+    return 2 * int(((since > 0) & (since < took_ns[mine])).sum()) > len(shared)
 
 
 def ways(a: Point, b: Point) -> Iterator[Between]:

@@ -24,6 +24,7 @@ Table = dict[str, Any]
 COLUMNS = {
     "stream": "number of the connection, as tcp.stream",
     "client": "address that opened it", "client_port": "", "server": "", "server_port": "",
+    "interface": "number of the interface that captured its first frame",
     "first_frame": "number of its first frame", "start_ns": "time of its first frame, since 1970",
     "duration_ms": "first frame to last", "packets": "both directions",
     "begun_before": "whether it began before the capture: no SYN of it was seen",
@@ -66,9 +67,9 @@ class Analysis:
     table: Table
 
 
-def analyse(packets: Packets) -> Analysis:
-    """Follow all connections of `packets`, which must hold each of them whole."""
-    found = segments(packets)
+def analyse(packets: Packets, apart: bool = False) -> Analysis:
+    """Follow all connections of `packets`, which must hold each of them whole; `apart` at each interface for itself."""
+    found = segments(packets, apart)
     handshake, initial = rtt.handshakes(found)
     lost = losses.losses(found, np.where(initial >= 0, initial, handshake))
     samples = rtt.by_sequence(found)
@@ -96,6 +97,7 @@ def _table(found: Segments, lost: Losses, fresh: Ints, samples: Samples, handsha
     table: Table = {
         "stream": np.arange(count), "client": ends[0][0], "client_port": ends[0][1],
         "server": ends[1][0], "server_port": ends[1][1],
+        "interface": packets.interface[found.row[begins]].astype(np.int64),
         "first_frame": packets.frame[found.row[begins]], "start_ns": start, "duration_ms": (finish - start) / 1e6,
         "packets": last - begins + 1, "begun_before": ~found.opened, "simultaneous": _simultaneous(found),
         "handshake_ms": _ms(handshake), "initial_rtt_ms": _ms(initial),

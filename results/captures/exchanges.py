@@ -46,9 +46,8 @@ def exchanges(analysis: Analysis, number: int) -> list[Exchange]:
         if first < 0:
             break
         after = first
-    ends = [*(request for request, _ in starts[1:]), end]
-    return [_exchange(analysis, request, first, until, answers)
-            for (request, first), until in zip(starts, ends, strict=True)]  # fmt: skip
+    return [_exchange(analysis, request, first, starts[number][0] if number < len(starts) else end, answers)
+            for number, (request, first) in enumerate(starts, 1)]  # fmt: skip
 
 
 def _exchange(analysis: Analysis, request: int, first: int, until: int, answers: Ints) -> Exchange:

@@ -13,8 +13,8 @@ from results.captures.survey import Survey
 
 CONNECTIONS_SHOWN = 20_000
 REQUESTS_SHOWN = 2000
-_TABLE = ("stream", "client", "client_port", "server", "server_port", "packets", "duration_ms", "handshake_ms", "bytes_up",
-          "bytes_down", "goodput_down_bps", "rtt_median_up_ms", "rtt_median_down_ms", "retransmissions_up",
+_TABLE = ("stream", "interface", "client", "client_port", "server", "server_port", "packets", "duration_ms", "handshake_ms",
+          "bytes_up", "bytes_down", "goodput_down_bps", "rtt_median_up_ms", "rtt_median_down_ms", "retransmissions_up",
           "retransmissions_down", "fast", "timeouts", "tail_probes", "spurious", "out_of_order", "zero_windows",
           "first_frame")  # fmt: skip
 
@@ -25,6 +25,7 @@ def write(path: Path, found: Survey, series: list[dict[str, Any]], between: list
     connections = [{name: row[name] for name in _TABLE} for row in whole["connections"][:CONNECTIONS_SHOWN]]
     data = {
         "title": Path(whole["capture"]).name, "head": summary.text(found, 0).splitlines(), "notes": whole["notes"],
+        "at": [one["name"] or str(number) for number, one in enumerate(whole["interfaces"])] if whole["by_interface"] else [],
         "columns": _TABLE, "connections": [list(row.values()) for row in connections],
         "hidden": len(whole["connections"]) - len(connections), "requests": whole["requests"][:REQUESTS_SHOWN],
         "requests_hidden": max(0, len(whole["requests"]) - REQUESTS_SHOWN), "handshakes": whole["handshakes"][:REQUESTS_SHOWN],

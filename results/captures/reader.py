@@ -91,10 +91,8 @@ class Capture:
             found.append(f"time goes backwards {self.backwards} times, first at frame {self.first_backwards}; "
                          "intervals across such a place are not to be trusted")  # fmt: skip
         if self.twice:
-            names = ", ".join(f"{number} {one.name}" for number, one in enumerate(records.interfaces[:12]))
-            found.append(f"{self.twice} packets stand in it at more than one interface and look as if they were sent again: "
-                         f"choose one with --filter 'frame.interface_id == N' ({names}), "
-                         "or compare them with --match")  # fmt: skip
+            found.append(f"{self.twice} packets stand in it at more than one interface: connections are followed at each for "
+                         "itself where they are many; --match compares the interfaces")  # fmt: skip
         dropped = sum(one.dropped or 0 for one in records.interfaces)
         if dropped:
             found.append(f"{dropped} packets were dropped while capturing: they are missing here, not lost on the way")

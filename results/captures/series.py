@@ -62,11 +62,12 @@ def _of(analysis: Analysis, number: int) -> dict[str, Any]:
     flight = np.maximum(found.highest[data], found.end[data]) - np.maximum(found.acked[data], 0)
     return {
         "first_frame": int(table["first_frame"][number]), "client": table["client"][number], "server": table["server"][number],
-        "client_port": int(table["client_port"][number]), "server_port": int(table["server_port"][number]), "down": bool(side),
+        "interface": int(table["interface"][number]), "client_port": int(table["client_port"][number]),
+        "server_port": int(table["server_port"][number]), "down": bool(side),
         "rounds": [size for _, size in rounds(found, 2 * number + side)], "left_out": whole - len(places),
         "kinds": {str(code): name for code, name in NAMES.items()},
-        "data": _packed(at, found.seq[data], found.end[data], kinds, frame[data - begin], flight),
-        "acks": _packed(times[acks - begin], found.ack[acks], found.ack[acks] + found.window[acks], frame[acks - begin]),
+        "data": packed(at, found.seq[data], found.end[data], kinds, frame[data - begin], flight),
+        "acks": packed(times[acks - begin], found.ack[acks], found.ack[acks] + found.window[acks], frame[acks - begin]),
         "sacks": _sacks(analysis, acks, times, begin),
         "rtt": _samples(analysis, analysis.samples, begin, side, len(places)),
         "stamps": _samples(analysis, analysis.stamps, begin, side, len(places)),
@@ -84,7 +85,7 @@ def _sacks(analysis: Analysis, acks: Any, times: Any, begin: int) -> list[str]:
     own = found.packets.ack[found.row[place]]
     left, right = (found.ack[place] + (edge[mine] - own).view(np.int32)
                    for edge in (found.packets.sack_left, found.packets.sack_right))  # fmt: skip
-    return _packed(times[place - begin], left, right)
+    return packed(times[place - begin], left, right)
 
 
 def _samples(analysis: Analysis, samples: Samples, begin: int, side: int, count: int) -> list[str]:
@@ -94,9 +95,9 @@ def _samples(analysis: Analysis, samples: Samples, begin: int, side: int, count:
     chosen = chosen[np.argsort(samples.answer[chosen], kind="stable")]
     answer = samples.answer[chosen]
     times = (found.time_ns[answer] - found.time_ns[begin]) / 1e6
-    return _packed(times, samples.rtt_ns[chosen] / 1e6, found.packets.frame[found.row[answer]])
+    return packed(times, samples.rtt_ns[chosen] / 1e6, found.packets.frame[found.row[answer]])
 
 
-def _packed(*columns: Any) -> list[str]:
+def packed(*columns: Any) -> list[str]:
     """Little-endian float64 in base64: a tenth of the size and time of numbers in JSON."""
     return [base64.b64encode(np.asarray(column, "<f8").tobytes()).decode() for column in columns]

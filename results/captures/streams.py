@@ -1,8 +1,8 @@
 """Which connection each TCP segment belongs to, as vectors. It orders no bytes and times nothing.
 
-A connection is a pair of endpoints. As in tshark, a SYN that is not its sender's first segment begins another connection on
-the same pair when its sequence number is not that of the connection's own SYN. Numbers count from 0 in order of first
-packets, as `tcp.stream` does.
+A connection is a pair of endpoints, or, where captures of several points were merged, such a pair at one interface. As in
+tshark, a SYN that is not its sender's first segment begins another connection on the same pair when its sequence number is not
+that of the connection's own SYN. Numbers count from 0 in order of first packets, as `tcp.stream` does.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def tcp_rows(packets: Packets) -> Ints:
                           & ~(((packets.state & CUT) > 0) & (packets.header_bytes == 0)))  # fmt: skip
 
 
-def streams(packets: Packets) -> Streams:
-    """Group the TCP segments of `packets`."""
+def streams(packets: Packets, apart: bool = False) -> Streams:
+    """Group the TCP segments of `packets`; `apart` at each interface for itself."""
     rows = tcp_rows(packets)
     if not len(rows):
         nothing = np.empty(0, np.int64)
         return Streams(nothing, nothing, nothing, np.empty(0, np.bool_))
-    group = _pairs(packets, rows)
+    group = _pairs(packets, rows, apart)
     order = stable_order(group)
     group, rows = group[order], rows[order]
     first = np.append(True, group[1:] != group[:-1])
@@ -83,13 +83,16 @@ def pair_hash(packets: Packets) -> Any:
             + endpoint_hash(packets.destination_high, packets.destination_low, packets.destination_port)  # fmt: skip
 
 
-def _pairs(packets: Packets, rows: Ints) -> Ints:
+def _pairs(packets: Packets, rows: Ints, apart: bool) -> Ints:
     """A number for each pair of endpoints, by its first segment."""
     hashes = pair_hash(packets)[rows]
+    if apart:
+        here = packets.interface[rows].astype(np.uint64)
+        hashes = hashes ^ endpoint_hash(here, here, packets.interface[rows])
     first, group = _factored(hashes)
     heads = rows[first][group]
     if not (_same_sender(packets, rows, heads) | _same_receiver(packets, rows, heads)).all():
-        group = _exact(packets, rows)  # two pairs with one hash: one in 2^64, or made by somebody
+        group = _exact(packets, rows, apart)  # two pairs with one hash: one in 2^64, or made by somebody
     return group
 
 
@@ -101,11 +104,13 @@ def _factored(values: Any) -> tuple[Ints, Ints]:
     return np.sort(first), rank[inverse]
 
 
-def _exact(packets: Packets, rows: Ints) -> Ints:
+def _exact(packets: Packets, rows: Ints, apart: bool) -> Ints:
     ends = [np.stack([high[rows], low[rows], port[rows].astype(np.uint64)], 1) for high, low, port in (
         (packets.source_high, packets.source_low, packets.source_port),
         (packets.destination_high, packets.destination_low, packets.destination_port))]  # fmt: skip
-    keys = [tuple(sorted((tuple(a), tuple(b)))) for a, b in zip(*(end.tolist() for end in ends), strict=True)]
+    here = packets.interface[rows].tolist() if apart else [0] * len(rows)
+    keys = [(*sorted((tuple(a), tuple(b))), at)
+            for a, b, at in zip(*(end.tolist() for end in ends), here, strict=True)]  # fmt: skip
     seen: dict[Any, int] = {}
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 

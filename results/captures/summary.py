@@ -26,6 +26,7 @@ def as_dict(found: Survey) -> dict[str, Any]:
         "comments": records.comments, "packet_comments": {str(frame): text for frame, text in records.packet_comments.items()},
         "notes": found.capture.notes(), "connections": _rows(found.connections),
         "requests": _rows(found.requests), "handshakes": _rows(found.handshakes), "quic": _rows(found.quic),
+        "by_interface": found.apart,
     }  # fmt: skip
 
 
@@ -61,7 +62,8 @@ def text(found: Survey, top: int) -> str:
         lines += _applications(found)
         shown = np.argsort(-(table["bytes_up"] + table["bytes_down"]), kind="stable")[:top]
         if top:
-            lines += ["", *_aligned([_HEADS, *(_row(table, int(one)) for one in shown)])]
+            at = [one.name or str(number) for number, one in enumerate(records.interfaces)] if found.apart else []
+            lines += ["", *_aligned([(*_HEADS, *("at" for _ in at[:1])), *(_row(table, int(one), at) for one in shown)])]
         if top and count > top:
             lines.append(f"... and {_count(count - top)} smaller; --top N shows more, --csv DIR writes all")
     return "\n".join(lines)
@@ -90,7 +92,7 @@ def _quic(found: Survey) -> list[str]:
             + (f", {np.median(done):.2f} ms in the median" if len(done) else "")] if count else []  # fmt: skip
 
 
-def _row(table: dict[str, Any], one: int) -> tuple[str, ...]:
+def _row(table: dict[str, Any], one: int, at: list[str]) -> tuple[str, ...]:
     def value(name: str) -> Any:
         return table[name][one]
 
@@ -102,12 +104,13 @@ def _row(table: dict[str, Any], one: int) -> tuple[str, ...]:
     return (str(value("stream")), *ends, _count(int(value("packets"))), _size(int(value("bytes_down"))),
             _rate(value(f"goodput_{way}_bps")),
             rtt, _count(int(value("retransmissions_up") + value("retransmissions_down"))),
-            f"{value('fast')}/{value('timeouts')}/{value('tail_probes')}", str(value("out_of_order")), ended)  # fmt: skip
+            f"{value('fast')}/{value('timeouts')}/{value('tail_probes')}", str(value("out_of_order")), ended,
+            *([at[value("interface")]] if at else []))  # fmt: skip
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    left = {1, 2, 10}
+    left = {1, 2, 10, 11}
     padded = ([cell.ljust(width) if number in left else cell.rjust(width)
                for number, (cell, width) in enumerate(zip(row, widths, strict=True))] for row in rows)  # fmt: skip
     return ["  ".join(row).rstrip() for row in padded]

@@ -31,8 +31,8 @@ BATCH = 250_000 // THREADS
 """Segments analysed at once by each thread: about 150 MB for all. More are no faster."""
 PARTS = 128
 _KEPT = tuple(name for name in TYPES if name not in (
-    "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version", "mss",
-    "interface"))  # fmt: skip
+    "captured", "wire", "vlan", "ttl", "tos", "ip_id", "ip_length", "checksum", "payload_at", "icmp", "version",
+    "mss"))  # fmt: skip
 _SACK = np.dtype([("row", np.int64), ("left", np.uint32), ("right", np.uint32)])
 
 Visitor = Callable[[Analysis], None]
@@ -42,7 +42,8 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 @dataclass
 class Survey:
     """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes` a row a TLS
-    handshake and `quic` one a QUIC connection; `protocols` are packets by name; times are ns since 1970."""
+    handshake and `quic` one a QUIC connection; `protocols` are packets by name; times are ns since 1970. `apart`: connections
+    are followed at each interface for itself, because many packets stand at several."""
 
     capture: Capture
     packets: int = 0
@@ -51,6 +52,7 @@ class Survey:
     first_ns: int = 0
     last_ns: int = 0
     protocols: dict[str, int] = field(default_factory=dict)
+    apart: bool = False
     connections: Table = field(default_factory=dict)
     requests: Table = field(default_factory=dict)
     handshakes: Table = field(default_factory=dict)
@@ -81,7 +83,9 @@ def survey(
             rows = tcp_rows(packets)
             spool.put(packets if len(rows) == len(packets) else packets[rows])
         tables = []
-        for analysis in _analysed(spool.batches()):
+        # Of a merged capture a connection is followed at each point for itself: else all but the first would look sent again.
+        found.apart = 10 * found.capture.twice > found.shown
+        for analysis in _analysed(spool.batches(), found.apart):
             tables.append(analysis.table)
             for visitor in (*visit, exchanges.visit):
                 visitor(analysis)
@@ -93,18 +97,19 @@ def survey(
     return found
 
 
-def _analysed(batches: Iterator[Packets]) -> Iterator[Analysis]:
+def _analysed(batches: Iterator[Packets], apart: bool) -> Iterator[Analysis]:
     """Each batch analysed, in order; the next one by another thread meanwhile, as numpy lets go of Python's lock."""
     first, second = next(batches, None), next(batches, None)
     if first is None or second is None or THREADS < 2:
-        yield from map(connection_table.analyse, chain((one for one in (first, second) if one is not None), batches))
+        for batch in chain((one for one in (first, second) if one is not None), batches):
+            yield connection_table.analyse(batch, apart)
         return
     from concurrent.futures import Future, ThreadPoolExecutor  # here: small captures need not wait for it
 
     with ThreadPoolExecutor(THREADS) as pool:
         waiting: deque[Future[Analysis]] = deque()
         for batch in chain((first, second), batches):
-            waiting.append(pool.submit(connection_table.analyse, batch))
+            waiting.append(pool.submit(connection_table.analyse, batch, apart))
             if len(waiting) == THREADS:
                 yield waiting.popleft().result()
         for one in waiting:

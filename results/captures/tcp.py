@@ -77,9 +77,9 @@ class Segments:
         return len(self.streams.begins)
 
 
-def segments(packets: Packets) -> Segments:
-    """Follow every connection of `packets`."""
-    grouped = streams(packets)
+def segments(packets: Packets, apart: bool = False) -> Segments:
+    """Follow every connection of `packets`, `apart` at each interface for itself."""
+    grouped = streams(packets, apart)
     row, number = grouped.order, grouped.number
     flags = packets.flags[row]
     flow, opened = _flows(packets, grouped, flags)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, analyse
 from results.captures.errors import CaptureError
 from results.captures.exchanges import Exchange, exchanges
@@ -80,7 +81,12 @@ def follow(path: Path) -> Followed:
     """Read a capture. Raises CaptureError unless it is whole, cut in no header."""
     packets, capture = read(path)
     capture.check()
-    return Followed(path.name, analyse(packets))
+    return followed(path.name, packets)
+
+
+def followed(name: str, packets: Packets) -> Followed:
+    """Packets of a capture that were read already."""
+    return Followed(name, analyse(packets))
 
 
 def transfer(seen: Followed | Path, local_port: int, start_ns: int | None = None) -> Transfer:

@@ -18,7 +18,7 @@ from results.figures.waterfall import typical
 from results.judge import Verdict
 from results.rundir import Run
 
-WIDTH, LEFT, RIGHT, ROW, HEAD = 920, 262, 132, 21, 40
+WIDTH, LEFT, RIGHT, ROW, HEAD = 920, 276, 132, 21, 40
 PHASES = (("connect", SERIES[3]), ("request until first byte", SERIES[4]), ("body", SERIES[5]))
 ROWS_AT_MOST = 12
 
@@ -67,7 +67,10 @@ def _drawn(told: Sequence[tuple[str, str, list[Account]]], title: str) -> str:
 
 def _row(canvas: Canvas, scale: Scale, y: float, one: Account, zero_ns: int) -> None:
     kind, _, ends = one.what.partition(" ")
-    words = {"client": f"{one.witness}, libcurl", "wire": f"wire at {one.witness}", "log": f"log of {one.witness}"}[kind]
+    asker, _, asked = ends.partition(" → ")
+    towards = f" → {asked.partition('.')[0]}" if asker == one.witness else f" ← {asker.partition('.')[0]}"
+    words = {"client": f"{one.witness}, libcurl", "wire": f"wire at {one.witness}{towards}",
+             "log": f"log of {one.witness}"}[kind]  # fmt: skip
     canvas.text(10, y + 12, fit(words, LEFT - 20, 12), size=12, colour=INK, hint=f"{words}: {ends}")
     marks = [one.begun_ns, one.connected_ns or one.begun_ns, one.first_ns, one.last_ns]
     for (name, colour), begin, end in zip(PHASES, marks, marks[1:], strict=False):

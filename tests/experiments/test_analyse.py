@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import random
@@ -145,7 +146,9 @@ def test_captures_of_several_points_are_matched(capture: Path, tmp_path: Path, c
     there, back = json.loads(out)[2:]
     assert (status, there["packets"], there["lost"], back["packets"]) == (0, count, 0, 0)
     assert there["delay_ms"] == {"min": 5, "median": 5, "p99": 5, "max": 5}
-    assert page.exists()
+    data = json.loads(page.read_text().split('id="data">')[1].split("</script>")[0])
+    at, delay, frames = (np.frombuffer(base64.b64decode(text), "<f8") for text in data["between"][0]["drawn"]["delay"])
+    assert (len(at), set(delay.tolist()), frames[-1]) == (count, {5.0}, count)
     assert page.with_stem("page-2").exists()
     assert "give captures of two or more" in said(capsys, str(capture), "--match")[2]
 

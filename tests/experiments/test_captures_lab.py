@@ -181,7 +181,7 @@ def test_one_way_delays_and_losses_are_those_of_the_relays_own_log(taken: Taken,
     first, second = (dict(zip(identity(packets)[way.sent].tolist(), way.delay_ns.tolist(), strict=True))
                      for packets, way in ((taken.packets(begin), seen), (queued, own)))  # fmt: skip
     both = sorted(first.keys() & second.keys())
-    assert len(both) >= 0.98 * len(own.sent)
+    assert len(both) >= 0.98 * len(second)
     apart_us = np.abs(np.array([first[key] - second[key] for key in both])) / 1e3
     assert np.median(apart_us) < 50, np.percentile(apart_us, [50, 90, 99, 100])
     assert np.percentile(apart_us, 90) < 200, np.percentile(apart_us, [50, 90, 99, 100])
@@ -189,7 +189,9 @@ def test_one_way_delays_and_losses_are_those_of_the_relays_own_log(taken: Taken,
         assert 10 <= np.min(seen.delay_ns) / 1e6 < 11
     dropped = logged.get(f"{begin}>{end} dropped")
     lost = Counter(identity(taken.packets(begin))[seen.lost].tolist())
-    assert lost == Counter(identity(dropped).tolist() if dropped is not None else [])
+    gone = Counter(identity(dropped).tolist() if dropped is not None else [])
+    assert lost <= gone
+    assert (gone - lost).total() <= 1  # of the last ones captures cannot tell whether they were still to come
 
 
 def test_why_a_packet_is_gone_stands_beside_it(taken: Taken) -> None:
@@ -200,6 +202,7 @@ def test_why_a_packet_is_gone_stands_beside_it(taken: Taken) -> None:
 def test_one_file_holds_the_packets_of_all_points_in_order(taken: Taken) -> None:
     packets, capture = read(taken.folder / "trial-0001.pcapng")
     assert not capture.records.problem
+    assert not any(str(taken.folder) in comment for comment in capture.records.comments)
     assert (np.diff(packets.time_ns) >= 0).all()
     names = {one.name for one in capture.records.interfaces}
     assert {"client:eth0", "server:eth0", "server>client released"} <= names

@@ -82,8 +82,8 @@ def measure(monkeypatch):
 
         monkeypatch.setattr(trial, "transfer", lambda *_: seen)
         monkeypatch.setattr(trial, "agreement", lambda *_: "")
-        monkeypatch.setattr(trial, "read", lambda _: (Packets.zeros(0), None))
-        monkeypatch.setattr(trial, "follow", lambda _: View(missing=missing, retransmissions=3))
+        monkeypatch.setattr(trial, "read", lambda _: (Packets.zeros(0), SimpleNamespace(check=lambda: None)))
+        monkeypatch.setattr(trial, "followed", lambda *_: View(missing=missing, retransmissions=3))
         monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: clock_now["time"]))
         moments = iter((round(changed_ms * 1e6), 0))  # the change, and that it is changed back
         live = Live(world, SimpleNamespace(change=lambda name, ways, at_ns=0: next(moments)), lambda: 0)

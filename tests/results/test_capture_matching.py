@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.captures import between, made
+from results.captures import between, made, summary
 from results.captures.columns import TYPES, Packets
 from results.captures.filters import compiled
 from results.captures.matching import match
@@ -108,12 +108,44 @@ def test_neighbours_on_the_way_are_found_whatever_the_order_of_the_captures() ->
         if name == "elsewhere":
             moved.source_low[:] = 77
         points.append(between.Point(name, moved))
+    steps = {("client", "router"), ("router", "far router"), ("far router", "origin")}
     for turned in (points, points[::-1], points[2:] + points[:2]):
-        found = {frozenset((one.name, other.name)) for one, other in between.neighbours(turned)}
-        assert found == {frozenset(pair) for pair in
-                         (("client", "router"), ("router", "far router"), ("far router", "origin"))}  # fmt: skip
-    (pair,) = between.neighbours(points[:2])
-    assert [one.name for one in pair] == ["client", "router"]
+        assert {(way.source.name, way.target.name) for way in between.along(turned)} == steps
+    assert [way.target.name for way in between.along(points[:2])] == ["router", "client"]
+    assert list(between.along([])) == []
+
+
+def test_each_way_has_steps_of_its_own() -> None:
+    forth, back = flow(40), flow(60)
+    back.source_low[:], back.destination_low[:] = 9, 8
+    at_ms = {"client": (0, 41), "forth queued": (0.02, None), "forth released": (20.02, None), "server": (20.05, 0)}
+    points = []
+    for name, late_ms in at_ms.items():
+        parts = [reordered(one, list(range(len(one))), [int(time_ns + late * MS) for time_ns in one.time_ns])
+                 for one, late in zip((forth, back), late_ms, strict=True) if late is not None]  # fmt: skip
+        points.append(between.Point(name, Packets.joined(parts)))
+    assert {(way.source.name, way.target.name) for way in between.along(points)} == {
+        ("client", "forth queued"), ("forth queued", "forth released"), ("forth released", "server"),
+        ("server", "client")}  # fmt: skip
+
+
+def test_of_a_merged_capture_connections_are_followed_at_each_point_for_itself(tmp_path: Path) -> None:
+    said = [(int(packet.time), bytes(packet)) for packet in page(20_000).packets]
+    both = sorted((time_ns + late_ns, number, frame) for number, late_ns in enumerate((0, 3 * MS)) for time_ns, frame in said)
+    with (tmp_path / "two.pcapng").open("wb") as sink:
+        writer = Writer(sink, "a run")
+        for name in ("client:eth0", "server:eth0"):
+            writer.interface(Described(name))
+        for time_ns, number, frame in both:
+            writer.packet(number, time_ns, frame, len(frame))
+    found = survey(tmp_path / "two.pcapng")
+    table = found.connections
+    assert (found.apart, table["interface"].tolist(), table["packets"].tolist()) == (True, [0, 1], [len(said)] * 2)
+    assert table["retransmissions_down"].tolist() == table["retransmissions_up"].tolist() == [0, 0]
+    assert table["new_bytes_down"].tolist() == [20_000] * 2
+    one = survey(tmp_path / "two.pcapng", compiled("frame.interface_id == 1"))
+    assert (one.apart, one.connections["interface"].tolist()) == (False, [1])
+    assert "client:eth0" in summary.text(found, 5).splitlines()[-2]
 
 
 def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:
@@ -128,5 +160,4 @@ def test_each_interface_of_a_file_is_a_point(tmp_path: Path) -> None:
     assert forth.way.delay_ns.tolist() == [15 * MS]
     (note,) = survey(tmp_path / "two.pcapng").capture.notes()
     assert "1 packets stand in it at more than one interface" in note
-    assert "(0 a>b queued, 1 a>b released)" in note
     assert survey(tmp_path / "two.pcapng", compiled("frame.interface_id == 1")).capture.notes() == []

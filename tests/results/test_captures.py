@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from results.captures.columns import TCP, Packets
 from results.captures.connection_table import analyse
 from results.captures.errors import CaptureError, TruncatedCapture
+from results.captures.exchanges import exchanges
 from results.captures.formats import ACK, SYN
 from results.captures.reader import read
 from results.captures.transfer import Transfer, agreement, follow, transfer
@@ -119,6 +120,13 @@ def test_a_port_used_again_is_another_connection(tmp_path: Path) -> None:
     path = first.save(tmp_path / "a.pcap")
     assert follow(path).streams(40_000) == [0, 1]
     assert transfer(path, 40_000, START_NS + 10**9).payload_bytes == 900
+
+
+def test_who_asks_nothing_has_no_exchange(tmp_path: Path) -> None:
+    silent = follow(Dialogue().handshake().client(90, "FA").server(170, "FA").save(tmp_path / "a.pcap"))
+    assert exchanges(silent.analysis, 0) == []
+    pushed = follow(Dialogue().handshake().server(90, payload=500).save(tmp_path / "b.pcap"))
+    assert exchanges(pushed.analysis, 0) == []
 
 
 def test_a_fetch_that_is_not_there_says_so(tmp_path: Path) -> None:

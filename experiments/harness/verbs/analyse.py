@@ -78,7 +78,7 @@ def _pages(path: Path, surveys: list[tuple[Survey, list[dict[str, Any]]]], ways:
 
     for number, (found, chosen) in enumerate(surveys):
         file = path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
-        page.write(file, found, chosen, [way.as_dict() for way in ways])
+        page.write(file, found, chosen, [{**way.as_dict(), "drawn": way.drawn()} for way in ways])
 
 
 def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
@@ -88,8 +88,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
     points = [point for path in paths for point in between.load(path, wanted)]
     if len(points) < 2:
         raise UsageError("could not match packets: there is one point, and none to compare with; give captures of two or more")
-    for one, other in between.neighbours(points):
-        yield from between.ways(one, other)
+    yield from between.along(points)
 
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:

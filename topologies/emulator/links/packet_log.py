@@ -54,13 +54,15 @@ class Record(NamedTuple):
 
 
 def records(memory: memoryview) -> Iterator[Record]:
-    """Those that are in the memory, in the order in which they were made."""
-    at = 0
+    """Those that are in the memory, in the order of time: that a frame was lost on the wire is noticed later than it was."""
+    found, at = [], 0
     while at < len(memory):
+        at_ns, _, _, _, kept = RECORD.unpack_from(memory, at)
+        found.append((at_ns, at))
+        at += RECORD.size + (kept + 7 & ~7)
+    for _, at in sorted(found):
         at_ns, port, event, length, kept = RECORD.unpack_from(memory, at)
-        at += RECORD.size
-        yield Record(at_ns, port, event, length, bytes(memory[at : at + kept]))
-        at += kept + 7 & ~7
+        yield Record(at_ns, port, event, length, bytes(memory[at + RECORD.size : at + RECORD.size + kept]))
 
 
 class Noted(NamedTuple):
