@@ -68,7 +68,7 @@ class FillOrLru(Experiment):
     @property
     def slots(self) -> int:
         """How many titles the disk holds."""
-        return round(self.titles * DISK)
+        return int(self.titles * DISK)
 
     def requests(self) -> Iterator[list[int]]:
         """The titles asked for on each day, in order; every trial has the same."""
