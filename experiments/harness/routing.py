@@ -45,11 +45,7 @@ class Routing:
     def start(self, tell: Mapping[str, tuple[str, ...]] | None = None) -> None:
         """Start every BIRD and wait until every session is up. `tell`: by router, further options of `node bird`, such as
         those that have it report to steering. Raises StageError."""
-        try:
-            texts = configurations(self._networks(), [self._session(one) for one in self._world.peerings],
-                                   hold_s=self._hold_s, kernel=[self.prefix] if self.prefix else [])  # fmt: skip
-        except ConfigError as error:
-            raise StageError(str(error)) from error
+        texts = self.texts()
         for router, host in self._sites.items():
             self._give_address(router, host)
         for router, text in texts.items():
@@ -60,6 +56,14 @@ class Routing:
                                                        str(config), *more)  # fmt: skip
         for router in texts:
             self.wait(f"every BGP session of {router} is up", partial(self._up, router))
+
+    def texts(self) -> dict[str, str]:
+        """BIRD's configuration on each router. Raises StageError."""
+        try:
+            return configurations(self._networks(), [self._session(one) for one in self._world.peerings],
+                                  hold_s=self._hold_s, kernel=[self.prefix] if self.prefix else [])  # fmt: skip
+        except ConfigError as error:
+            raise StageError(str(error)) from error
 
     def ask(self, router: str, command: str) -> str:
         """What BIRD of a router says to a command of its control socket. Raises StageError."""
