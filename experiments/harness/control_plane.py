@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from experiments.harness.routing import Routing
@@ -41,18 +42,24 @@ class ControlPlane:
         stage, where = self._stage, self._stage.lab.address(self.steering)
         stage.daemon(self.steering, "steering", "--listen", f"{where}:80", "--dns", f"{where}:53", "--dns-name", NAME,
                      "--dns-ttl", ttl, *(word for site in self.edges for word in ("--site", site)))  # fmt: skip
-        manifest = self.routing.folder / "titles.txt"
-        manifest.write_text("".join(f"{title}\n" for title in titles), encoding="utf-8")
         tell: dict[str, tuple[str, ...]] = {}
         for site, edge in self.edges.items():
             # On every address of its own, the anycast one included.
             stage.edge(edge, origin, "--listen", "0.0.0.0:80", *edge_options)
             who = ("--steering", f"http://{where}", "--edge", edge, "--site", site, "--url",
                    f"http://{stage.lab.address(edge)}", "--interval", TELL)  # fmt: skip
-            stage.daemon(edge, "edge_reporter", *who, "--rate", "1gbit", "--files", str(manifest))
+            self.holds(site, titles)
+            stage.daemon(edge, "edge_reporter", *who, "--rate", "1gbit", "--files", str(self._manifest(site)))
             tell[f"{SITE}{site}"] = who
         self.routing.start(tell)
         self.routing.wait("steering knows of every site", partial(self._known, titles[0]))
+
+    def holds(self, site: str, titles: Sequence[str]) -> None:
+        """From now on a site's edge says that it has these files; its reporter looks once each interval."""
+        self._manifest(site).write_text("".join(f"{title}\n" for title in titles), encoding="utf-8")
+
+    def _manifest(self, site: str) -> Path:
+        return self.routing.folder / f"titles-{site}.txt"
 
     def url(self, title: str) -> str:
         """Where a client asks for the ranked list of a title."""

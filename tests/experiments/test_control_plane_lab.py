@@ -45,3 +45,19 @@ def test_why_tells_a_requests_way(modes):
     said = longhaul("why", modes, "--request", trial["chennai", "ranked"], check=0).stdout
     assert "/32 is announced to mumbai; AS path of 1" in said
     assert "edge.mumbai: answers 200: TCP_HIT" in said
+
+
+def test_what_the_nearest_edge_does_not_serve_is_labelled_in_logs_metrics_trials_and_report(tmp_path):
+    out = tmp_path / "run"
+    longhaul("run", "misses", *ONCE, "--out", out, check=0)
+    assert manifest(out)["verdict"]["outcome"] == "holds"
+    found = {row["the nearest edge"]: (row["rank"], row["site"], row["miss"], row["trial"]) for row in rows(out)}
+    assert [one[:3] for one in (found["serves"], found["lacks the file"], found["died a moment ago"])] == [
+        ("0", "mumbai", ""), ("1", "london", "content"), ("1", "london", "health")]  # fmt: skip
+    log = [json.loads(line) for line in (out / "logs/edge.london.jsonl").read_text().splitlines()]
+    assert sorted(line["steered"]["miss"] for line in log if "steered" in line) == ["content", "health"]
+    page = (out / "report.html").read_text()
+    assert "What the nearest site did not serve" in page
+    way = json.loads(longhaul("why", out, "--request", found["died a moment ago"][3], "--json", check=0).stdout)
+    (tried,) = [step for step in way["steps"] if step["what"].startswith("tries rank 0 (mumbai)")]
+    assert tried["details"][0].endswith("counted as health")
