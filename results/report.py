@@ -15,6 +15,7 @@ from results import one_way, panel, tables
 from results.figures.registry import NothingToDraw, find
 from results.judge import Verdict, judge
 from results.rundir import Run, RunError, load
+from results.shed import shed
 from results.statistics import Estimate, estimate, ratio
 from results.wording import fill, with_interval
 
@@ -114,7 +115,7 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
         bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=panel.cards(run), cables=panel.cables(run),
         proof=panel.machine(run), delays=one_way.delays(run), fold=panel.SHOWN_AT_MOST,
         headings=_HEADINGS, began=tables.began(run),
-        agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
+        shed=shed(run), agreement=tables.agreement(run), caveats=tables.caveats(run, verdict), made=tables.how_made(run),
         machine=tables.machine(run), command=tables.command(run), counts=tables.counts(run))  # fmt: skip
     return re.sub(r"\n\s*\n+", "\n", page)
 

@@ -19,6 +19,7 @@ from experiments.harness.faults import Faults
 from experiments.harness.flows import Flow, Flows, Running
 from experiments.harness.generators import Generators, Load, longest_s
 from experiments.harness.pinging import Pinging
+from experiments.harness.rundir import explained
 from experiments.harness.series import Series
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
@@ -55,6 +56,8 @@ class Stage:
         self._workers: dict[tuple[str, str], Daemon] = {}
         self._flows = Flows(lab, lambda node: self._worker(node, "flow", says_ready=True), self.trouble, self.keep)
         self.faults = Faults(lab, lambda: self.daemons)
+        self._fetched: dict[int, int] = {}
+        """How many fetches each trial has made."""
 
     def daemon(self, node: str, name: str, *options: str) -> Daemon:
         """Start `nodes/NAME` on a node and wait until it is ready. Raises StageError."""
@@ -90,19 +93,29 @@ class Stage:
         return self.daemon(node, "balancer", "--listen", f"{self.lab.address(node)}:80", "--members", str(file), *options)
 
     def fetch(
-        self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120
-    ) -> dict[str, Any]:
+        self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120, ranked: bool = False,
+        resolver: str = "",
+    ) -> dict[str, Any]:  # fmt: skip
         """One measured fetch by the client of a node: the client's columns of trials.csv. Raises StageError.
 
-        `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before.
+        `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before. `ranked`: the URL is
+        steering's, and the client goes down its list. `resolver` (HOST:PORT) looks the URL's name up. Each fetch has a record
+        in the node's log, with `request_id`: the trial's number, a dot, and which fetch of the trial it is.
         A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
         """
         client = self._worker(node, "client")
-        order = {"url": url, "connection": connection, "timeout_s": within_s}
+        order = {"url": url, "connection": connection, "timeout_s": within_s, "ranked": ranked}
         if sha256:
             order["expect_sha256"] = sha256
+        if resolver:
+            order["resolver"] = resolver
         client.order(order, f"fetch {url}")
-        return client.read(within_s + 10, f"fetch {url}", self.trouble)
+        result = {"node": node, **client.read(within_s + 10, f"fetch {url}", self.trouble)}
+        self._fetched[self.trial] = number = self._fetched.get(self.trial, 0) + 1
+        record = {"ts_ns": time.time_ns(), "node": node, "request_id": f"{self.trial}.{number}", "fetch": result}
+        with explained(self.logs / f"{node}.jsonl"), (self.logs / f"{node}.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(record, separators=(",", ":")) + "\n")
+        return result
 
     def flows(self, *flows: Flow, sample_ms: float = 100.0) -> Running:
         """Begin bulk flows together; `.results()` waits for their ends. Raises StageError."""

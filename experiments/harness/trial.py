@@ -27,6 +27,7 @@ CLIENT_COLUMNS = (
     "started_ns", "url", "ok", "error", "http_status", "connection", "dns_ms", "connect_ms", "tls_ms",
     "request_sent_ms",
     "first_byte_ms", "total_ms", "size_bytes", "digest_ok", "cache_status", "retransmits", "local_port",
+    "rank", "site", "miss",
 )  # fmt: skip
 CAPTURE_COLUMNS = (
     "cap_connect_ms", "cap_first_byte_ms", "cap_last_byte_ms", "cap_bytes", "cap_retransmissions", "cap_packets",
@@ -96,9 +97,11 @@ def measure(experiment: Experiment, stage: Stage, arm: Arm, trial: int, recorder
         elif one.get("unexpected"):
             reasons.append(str(one["unexpected"]))
         elif one.get("url") and views and len(views) == len(captures.own):
-            reasons += _from_captures(row, views)
+            own = _own_first(views, str(one.get("node")))
+            reasons += _from_captures(row, own)
             if experiment.idle_paths and row["cap_connect_ms"] != "":
-                wrong, unchecked = _handshake(stage.lab, views[0][0].point.node, row, round(clocks * 1e9))
+                wrong, unchecked = _handshake(stage.lab, own[0][0].point.node, _server(stage.lab, one), row,
+                                              round(clocks * 1e9))  # fmt: skip
                 reasons += filter(None, [wrong])
         rows.append({**row, "valid": int(not reasons), "reason": "; ".join(reasons)})
     return Measured(rows, changes, unchecked, overhead(captures.outcomes, took_s))
@@ -118,6 +121,11 @@ def _seen(outcomes: list[Outcome]) -> tuple[dict[Point, Packets], list[str]]:
     return found, unreadable
 
 
+def _own_first(views: list[tuple[Outcome, Followed]], node: str) -> list[tuple[Outcome, Followed]]:
+    """The capture where the fetch was made comes first, whoever else was captured."""
+    return sorted(views, key=lambda view: view[0].point.node != node)
+
+
 def clock_step(moved_s: float, duration_s: float) -> str:
     """Why the clock of a trial is not to be trusted: the time of day moved against the steady clock. Captures carry the
     one, links and client the other. Empty when it kept within 0.5 ms and 0.1 % (NTP slews by 0.05 % at most)."""
@@ -126,9 +134,15 @@ def clock_step(moved_s: float, duration_s: float) -> str:
     return f"the time of day was set during the trial, by {moved_s * 1e3:+.3g} ms"
 
 
-def _handshake(lab: Lab, client: str, row: dict[str, Any], clocks_ns: int) -> tuple[str, str]:
+def _server(lab: Lab, fetched: Mapping[str, Any]) -> str:
+    """The node that answered, by its address where the client tells it; else the host of the URL."""
+    return (lab.topology.named(str(fetched.get("remote") or "").rpartition(":")[0])
+            or urlsplit(str(fetched["url"])).hostname or "")  # fmt: skip
+
+
+def _handshake(lab: Lab, client: str, server: str, row: dict[str, Any], clocks_ns: int) -> tuple[str, str]:
     """What is wrong with the handshake, and why it was not judged; `clocks_ns` is the time of day minus the steady clock."""
-    world, server = lab.topology, urlsplit(str(row["url"])).hostname or ""
+    world = lab.topology
     if server not in world.plans:
         return "", f"{server} is no node"
     begun_ns = int(row["started_ns"]) - clocks_ns
@@ -150,6 +164,7 @@ def client_columns(fetched: Mapping[str, Any]) -> dict[str, Any]:
         "connection": _CONNECTION.get(fetched.get("new_connection"), ""),
         "cache_status": (fetched.get("headers") or {}).get("cache-status", ""),
         "retransmits": info.get("total_retrans", ""),
+        **{name: (fetched.get("ranked") or fetched).get(name) for name in ("rank", "site", "miss")},
     }
     return {name: cell(found.get(name)) for name in CLIENT_COLUMNS}
 

@@ -2,7 +2,8 @@
 
 It writes text and starts nothing. What is announced to whom is the usual business of the Internet (Gao and Rexford, "Stable
 Internet Routing Without Global Coordination", 2001): to customers everything, to peers and providers one's own and one's
-customers' prefixes; routes of customers are preferred to those of peers, and those to providers'.
+customers' prefixes; routes of customers are preferred to those of peers, and those to providers'. A listener, which may be
+several hops away, is told one's own prefixes and tells none: so an edge inside an ISP hears where that ISP's clients are.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-Relation = Literal["customer", "peer", "provider"]
+Relation = Literal["customer", "peer", "provider", "listener", "speaker"]
 """What the neighbour is to us."""
 
-LOCAL_PREFERENCE = {"customer": 200, "peer": 150, "provider": 100}
-OPPOSITE: dict[str, Relation] = {"customer": "provider", "peer": "peer", "provider": "customer"}
+LOCAL_PREFERENCE = {"speaker": 250, "customer": 200, "peer": 150, "provider": 100}
+OPPOSITE: dict[str, Relation] = {"customer": "provider", "peer": "peer", "provider": "customer", "listener": "speaker",
+                                 "speaker": "listener"}  # fmt: skip
+MOST_HOPS = 32
+"""Between a listener and its speaker (RFC 4271, section 5.1.3: other sessions have one hop)."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 
@@ -48,8 +52,9 @@ class Session:
 
 
 def configurations(networks: Mapping[str, Network], sessions: Iterable[Session], *, hold_s: int = 9,
-                   kernel: bool = False) -> dict[str, str]:  # fmt: skip
-    """The text of each network's configuration. With `kernel`, what BGP learns becomes routes of the namespace.
+                   kernel: Sequence[str] = ()) -> dict[str, str]:  # fmt: skip
+    """The text of each network's configuration. What BGP learns of prefixes within `kernel` becomes routes of the namespace;
+    the others are known and change nothing.
 
     Raises ConfigError.
     """
@@ -72,7 +77,7 @@ def protocol(neighbour: str, relation: Relation) -> str:
 
 
 def _text(name: str, networks: Mapping[str, Network], ends: Sequence[tuple[str, str, str, Relation]], hold_s: int,
-          kernel: bool) -> str:  # fmt: skip
+          kernel: Sequence[str]) -> str:  # fmt: skip
     own = networks[name]
     if not _NAME.fullmatch(name) or not 0 < own.asn < 2**32:
         raise ConfigError(f"could not configure the network {name} with AS {own.asn}: a name has letters, digits, dots and "
@@ -86,8 +91,8 @@ def _text(name: str, networks: Mapping[str, Network], ends: Sequence[tuple[str, 
         routes = [f"  route {prefix} unreachable;" for prefix in dict.fromkeys(prefixes) if _parsed(prefix).version == version]
         if routes:
             parts += [f"protocol static own{version} {{", f"  ipv{version};", *routes, "}"]
-        if kernel:
-            parts.append(f"protocol kernel {{ ipv{version} {{ export where source = RTS_BGP; }}; }}")
+        if within := _set([f"{prefix}+" for prefix in kernel if _parsed(prefix).version == version]):
+            parts.append(f"protocol kernel {{ ipv{version} {{ export where source = RTS_BGP && net ~ {within}; }}; }}")
     secret = [prefix for only in own.only.values() for prefix in only]
     for here, neighbour, there, relation in ends:
         parts += _session(own, networks[neighbour].asn, here, neighbour, there, relation, secret, hold_s)
@@ -100,31 +105,37 @@ def _session(own: Network, asn: int, here: str, neighbour: str, there: str, rela
     if ip_address(there).version != version:
         raise ConfigError(f"could not configure the session with {neighbour}: {here} and {there} are of two versions of IP")
     shared = own.only.get(neighbour, ())
-    hidden = _set([prefix for prefix in secret if prefix not in shared], version)
+    hidden = _set([prefix for prefix in secret if prefix not in shared and _parsed(prefix).version == version])
     lines = [f"if net ~ {hidden} then reject;"] if hidden else []
     if relation == "customer":
         lines.append("accept;")
+    elif relation == "listener":
+        lines += ["if source = RTS_STATIC then accept;", "reject;"]
+    elif relation == "speaker":
+        lines = ["reject;"]
     else:
         lines += ['if source = RTS_STATIC || proto ~ "customer_*" then accept;', "reject;"]
     name = protocol(neighbour, relation)
+    heard = "reject;" if relation == "listener" else f"bgp_local_pref = {LOCAL_PREFERENCE[relation]}; accept;"
+    far = [f"  multihop {MOST_HOPS};"] if relation in ("listener", "speaker") else []
     return [
         f"filter to_{name} {{ {' '.join(lines)} }}",
         f"protocol bgp {name} {{",
         f"  local {here} as {own.asn};",
         f"  neighbor {there} as {asn};",
+        *far,
         f"  hold time {hold_s}; keepalive time {max(1, hold_s // 3)};",
         "  connect delay time 1; connect retry time 1; error wait time 1, 4;",
         f"  ipv{version} {{",
-        f"    import filter {{ bgp_local_pref = {LOCAL_PREFERENCE[relation]}; accept; }};",
+        f"    import filter {{ {heard} }};",
         f"    export filter to_{name};",
         "  };",
         "}",
     ]
 
 
-def _set(prefixes: Sequence[str], version: int) -> str:
-    found = [prefix for prefix in prefixes if _parsed(prefix).version == version]
-    return "[ " + ", ".join(found) + " ]" if found else ""
+def _set(prefixes: Sequence[str]) -> str:
+    return "[ " + ", ".join(prefixes) + " ]" if prefixes else ""
 
 
 def _parsed(prefix: str) -> IPv4Network | IPv6Network:

@@ -17,6 +17,7 @@ from pathlib import Path
 from nodes.bird.control import ControlError, ask
 from nodes.bird.replies import ReplyError, learned
 from nodes.bird.reporter import Reporter
+from nodes.http.access_log import AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.options import Parser, positive, quantity
 from nodes.programs import program
@@ -46,17 +47,20 @@ def main(argv: list[str]) -> int:
         made.add_argument(f"--{name}", metavar=name.upper(), help=f"with --steering: {what}")
     made.add_argument("--interval", metavar="TIME", dest="interval_ms", type=quantity(positive(milliseconds)), default=1000.0,
                       help="ask BIRD so often (default 1s)")  # fmt: skip
+    made.add_argument("--name", metavar="NAME", default="bird", help="what the log calls this node")
+    made.add_argument("--log", metavar="FILE", help="append a JSON line for each report, with what came and what went")
     options = made.parse_args(argv)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())
     bird: subprocess.Popen[bytes] | None = None
     try:
-        reporter = _reporter(options)
+        reporter, log = _reporter(options), AccessLog(options.log)
+        log.name(options.name, None)
         if options.config is not None:
             bird = _start(options)
-        print(json.dumps({"event": "ready", "listen": str(options.control), "name": options.edge or "bird"}), flush=True)
-        _run(options, reporter, bird, ending)
+        print(json.dumps({"event": "ready", "listen": str(options.control), "name": options.edge or options.name}), flush=True)
+        _run(options, reporter, bird, ending, log)
     except Failure as failure:
         print(f"longhaul: {failure}", file=sys.stderr)
         return failure.status
@@ -104,7 +108,7 @@ def _stop(bird: subprocess.Popen[bytes]) -> None:
 
 
 def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subprocess.Popen[bytes] | None,
-         ending: threading.Event) -> None:  # fmt: skip
+         ending: threading.Event, log: AccessLog) -> None:  # fmt: skip
     """Ask, tell, wait. Each trouble is said once, until it changes."""
     troubles = Troubles()
     while True:
@@ -112,7 +116,7 @@ def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subproces
         if reporter is not None:
             cause = _learn(options.control, reporter)
             troubles.say("learn routes from BIRD", cause, "steering keeps those it knows, marked stale; start BIRD again")
-            troubles.say(f"report to {options.steering}", _send(options.steering, reporter), "it is tried again")
+            troubles.say(f"report to {options.steering}", _send(options.steering, reporter, log), "it is tried again")
         if dead and bird is not None:
             raise Failure("go on", f"BIRD ended by itself with status {bird.returncode}", "read what it said above")
         if ending.wait(options.interval_ms / 1e3):
@@ -128,12 +132,15 @@ def _learn(control: Path, reporter: Reporter) -> str:
     return ""
 
 
-def _send(steering: str, reporter: Reporter) -> str:
+def _send(steering: str, reporter: Reporter, log: AccessLog) -> str:
     """Send what is due; gives why it did not arrive."""
     report = reporter.due(time.time())
     if report is None:
         return ""
     cause = send(steering, report)
     if not cause:
-        reporter.sent(report)
+        came, went = reporter.sent(report)
+        log.add({"ts_ns": time.time_ns(), "routes_of": report["edge"], "site": report["site"], "came": came, "went": went,
+                 "stale": report.get("stale", "")})  # fmt: skip
+        log.flush()
     return cause

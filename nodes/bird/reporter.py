@@ -23,6 +23,7 @@ class Reporter:
         self._word: dict[str, Any] | None = None
         self._told: dict[str, Any] | None = None
         self._told_at_s = 0.0
+        self._known: set[str] = set()
 
     def learned(self, routes: Sequence[Route]) -> None:
         """BIRD has these routes now."""
@@ -39,12 +40,21 @@ class Reporter:
             return None
         return {**self._who, "at": now_s, **self._word}
 
-    def sent(self, report: Mapping[str, Any]) -> None:
-        """Steering took a report."""
+    def sent(self, report: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """Steering took a report; gives which routes came with it and which went, as text."""
         self._told = {name: value for name, value in report.items() if name in ("routes", "stale")}
         self._told_at_s = float(report["at"])
+        if "routes" not in report:
+            return [], []
+        before, self._known = self._known, {as_text(one) for one in report["routes"]}
+        return sorted(self._known - before), sorted(before - self._known)
 
 
 def as_json(route: Route) -> dict[str, Any]:
     """A route as `nodes/steering/routes.py` parses it."""
     return {"prefix": str(route.prefix), "as_path": list(route.as_path), "next_hop": route.next_hop}
+
+
+def as_text(route: Mapping[str, Any]) -> str:
+    """A route of a report in words: `203.0.113.0/24 by 64500 64501`."""
+    return f"{route['prefix']} by {' '.join(map(str, route['as_path'])) or 'the site itself'}"

@@ -11,10 +11,13 @@ import hashlib
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pycurl
 
+from nodes.client.lookup import look_up, numeric
 from nodes.client.order import Order
 from nodes.client.result import Result
 from nodes.client.secure import Handshake, secure
@@ -83,6 +86,8 @@ class Fetcher:
         if order.connection == "keep":
             self.close()
             self._kept = self._handle()
+        if order.resolver is not None and not numeric(urlsplit(order.url).hostname or ""):
+            return self._by_name(order, order.resolver, held)
         keep = order.connection != "new"
         handle = self._kept if keep else self._handle()
         handle.reset()
@@ -126,6 +131,20 @@ class Fetcher:
         self._forget(opened, keep)
         if result.http_status:
             _judge(result, order, body)
+        return result
+
+    def _by_name(self, order: Order, resolver: str, held: list[bytes] | None) -> Result:
+        """Look the URL's name up first; the fetch goes to the first address that takes it, as libcurl tries them."""
+        parts = urlsplit(order.url)
+        host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
+        found = look_up(host, resolver, order.timeout_s)
+        if found.error:
+            return Result(url=order.url, id=order.id, error=found.error, dns_ms=found.took_ms, total_ms=found.took_ms,
+                          started_ns=found.started_ns, lookup=found.as_dict(resolver))  # fmt: skip
+        known = {f"{host}:{port}": ",".join(found.addresses)}
+        result = self.fetch(replace(order, resolver=None, resolve={**order.resolve, **known}), held)
+        result.started_ns, result.lookup = found.started_ns, found.as_dict(resolver)
+        result.later(found.took_ms)
         return result
 
     def _handle(self) -> pycurl.Curl:

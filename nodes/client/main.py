@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
 With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
 expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, cacert, tls_version,
-tls_session new|reuse, ranked, id) and write one result a line to stdout."""
+tls_session new|reuse, ranked, resolver HOST:PORT, id) and write one result a line to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
                       help="new: a full handshake each time; reuse: resume the session of the fetch before")  # fmt: skip
     made.add_argument("--ranked", action="store_true",
                       help="each URL is steering's: fetch what it lists, in order, until one serves")  # fmt: skip
+    made.add_argument("--resolver", metavar="HOST:PORT", help="look the URLs' names up here, and measure that too")
     made.add_argument("--json", action="store_true", help="print results as JSON lines")
     options = made.parse_intermixed_args(argv)
     if options.worker:
@@ -80,7 +81,8 @@ def _fetch_all(options: argparse.Namespace) -> int:
             text = json.dumps({"url": url, "connection": "reuse" if options.reuse else "new",
                                "congestion_control": options.congestion_control, "cacert": options.cacert,
                                "insecure": options.insecure, "tls_version": options.tls_version,
-                               "tls_session": options.tls_session, "ranked": options.ranked})  # fmt: skip
+                               "tls_session": options.tls_session, "ranked": options.ranked,
+                               "resolver": options.resolver})  # fmt: skip
             try:
                 order: Order = parse(text)
             except OrderError as error:

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "connection": ("new", "keep", "reuse"), "method": ("GET", "HEAD"), "tls_version": (None, "1.2", "1.3"),
@@ -24,6 +25,8 @@ class OrderError(ValueError):
 class Order:
     """`connection` is `new` (closed afterwards), `keep` (new, all kept ones closed before, then kept) or `reuse` (the
     kept one if there is one, and kept); `resolve` maps `host:port` to an address.
+
+    `resolver` (HOST:PORT) is asked for the URL's name, and the time that takes is the look-up's; without it the system is.
 
     `ranked` says that the URL is steering's, and that what it lists is to be fetched, in order, until one serves.
 
@@ -46,6 +49,7 @@ class Order:
     tls_version: str | None = None
     tls_session: str = "new"
     ranked: bool = False
+    resolver: str | None = None
     id: Any = None
 
 
@@ -64,6 +68,8 @@ def parse(line: str) -> Order:
         raise OrderError("the order has no url")
     order = Order(**given)
     _check(order)
+    if order.resolver is not None:
+        _check_resolver(order.resolver, order.url)
     return order
 
 
@@ -92,3 +98,16 @@ def _check(order: Order) -> None:
     for name in ("insecure", "ranked"):
         if not isinstance(getattr(order, name), bool):
             raise OrderError(f"{name} {getattr(order, name)!r} is neither true nor false")
+
+
+def _check_resolver(resolver: Any, url: str) -> None:
+    """Raises OrderError."""
+    found = re.fullmatch(r"[^\s/]+:(\d{1,5})", resolver) if isinstance(resolver, str) else None
+    if found is None or not 0 < int(found[1]) < 65536:
+        raise OrderError(f"resolver {resolver!r} is not HOST:PORT")
+    try:
+        host = urlsplit(url).port is not None or urlsplit(url).hostname
+    except ValueError as error:
+        raise OrderError(f"url {url!r} has no host to look up: {error}") from error
+    if not host:
+        raise OrderError(f"url {url!r} has no host to look up")

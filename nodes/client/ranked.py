@@ -7,6 +7,7 @@ It does not measure (`fetch.py` does) and never tries an URL twice. Bytes that t
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,11 @@ from nodes.client.order import Order
 from nodes.client.result import Result
 
 CONTENT, HEALTH = "content", "health"
+STEERED = "X-Longhaul-Steered"
+"""Tells an edge by which rank it was chosen and what was missed before, for its log and its metrics (RFC 8941 parameters)."""
 LARGEST_LIST_BYTES = 1024 * 1024
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 
 
 class ListError(ValueError):
@@ -54,6 +59,12 @@ def parse(body: bytes) -> tuple[list[Ranked], str]:
     return urls, miss if miss in (CONTENT, HEALTH) else ""
 
 
+def steered(one: Ranked, miss: str) -> str:
+    """The value of STEERED: `1;miss=content;site=singapore`."""
+    said = [f"{name}={word}" for name, word in (("miss", miss), ("site", one.site)) if _WORD.fullmatch(word)]
+    return ";".join([str(one.rank), *said])
+
+
 def label(status: int | None) -> str:
     """Why an edge that was tried did not serve: it answered that it has no such file, or it did not serve well."""
     return CONTENT if status in (404, 410) else HEALTH
@@ -72,17 +83,21 @@ def fetch(fetcher: Fetches, order: Order) -> Result:
     except ListError as error:
         listed.ok, listed.error = False, str(error)
         return listed
+    answer = json.loads(b"".join(held))
     tries: list[dict[str, Any]] = []
     for one in urls:
-        result = fetcher.fetch(replace(order, url=one.url))
+        miss_so_far = why_missed(one.rank, miss, tries)
+        result = fetcher.fetch(replace(order, url=one.url, headers={**order.headers, STEERED: steered(one, miss_so_far)}))
         tries.append({"url": one.url, "rank": one.rank, "site": one.site, "error": result.error,
+                      "status": result.http_status, "local_port": result.local_port, "total_ms": result.total_ms,
                       "miss": "" if result.ok else label(result.http_status)})  # fmt: skip
         if result.ok:
             break
     served = urls[len(tries) - 1]
     result.ranked = {
         "rank": served.rank, "site": served.site, "miss": why_missed(served.rank, miss, tries), "tries": tries,
-        "list_ms": listed.total_ms, "spent_ms": round((time.monotonic() - began_s) * 1e3, 3),
+        "list_ms": listed.total_ms, "list_port": listed.local_port, "list_url": order.url, "listed": answer,
+        "spent_ms": round((time.monotonic() - began_s) * 1e3, 3),
     }  # fmt: skip
     return result
 
@@ -92,7 +107,7 @@ def why_missed(rank: int, miss: str, tries: Sequence[dict[str, Any]]) -> str:
     which was there. A file that another edge of the site of rank 0 served was not missed."""
     if rank == 0:
         return ""
-    return miss or str(tries[0]["miss"])
+    return miss or (str(tries[0]["miss"]) if tries else "")
 
 
 class Shed:

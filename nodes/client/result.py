@@ -19,7 +19,8 @@ class Result:
     step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected. `tls_version` and
     `tls_session_offered` are of the handshake of this fetch, None when it made none; whether an offered session was
     resumed is the server's to say. `ranked` is of a fetch by steering's list: `rank` and `site` that served, `miss`
-    (`content`, `health` or empty), every one of the `tries`, `list_ms` and, with all of these, `spent_ms`.
+    (`content`, `health` or empty), every one of the `tries`, `list_ms` and, with all of these, `spent_ms`; and `listed`, the
+    whole answer of steering. `lookup` is what the order's resolver said; `dns_ms` and all after it hold its time.
     """
 
     url: str
@@ -46,6 +47,14 @@ class Result:
     headers: dict[str, str] = field(default_factory=dict)
     tcp_info: dict[str, Any] | None = None
     ranked: dict[str, Any] | None = None
+    lookup: dict[str, Any] | None = None
+
+    def later(self, by_ms: float) -> None:
+        """What it says happened so much later after its start, because a look-up came before."""
+        self.dns_ms = round((self.dns_ms or 0.0) + by_ms, 3)
+        for name in ("connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms"):
+            if at_ms := getattr(self, name):  # 0 is a step that was not made
+                setattr(self, name, round(at_ms + by_ms, 3))
 
     def as_dict(self) -> dict[str, Any]:
         """For one JSON line."""

@@ -18,7 +18,7 @@ class Ask:
     """`request` is the client's, `fields` what the origin gets. `primary` None: nothing may be stored.
 
     `known` are the stored responses of that key, `asked` those whose validators were sent. `keep_on_error`: one of them
-    is better than an error of the origin, so that an error must not take its place.
+    is better than an error of the origin, so that an error must not take its place. `filled`: no client asked, a plan did.
     """
 
     origin: Origin
@@ -33,6 +33,7 @@ class Ask:
     known: tuple[Stored, ...] = ()
     asked: tuple[Stored, ...] = ()
     keep_on_error: bool = False
+    filled: bool = False
 
     @property
     def for_storing(self) -> Asked:

@@ -6,6 +6,8 @@
     POST   /-/purge?url=URL               all variants of one URL
     POST   /-/purge?prefix=URL            every URL that begins so
     POST   /-/purge?group=NAME&origin=URL a group of an origin (RFC 9875)
+    POST   /-/fill?path=PATH&from=URL     fetches from this server and stores it, whatever the admission rule says
+    POST   /-/fill?path=PATH&peer=URL     the same, from an edge: only what that one has
 
 After a purge is answered nothing that was stored or asked for before it is used. Who can reach the edge can reach these.
 """
@@ -16,7 +18,9 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from nodes.edge.filling import fill
 from nodes.edge.purging import PurgeError, Purging
+from nodes.edge.routing.origin import origin
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.own_paths import demand
 from nodes.http.reply import Reply
@@ -24,7 +28,8 @@ from nodes.http.reply import Reply
 if TYPE_CHECKING:
     from nodes.edge.app import Edge
 
-ALLOWED = {"/-/cache": "GET, HEAD, DELETE", "/-/connections": "DELETE", "/-/purge": "POST"}
+ALLOWED = {"/-/cache": "GET, HEAD, DELETE", "/-/connections": "DELETE", "/-/purge": "POST",
+           "/-/fill": "POST"}  # fmt: skip
 
 
 async def handle(edge: Edge, request: Request, reply: Reply) -> None:
@@ -34,6 +39,8 @@ async def handle(edge: Edge, request: Request, reply: Reply) -> None:
     if request.path == "/-/connections":
         answer = {"closed_connections": edge.pool.idle_count()}
         edge.pool.close()
+    elif request.path == "/-/fill":
+        answer = await _fill(edge, request)
     elif request.path == "/-/purge":
         answer = {"purged_objects": _purge(edge.purging, request)}
         await edge.preparing.settled()
@@ -58,6 +65,19 @@ def _purge(purging: Purging, request: Request) -> int:
     except PurgeError as error:
         raise HttpError(400, str(error)) from error
     raise HttpError(400, "say what: ?url=URL, ?prefix=URL, or ?group=NAME&origin=URL")
+
+
+async def _fill(edge: Edge, request: Request) -> dict[str, object]:
+    given = dict(parse_qsl(request.query, keep_blank_values=True))
+    from_peer = "peer" in given
+    path, url = given.get("path", ""), given.get("peer" if from_peer else "from", "")
+    if set(given) != {"path", "peer" if from_peer else "from"} or not path.startswith("/") or path.startswith("/-/"):
+        raise HttpError(400, "say what and from where: ?path=/PATH&from=URL, or ?path=/PATH&peer=URL")
+    try:
+        source = origin(url)
+    except ValueError as error:
+        raise HttpError(400, f"cannot fill from '{url}': {error}") from error
+    return await fill(edge, request, path, source, from_peer=from_peer)
 
 
 def state(edge: Edge) -> dict[str, object]:

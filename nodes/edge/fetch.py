@@ -192,7 +192,7 @@ class Fetch:
             return None
         if not response.framed and sha256_of(response.fields.get("repr-digest")) is None:
             return None  # nothing would tell a whole object from one that was cut
-        spool = self._store.begin(self.ask.primary, response.length_bytes)
+        spool = self._store.begin(self.ask.primary, response.length_bytes, planned=self.ask.filled)
         if spool is not None and kind is Kind.PART and self.arrival.draft is not None:
             spool.at(self.arrival.draft.parts[0].start)
         return spool

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nodes.edge_reporter.use import MetricsError, Reading, read, used
+from nodes.http.access_log import AccessLog
 from nodes.http.failure import Failure
 from nodes.http.options import Parser, positive, quantity
 from nodes.steering.telling import Troubles, get, send
@@ -44,17 +45,20 @@ def main(argv: list[str]) -> int:
     made.add_argument("--files", metavar="FILE", type=Path, help="the paths of the files that it has, one in each line")
     made.add_argument("--interval", metavar="TIME", dest="interval_ms", type=quantity(positive(milliseconds)),
                       default=5000.0, help="tell so often (default 5s)")  # fmt: skip
+    made.add_argument("--name", metavar="NAME", default="", help="what the log calls this node (default: the edge's name)")
+    made.add_argument("--log", metavar="FILE", help="append a JSON line for each report")
     options = made.parse_args(argv)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())
     try:
-        files = Files(options.files)
+        files, log = Files(options.files), AccessLog(options.log)
     except Failure as failure:
         print(f"longhaul: {failure}", file=sys.stderr)
         return failure.status
+    log.name(options.name or options.edge, None)
     print(json.dumps({"event": "ready", "listen": options.url, "name": options.edge}), flush=True)
-    _run(options, files, ending)
+    _run(options, files, ending, log)
     return 0
 
 
@@ -82,7 +86,7 @@ class Files:
         return ""
 
 
-def _run(options: argparse.Namespace, files: Files, ending: threading.Event) -> None:
+def _run(options: argparse.Namespace, files: Files, ending: threading.Event, log: AccessLog) -> None:
     troubles, before = Troubles(), Reading(time.time(), 0.0, 0.0)
     told: list[str] | None = None
     told_s, fresh = 0.0, True
@@ -102,6 +106,9 @@ def _run(options: argparse.Namespace, files: Files, ending: threading.Event) -> 
             if files.titles is not None and (files.titles != told or time.monotonic() - told_s >= REPEAT_S):
                 report["files"] = files.titles
             cause = send(options.steering, report)
+            log.add({"ts_ns": time.time_ns(), "health_of": options.edge, "site": options.site, "used": report["health"]["used"],
+                     "files": len(report["files"]) if "files" in report else None, "error": cause})  # fmt: skip
+            log.flush()
             troubles.say(f"report to {options.steering}", cause, "it is tried again")
             if cause:
                 told = None

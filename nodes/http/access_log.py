@@ -61,6 +61,8 @@ class AccessLog:
             "bytes": answer.body_bytes, "result": answer.result, "cache_status": answer.cache_status,
             "upstream_ms": None, "finished": True,
         }  # fmt: skip
+        if answer.steered is not None:
+            same["steered"] = answer.steered.as_dict()
         answer.log = json.dumps(same, separators=(",", ":"))[:-1] + ","
         return answer.log
 

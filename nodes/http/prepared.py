@@ -11,6 +11,8 @@ import os
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from nodes.http.steered import steered
+
 if TYPE_CHECKING:
     from nodes.http.message import Request
     from nodes.http.metrics import Tally
@@ -44,13 +46,13 @@ class Prepared:
     """
 
     __slots__ = ("block", "body_bytes", "cache_status", "file", "log", "method", "persistent", "result", "start",
-                 "status", "tally", "target", "until_s", "used", "weight_bytes", "whole_bytes")  # fmt: skip
+                 "status", "steered", "tally", "target", "until_s", "used", "weight_bytes", "whole_bytes")  # fmt: skip
 
     def __init__(
         self, request: Request, status: int, result: str, block: bytes, body_bytes: int, *, until_s: float,
         cache_status: str = "-", persistent: bool = True, file: OpenFile | None = None, start: int = 0,
     ) -> None:  # fmt: skip
-        self.method, self.target = request.method, request.target
+        self.method, self.target, self.steered = request.method, request.target, steered(request.fields)
         self.status, self.result, self.body_bytes = status, result, body_bytes
         self.file, self.start, self.persistent = file, start, persistent
         self.tally: Tally | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nodes.http.access_log import BATCH_LINES, LATE_S, AccessLog
+from nodes.http.steered import Steered, steered
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,6 +71,8 @@ class Records:
             if answer.tally is None:
                 answer.tally = self.metrics.tally(answer.status, answer.result)
             answer.tally.add(count, answer.body_bytes)
+            if answer.steered is not None:
+                self._count(answer.steered, count, count * answer.body_bytes)
         if self._told is not None:
             self._told(counts)
 
@@ -78,6 +81,9 @@ class Records:
         now_s, first_s, outcome = self._loop.time(), reply.first_byte_at, reply.outcome
         self.metrics.tally(reply.status, outcome.result).add(1, reply.sent_bytes)
         self.durations.observe(now_s - started_s)
+        said = steered(request.fields) if request else None
+        if said is not None:
+            self._count(said, 1, reply.sent_bytes)
         if not self.log.open:
             return
         record: dict[str, Any] = {
@@ -91,8 +97,16 @@ class Records:
         }  # fmt: skip
         if gone:
             record["error"] = gone
+        if said is not None:
+            record["steered"] = said.as_dict()
         self.log.add({**record, **outcome.notes})
         self.flush_full()
+
+    def _count(self, said: Steered, requests: int, sent_bytes: int) -> None:
+        """Requests that came by a ranked list, and their bytes, by rank and by what was missed at rank 0."""
+        labels = {"rank": str(said.rank), "miss": said.miss or "none"}
+        self.metrics.count("longhaul_steered_requests_total", requests, **labels)
+        self.metrics.count("longhaul_steered_bytes_total", sent_bytes, **labels)
 
     def prepared(self, connection: Outlet, answer: Prepared, began_s: float, first_s: float) -> None:
         """A prepared answer that left outside the fast path of `rounds.py`."""
@@ -119,11 +133,14 @@ class Records:
         now_s, sent_bytes = self._loop.time(), max(0, answer.body_bytes - unsent_bytes)
         self.metrics.tally(answer.status, answer.result).add(1, sent_bytes)
         self.durations.observe(now_s - began_s)
+        if answer.steered is not None:
+            self._count(answer.steered, 1, sent_bytes)
         self.log.add({
             "ts_ns": time.time_ns(), "client": connection.peer, "method": answer.method, "target": answer.target,
             "status": answer.status, "bytes": sent_bytes, "duration_ms": round((now_s - began_s) * 1e3, 3),
             "first_byte_ms": round((first_s - began_s) * 1e3, 3) if first_s else None,
             "result": answer.result, "cache_status": answer.cache_status, "upstream_ms": None,
             "request_id": self.new_id(), "finished": False, "error": "the client left",
+            **({"steered": answer.steered.as_dict()} if answer.steered is not None else {}),
         })  # fmt: skip
         self.flush_full()

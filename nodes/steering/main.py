@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sys
 
+from nodes.dns import server
+from nodes.dns.server import NameServer
 from nodes.http.access_log import AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
 from nodes.http.options import address, not_negative, parser, positive, quantity, serve
-from nodes.steering import app, name_server
+from nodes.steering import app
 from nodes.steering.app import Steering
 from nodes.steering.directory import Directory
 from nodes.steering.health import Limits
-from nodes.steering.name_server import NameServer
 from nodes.steering.naming import Zone, answer
 from nodes.steering.ranking import MOST_URLS
 from units import fraction, milliseconds
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
         return failure.status
 
     try:
-        sockets = None if options.dns is None else name_server.bind(*options.dns)
+        sockets = None if options.dns is None else server.bind(*options.dns)
     except Failure as failure:
         print(f"longhaul: {failure}", file=sys.stderr)
         return failure.status

@@ -1,6 +1,6 @@
 """Answers of an authoritative name server for one name whose addresses are edges, ranked for whoever asks.
 
-Bytes in, bytes out; it has no socket (`name_server.py` has). It is no resolver, and serves no zone files.
+Bytes in, bytes out; it has no socket (`nodes/dns/server.py` has). It is no resolver, and serves no zone files.
 
 The client is what EDNS Client Subnet says (RFC 7871), else the resolver that asks, which may be elsewhere. Only the best
 rank's addresses are in an answer, because the order of a record set means nothing (RFC 1034, section 3.6).
@@ -12,6 +12,7 @@ import ipaddress
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import dns.edns
@@ -25,13 +26,14 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from nodes.steering.ranking import Decision
+from nodes.dns.server import MOST_BYTES
+from nodes.steering.ranking import Decision, explain
 from nodes.steering.routes import Address
 
 HEADER_BYTES = 12
 OUR_PAYLOAD_BYTES = 1232
 """What we take and send in one datagram: it fits every path without fragments (DNS Flag Day 2020)."""
-LEAST_PAYLOAD_BYTES, MOST_BYTES = 512, 65535
+LEAST_PAYLOAD_BYTES = 512
 
 _VERSIONS = {dns.rdatatype.A: (4,), dns.rdatatype.AAAA: (6,), dns.rdatatype.ANY: (4, 6)}
 _TRANSFERS = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
@@ -70,6 +72,12 @@ class Answered:
     scope: int | None = None
     addresses: tuple[str, ...] = ()
     decision: Decision | None = None
+
+    def record(self) -> dict[str, Any]:
+        """For the log: with the whole decision."""
+        said: dict[str, Any] = {"dns": self.kind, "name": self.name, "client": self.client, "subnet": self.subnet,
+                                "scope": self.scope, "addresses": list(self.addresses)}  # fmt: skip
+        return said if self.decision is None else {**said, "decision": explain(self.decision)}
 
 
 def answer(wire: bytes, resolver: Address, zone: Zone, choose: Choose, *, tcp: bool = False) -> Answered:

@@ -19,7 +19,7 @@ def send(steering: str, report: Mapping[str, Any], within_s: float = SEND_S) -> 
     """Send one report; gives why it did not arrive or was refused, and nothing when it was taken."""
     try:
         request = urllib.request.Request(f"{steering.rstrip('/')}/-/reports", json.dumps(report).encode(), method="POST")
-        with _direct().open(request, timeout=within_s):
+        with direct().open(request, timeout=within_s):
             return ""
     except urllib.error.HTTPError as error:
         return error.read(1000).decode("utf-8", "replace").strip()
@@ -29,12 +29,13 @@ def send(steering: str, report: Mapping[str, Any], within_s: float = SEND_S) -> 
 
 def get(url: str, within_s: float = SEND_S) -> bytes:
     """The content of a URL. Raises OSError."""
-    with _direct().open(url, timeout=within_s) as answer:
+    with direct().open(url, timeout=within_s) as answer:
         content: bytes = answer.read()
         return content
 
 
-def _direct() -> urllib.request.OpenerDirector:
+def direct() -> urllib.request.OpenerDirector:
+    """What opens URLs without any proxy."""
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))  # nothing in a lab is behind a proxy
 
 

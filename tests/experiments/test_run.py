@@ -86,7 +86,7 @@ def test_the_run_directory_is_whole(main_job):
     links = {row["name"]: row for row in json.loads((out / "links.json").read_text())["links"]}
     assert links["virginia-mumbai"]["during"]["a_to_b"]["packets"] > 0
     logs = {path.name for path in (out / "logs").glob("*.jsonl")}
-    assert logs == {"origin1.az1.virginia.jsonl", "edge1.az1.mumbai.jsonl"}
+    assert logs == {"origin1.az1.virginia.jsonl", "edge1.az1.mumbai.jsonl", "client1.chennai.jsonl"}
 
 
 def test_the_report_can_be_made_again_from_the_files_alone(main_job, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from topologies.emulator.links.spec import LinkSpec
 from topologies.emulator.places import Place
@@ -50,3 +51,26 @@ class LinkInfo:
     estimate: bool = False
     schedule: str = ""
     path_ms: float | None = None
+
+
+Relation = Literal["customer", "peer", "listener"]
+"""What the second network of a peering is to the first. A listener is told what is announced for it alone, announces nothing
+and may be several hops away, as an edge site inside an ISP is for that ISP's BGP."""
+
+
+@dataclass(frozen=True)
+class SystemInfo:
+    """An autonomous system with one router. It announces the networks of `hosts` (each a /30) to everybody it should."""
+
+    router: str
+    asn: int
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PeeringInfo:
+    """Two systems, by their routers, that speak BGP. It is no link: `link` makes those."""
+
+    a: str
+    b: str
+    relation: Relation

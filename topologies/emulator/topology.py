@@ -19,7 +19,7 @@ from topologies.emulator.changes import Moment, Schedules
 from topologies.emulator.hosts import LabNode
 from topologies.emulator.links.spec import LinkError, LinkSpec, symmetric
 from topologies.emulator.mininet_link import LonghaulLink
-from topologies.emulator.parts import WAYS, LinkInfo, NodeInfo
+from topologies.emulator.parts import WAYS, LinkInfo, NodeInfo, PeeringInfo, Relation, SystemInfo
 from topologies.emulator.places import Place
 from topologies.emulator.plan import NodePlan, PlanError, PlannedLink, PlannedNode, PlannedPolicy, plan, seed_of
 from topologies.emulator.routes import Cost
@@ -43,6 +43,8 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
         self.nodes_info: list[NodeInfo] = []
         self.links_info: list[LinkInfo] = []
         self.policies: list[PlannedPolicy] = []
+        self.systems: dict[str, SystemInfo] = {}
+        self.peerings: list[PeeringInfo] = []
         self.warnings: list[str] = []
         self._path_ms: dict[str, float] = {}
         self.configure({name: str(value) for name, value in given.items()})
@@ -86,6 +88,17 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
     def policy(self, router: str, source: str, destination: str, via: str) -> None:
         """A rule: at `router`, packets from `source` to `destination` go to its neighbour `via`. One way only."""
         self.policies.append(PlannedPolicy(router, source, destination, via))
+
+    def system(self, router: str, asn: int, *hosts: str) -> None:
+        """A router is an autonomous system of its own, which announces the networks of these hosts."""
+        self.systems[router] = SystemInfo(router, asn, hosts)
+
+    def peering(self, a: str, b: str, relation: Relation) -> None:
+        """Two systems speak BGP; `b` is a customer, a peer or a listener of `a`. An experiment has them do it: it tells nodes
+        of routes that the plan does not have, such as those to an anycast address."""
+        if unknown := [name for name in (a, b) if name not in self.systems]:
+            raise PlanError(f"could not join {a} and {b} by BGP: {unknown[0]} is no autonomous system; call system() first")
+        self.peerings.append(PeeringInfo(a, b, relation))
 
     def shaped(
         self, name: str, rtt_ms: float, rate_bps: int | None, queue_bytes: int | None = None, **more: Any
@@ -157,6 +170,10 @@ class Topology(Configurable, Topo):  # type: ignore[misc]  # mininet has no type
             if node.role == role:
                 return node
         raise LinkError(f"could not choose the {role} of this lab: its topology has no {role}; add one by its settings")
+
+    def named(self, address: str) -> str:
+        """The node that is known by an address; empty when none is."""
+        return next((name for name, plan in self.plans.items() if plan.address == address), "")
 
     def path(self, a: str, b: str) -> tuple[float, float | None]:
         """RTT in ms, and lowest rate in bit/s (None: no limit) from `b` to `a`, of the paths that packets take, as the links

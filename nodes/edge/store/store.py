@@ -85,13 +85,13 @@ class Store(Purgeable):
         gauge("longhaul_cache_purges_pending", len(self.purges))
 
     # -- storing -------------------------------------------------------------------------------------------------
-    def begin(self, primary: str, size_bytes: int | None) -> Spool | None:
+    def begin(self, primary: str, size_bytes: int | None, *, planned: bool = False) -> Spool | None:
         """A file to write a response to, its room reserved; None when it is to pass through.
 
-        `size_bytes` is the length of its content where that is known.
+        `size_bytes` is the length of its content where that is known. What is `planned` needs no admission.
         """
-        decided = size_bytes is not None or not self._admission.by_size
-        if decided and not self._admitted(primary, size_bytes or 0):
+        decided = planned or size_bytes is not None or not self._admission.by_size
+        if decided and not planned and not self._admitted(primary, size_bytes or 0):
             return None
         room = (size_bytes or 0) + METADATA_BYTES
         if not self.reserve(room):

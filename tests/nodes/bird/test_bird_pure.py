@@ -116,6 +116,7 @@ SESSIONS = [
     Session("client", "10.0.1.1", "site", "10.0.1.2", "customer"),
     Session("transit", "10.0.2.1", "site", "10.0.2.2", "customer"),
     Session("transit", "10.0.3.1", "other", "10.0.3.2", "peer"),
+    Session("other", "10.0.3.2", "site", "10.0.2.2", "listener"),
 ]  # fmt: skip
 
 
@@ -139,7 +140,23 @@ def test_customers_get_everything_and_peers_what_is_ours_and_our_customers():
         assert f"bgp_local_pref = {preference}; accept; }};\n    export filter to_{name};" in text
 
 
-@pytest.mark.parametrize("kernel", [False, True])
+def test_a_listener_hears_what_is_announced_for_it_from_far_away_and_tells_nothing():
+    networks = {"isp": Network(64501, ["198.51.100.0/24"], {"edge": ["198.51.100.7/32"]}), "edge": Network(64510)}
+    texts = configurations(networks, [Session("isp", "10.0.0.1", "edge", "10.0.9.2", "listener")])
+    assert filter_of(texts["isp"], "edge") == "filter to_listener_edge { if source = RTS_STATIC then accept; reject; }"
+    assert "import filter { reject; };" in texts["isp"]
+    assert filter_of(texts["edge"], "isp") == "filter to_speaker_isp { reject; }"
+    assert all("multihop 32;" in text for text in texts.values())
+    assert "multihop" not in configurations(WORLD, SESSIONS)["client"]
+
+
+def test_only_what_is_asked_for_becomes_a_route_of_the_kernel():
+    assert "protocol kernel" not in configurations(WORLD, SESSIONS)["site"]
+    text = configurations(WORLD, SESSIONS, kernel=["192.0.2.0/24"])["site"]
+    assert "ipv4 { export where source = RTS_BGP && net ~ [ 192.0.2.0/24+ ]; };" in text
+
+
+@pytest.mark.parametrize("kernel", [[], ["192.0.2.0/24", "2001:db8::/32"]])
 def test_bird_itself_takes_each_configuration(tmp_path, kernel):
     try:
         bird = program("bird", "bird2")

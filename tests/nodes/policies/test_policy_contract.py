@@ -20,7 +20,7 @@ def test_the_policies_are_those_that_are_promised() -> None:
     promised = ("lru", "fifo", "clock", "sieve", "s3fifo", "slru", "w-tinylfu", "gdsf", "belady")
     assert sorted(POLICIES) == sorted(promised)
     assert set(POLICIES) - set(LIVE) == {"belady"}
-    assert catalogue.admission_names() == ["always", "second-hit", "size-aware"]
+    assert catalogue.admission_names() == ["always", "never", "second-hit", "size-aware"]
 
 
 def test_a_name_that_does_not_exist_is_told_with_those_that_do() -> None:

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from nodes.client.fetch import Fetcher
-from nodes.client.order import Order
+from nodes.client.order import Order, OrderError
+from nodes.client.order import parse as parse_order
 from nodes.client.ranked import ListError, Shed, fetch, parse, why_missed
 from nodes.origin.generate import sha256
 from tests.nodes.wirekit import ENV, ok
@@ -115,3 +116,34 @@ def test_the_command_goes_by_a_real_steering(start, origin):
     done = subprocess.run(command, env=ENV, timeout=30, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith("health_shed_bytes 65536, content_shed_ratio 0.0, health_shed_ratio 1.0")
+
+
+def test_a_name_is_looked_up_where_the_order_says_and_its_time_is_in_the_times(start, origin, fetcher):
+    steering = start("steering", "--site", "home", "--dns", "127.0.0.1:0", "--dns-name", "cdn.test")
+    body = {"edge": "e", "site": "home", "url": origin.url, "at": time.time(), "health": {"used": {"cpu": 0.1}},
+            "routes": [{"prefix": "127.0.0.0/8"}]}  # fmt: skip
+    assert steering.get("/-/reports", method="POST", body=json.dumps(body).encode()).status == 200
+    server = json.loads(steering.get("/-/state").body)["dns"]["listen"]
+    result = fetcher.fetch(Order(f"http://cdn.test:{origin.port}{FILM}", resolver=server, expect_sha256=DIGEST))
+    assert (result.ok, result.remote, result.tls_ms) == (True, f"127.0.0.1:{origin.port}", 0)
+    assert result.lookup["addresses"] == ["127.0.0.1"]
+    assert 0 < result.lookup["took_ms"] <= result.dns_ms < result.connect_ms < result.first_byte_ms <= result.total_ms
+    numeric = fetcher.fetch(Order(origin.url + FILM, resolver=server))
+    assert (numeric.ok, numeric.lookup) == (True, None), "an address needs no look-up"
+    failed = fetcher.fetch(Order("http://other.test/", resolver=server))
+    assert (failed.ok, failed.error) == (False, f"could not look up other.test at {server}: it said REFUSED and no address")
+
+
+@pytest.mark.parametrize("resolver", ["10.0.0.1", ":53", "10.0.0.1:0", "10.0.0.1:70000", "a b:53", 53])
+def test_a_resolver_that_cannot_be_is_refused(resolver):
+    with pytest.raises(OrderError, match="is not HOST:PORT"):
+        parse_order(json.dumps({"url": "http://cdn.test/", "resolver": resolver}))
+
+
+def test_the_edge_is_told_the_rank_and_what_was_missed(script, fetcher):
+    heard = []
+    first = script(lambda head, sock: (heard.append(head), sock.sendall(ok(b"", status="404 Not Found")))[1])
+    second = script(lambda head, sock: (heard.append(head), sock.sendall(ok(b"film")))[1])
+    assert fetch(fetcher, Order(steering(script, (first.url, 0), (second.url, 1)))).ok
+    said = [line for head in heard for line in head.split("\r\n") if line.lower().startswith("x-longhaul-steered")]
+    assert said == ["X-Longhaul-Steered: 0;site=site0", "X-Longhaul-Steered: 1;miss=content;site=site1"]

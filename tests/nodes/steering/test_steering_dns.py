@@ -234,7 +234,7 @@ def test_the_daemon_answers_by_udp_and_tcp_survives_garbage_and_keeps_a_record(s
     assert steering.stop() == (0, "")
     lines = [json.loads(line) for line in steering.log.read_text().splitlines()]
     (last,) = [line for line in lines if line.get("subnet")]
-    assert (last["resolver"], last["client"], last["scope"], last["addresses"]) == ("127.0.0.1", "10.1.5.0", 8, ["127.0.0.9"])
+    assert (last["asked_by"], last["client"], last["scope"], last["addresses"]) == ("127.0.0.1", "10.1.5.0", 8, ["127.0.0.9"])
     assert last["decision"]["urls"][0]["edge"] == "e"
 
 

@@ -1,6 +1,6 @@
-"""The sockets of the name server: UDP and TCP on one address, and a log line for each answer.
+"""The sockets of a name server: UDP and TCP on one address, and a log line for each answer.
 
-It understands no DNS; `naming.py` does.
+It understands no DNS: what is answered, at once or later, is the daemon's own.
 """
 
 from __future__ import annotations
@@ -11,21 +11,35 @@ import ipaddress
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 from nodes.http.access_log import LATE_S, AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
-from nodes.steering.naming import MOST_BYTES, Answered
-from nodes.steering.ranking import explain
-from nodes.steering.routes import Address
 
 ROUND = 64
 """Datagrams that are answered before others get their turn."""
 IDLE_S = 10.0
 MOST_CONNECTIONS = 128
+MOST_WAITING = 1024
+"""Datagrams whose answers are still to come; what comes beyond that is left to its sender's patience."""
+MOST_BYTES = 65535
 
-Answer = Callable[[bytes, Address, bool], Answered]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Answered(Protocol):
+    """An answer (`wire` None: silence), its code, and what the log is to say of it."""
+
+    @property
+    def wire(self) -> bytes | None: ...
+    @property
+    def rcode(self) -> str: ...
+    def record(self) -> dict[str, Any]: ...
+
+
+Answer = Callable[[bytes, Address, bool], Answered | Awaitable[Answered]]
 """What came, from where, and whether by TCP."""
 
 
@@ -63,13 +77,14 @@ class NameServer:
         self._loop = asyncio.get_running_loop()
         self._flush: asyncio.TimerHandle | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
         self._loop.add_reader(self._datagrams, self._read)
         self._accepting = self._loop.create_task(self._accept())
 
     async def close(self) -> None:
         """Answer no more."""
         self._loop.remove_reader(self._datagrams)
-        tasks = [self._accepting, *self._connections]
+        tasks = [self._accepting, *self._connections, *self._waiting]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -87,12 +102,28 @@ class NameServer:
                 return
             except OSError:
                 continue  # ICMP says of an earlier answer that nobody took it
-            answered = self._answered(wire, sender[0], tcp=False)
-            if answered is not None:
-                try:
-                    self._datagrams.sendto(answered, sender)
-                except OSError:
-                    self._metrics.count("longhaul_dns_unsent_total")
+            if len(self._waiting) >= MOST_WAITING:
+                self._metrics.count("longhaul_dns_unsent_total")
+                continue
+            began_s = time.perf_counter()
+            found = self._answer(wire, _address(sender[0]), False)
+            if isinstance(found, Awaitable):
+                task = self._loop.create_task(self._later(found, sender, began_s))
+                self._waiting.add(task)
+                task.add_done_callback(self._waiting.discard)
+            else:
+                self._send(found, sender, began_s)
+
+    async def _later(self, coming: Awaitable[Answered], sender: tuple[str, int], began_s: float) -> None:
+        self._send(await coming, sender, began_s)
+
+    def _send(self, found: Answered, sender: tuple[str, int], began_s: float) -> None:
+        self._record(found, sender[0], began_s, tcp=False)
+        if found.wire is not None:
+            try:
+                self._datagrams.sendto(found.wire, sender)
+            except OSError:
+                self._metrics.count("longhaul_dns_unsent_total")
 
     async def _accept(self) -> None:
         while True:
@@ -117,10 +148,13 @@ class NameServer:
                     async with asyncio.timeout(IDLE_S):
                         size = int.from_bytes(await self._exactly(stream, 2), "big")
                         wire = await self._exactly(stream, size)
-                        answered = self._answered(wire, host, tcp=True)
-                        if answered is None:
+                        began_s = time.perf_counter()
+                        found = self._answer(wire, _address(host), True)
+                        answered = await found if isinstance(found, Awaitable) else found
+                        self._record(answered, host, began_s, tcp=True)
+                        if answered.wire is None:
                             return
-                        await self._loop.sock_sendall(stream, len(answered).to_bytes(2, "big") + answered)
+                        await self._loop.sock_sendall(stream, len(answered.wire).to_bytes(2, "big") + answered.wire)
             except (OSError, EOFError, TimeoutError):
                 return
 
@@ -133,25 +167,21 @@ class NameServer:
             taken += data
         return taken
 
-    def _answered(self, wire: bytes, host: str, *, tcp: bool) -> bytes | None:
-        began_s = time.perf_counter()
-        address = ipaddress.ip_address(host.partition("%")[0])
-        found = self._answer(wire, getattr(address, "ipv4_mapped", None) or address, tcp)
+    def _record(self, found: Answered, host: str, began_s: float, *, tcp: bool) -> None:
         self._metrics.count("longhaul_dns_queries_total", transport="tcp" if tcp else "udp", rcode=found.rcode)
         if self._log.open:
-            record = {
-                "ts_ns": time.time_ns(), "dns": found.kind, "name": found.name, "resolver": host, "client": found.client,
-                "subnet": found.subnet, "scope": found.scope, "rcode": found.rcode, "addresses": list(found.addresses),
-                "duration_ms": round((time.perf_counter() - began_s) * 1e3, 3), "tcp": tcp,
-            }  # fmt: skip
-            if found.decision is not None:
-                record["decision"] = explain(found.decision)
-            self._log.add(record)
+            took_ms = round((time.perf_counter() - began_s) * 1e3, 3)
+            self._log.add({"ts_ns": time.time_ns(), **found.record(), "asked_by": host, "rcode": found.rcode,
+                           "duration_ms": took_ms, "tcp": tcp})  # fmt: skip
             if self._flush is None:
                 self._flush = self._loop.call_later(LATE_S, self._write)
-        return found.wire
 
     def _write(self) -> None:
         self._flush = None
         if lost := self._log.flush():
             self._metrics.count("longhaul_log_errors_total", lost)
+
+
+def _address(host: str) -> Address:
+    found = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
