@@ -67,8 +67,8 @@ class Recorder:
             await asyncio.sleep(self.random.uniform(0, 0.004))
 
     async def faults(self, until_s: float, kinds: Sequence[str]) -> list[str]:
-        """Kills and pauses of one zone at a time, or of the source of truth (`pause truth`), as `kinds` allows; everything is
-        whole again at the end."""
+        """Kills and pauses of one zone at a time, or of the source of truth (`pause truth`, `kill truth`), as `kinds` allows;
+        everything is whole again at the end."""
         done = []
         while time.monotonic() < until_s:
             zone = self.random.choice(list(self.stage.memcached))
@@ -84,9 +84,12 @@ class Recorder:
                 await asyncio.sleep(self.random.uniform(0.05, 0.8))
                 self.stage.go_on(zone)
             else:
-                self.stage.truth.process.send_signal(19)
+                self.stage.pause_truth()
                 await asyncio.sleep(self.random.uniform(0.05, 0.5))
-                self.stage.truth.process.send_signal(18)
+                if what == "kill truth":
+                    await asyncio.to_thread(self.stage.restart_truth)
+                else:
+                    self.stage.truth_goes_on()
             await asyncio.sleep(self.random.uniform(0.05, 0.3))
         return done
 

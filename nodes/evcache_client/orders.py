@@ -1,0 +1,114 @@
+"""Orders to caches, and what came of them. Times in ms of the loop's clock; each call's time counts from when it was due."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nodes.evcache.cache import EVCache
+from nodes.evcache.memcached.errors import Unanswered
+from nodes.evcache.node_list import NodeList, parse
+from nodes.evcache.settings import Settings
+from nodes.evcache.truth_client import TruthClient, TruthError
+from nodes.evcache.watching import asked
+from nodes.evcache_client.load import Load, mixed
+from nodes.evcache_client.popular import Popular, popular
+from nodes.http.origin_address import parse_origin
+
+Result = dict[str, Any]
+
+
+class Orders:
+    """The caches that were opened, by name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._caches: dict[str, EVCache] = {}
+        self._nodes: dict[str, NodeList] = {}
+        self._known: dict[str, Callable[[Result], Awaitable[Result]]] = {
+            "open": self._open, "put": self._put, "get": self._get, "forget": self._forget, "load": self._load,
+            "popular": self._popular, "stats": self._stats,
+        }  # fmt: skip
+
+    async def carry_out(self, line: bytes) -> Result:
+        """`ok`, and `error` where it is false."""
+        try:
+            order = json.loads(line)
+            done = await self._known[order["op"]](order)
+        except (ValueError, KeyError, TypeError) as error:
+            said = line[:200].decode("utf-8", "replace").strip()
+            return {"ok": False, "error": f"could not carry out the order {said}: {error!r}"}
+        except (OSError, Unanswered, TruthError) as error:
+            return {"ok": False, "error": f"could not carry out {order['op']}: {error}"}
+        return {"ok": True, "error": "", **done}
+
+    async def close(self) -> None:
+        """Let all caches finish."""
+        for cache in self._caches.values():
+            await cache.close()
+
+    async def _open(self, order: Result) -> Result:
+        settings = Settings(**order.get("settings", {}))
+        truth = TruthClient(parse_origin(order["truth"]), settings.write_s) if order.get("truth") else None
+        regions = {region: parse_origin(url) for region, url in order.get("regions", {}).items()}
+        self._nodes[order["cache"]] = nodes = parse(order["nodes"])
+        self._caches[order["cache"]] = EVCache(nodes, settings, truth, regions=regions)
+        return {}
+
+    async def _put(self, order: Result) -> Result:
+        """`count` new keys, one after another."""
+        cache, value = self._caches[order["cache"]], bytes(order.get("bytes", 1024))
+        calls = []
+        for key in _keys(order):
+            began_s = cache.zones.loop.time()
+            written = await cache.put(key, value, order.get("ttl_s"), order.get("policy"))
+            calls.append({"key": key, "ms": _ms(cache, began_s), "copies": written.copies, "needed": written.needed})
+        await cache.settled()
+        return {"calls": calls}
+
+    async def _get(self, order: Result) -> Result:
+        """`count` keys one after another; or one key `at_once` times."""
+        cache = self._caches[order["cache"]]
+
+        async def one(key: str) -> Result:
+            began_s = cache.zones.loop.time()
+            read = await cache.read(key)
+            return {"key": key, "ms": _ms(cache, began_s), "source": read.source, "version": read.version,
+                    "bytes": None if read.value is None else len(read.value)}  # fmt: skip
+
+        if "at_once" in order:
+            return {"calls": list(await asyncio.gather(*(one(order["key"]) for _ in range(order["at_once"]))))}
+        return {"calls": [await one(key) for key in _keys(order)]}
+
+    async def _popular(self, order: Result) -> Result:
+        wish = Popular(**{name: value for name, value in order.items() if name not in ("op", "cache")})
+        return await popular(self._caches[order["cache"]], wish)
+
+    async def _stats(self, order: Result) -> Result:
+        """The sums over all of a cache's memcached, by the names of our metrics."""
+        sums: dict[str, float] = {}
+        for node in (node for some in self._nodes[order["cache"]].zones.values() for node in some):
+            for name, value in (await asked(node)).items():
+                sums[name] = sums.get(name, 0.0) + value
+        return {"stats": sums}
+
+    async def _forget(self, order: Result) -> Result:
+        zones = self._caches[order["cache"]].zones
+        for key in _keys(order):
+            for zone in order["zones"]:
+                await zones.replicas[zone].forget(zones.keys.wire(key))
+        return {}
+
+    async def _load(self, order: Result) -> Result:
+        wish = Load(**{name: value for name, value in order.items() if name not in ("op", "cache")})
+        return {"calls": await mixed(self._caches[order["cache"]], self._name, wish)}
+
+
+def _keys(order: Result) -> list[str]:
+    return [f"{order['key']}-{number}" for number in range(order["count"])] if "count" in order else [order["key"]]
+
+
+def _ms(cache: EVCache, began_s: float) -> float:
+    return round((cache.zones.loop.time() - began_s) * 1e3, 4)
