@@ -12,10 +12,12 @@ from nodes.evcache_client.orders import Orders
 from nodes.http.options import Parser
 
 DESCRIPTION = """\
-Read one order a line from stdin (JSON) and write one result a line to stdout, until stdin ends:
+Read one order a line from stdin (JSON: op, and optionally id) and write one result a line to stdout, until stdin ends:
   open    cache nodes [truth] [settings] [regions]       a cache by this name, with the fields of nodes/evcache/settings.py
-  put     cache key [bytes] [count] [policy] [ttl_s]     the time of each, in ms
+  put     cache key [bytes] [value] [count] [policy] [ttl_s]  the time of each, in ms
   get     cache key [count] [at_once]                    the time and the source of each, in ms
+  write-only cache zones                                 these zones are written and not read, all others serve
+  warm    cache zone [peer] [rate_bps]                   fill a zone from another; the result comes when it is done
   forget  cache key zones                                take a key out of some zones, past the cache
   popular cache requests objects zipf [bytes] [readers] [seed]   reads by Zipf's law that store what they miss
   stats   cache                                          the sums of its memcached's own numbers
@@ -40,12 +42,18 @@ def main(argv: list[str]) -> int:
 
 
 async def _work(name: str) -> None:
-    """One order, one result. An order that cannot be carried out is answered too, with its reason."""
+    """One order, one result, with the order's `id`; orders do not wait for each other. One that cannot be carried out is
+    answered too, with its reason."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader(limit=2**24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print(json.dumps({"event": "ready", "name": name}), flush=True)
     orders = Orders(name)
-    while line := await reader.readline():
-        if line.strip():
-            print(json.dumps(await orders.carry_out(line)), flush=True)
+
+    async def one(line: bytes) -> None:
+        print(json.dumps(await orders.carry_out(line)), flush=True)
+
+    async with asyncio.TaskGroup() as running:
+        while line := await reader.readline():
+            if line.strip():
+                running.create_task(one(line))
     await orders.close()

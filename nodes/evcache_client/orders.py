@@ -12,6 +12,7 @@ from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.node_list import NodeList, parse
 from nodes.evcache.settings import Settings
 from nodes.evcache.truth_client import TruthClient, TruthError
+from nodes.evcache.warming import RATE_BPS
 from nodes.evcache.watching import asked
 from nodes.evcache_client.load import Load, mixed
 from nodes.evcache_client.popular import Popular, popular
@@ -29,20 +30,22 @@ class Orders:
         self._nodes: dict[str, NodeList] = {}
         self._known: dict[str, Callable[[Result], Awaitable[Result]]] = {
             "open": self._open, "put": self._put, "get": self._get, "forget": self._forget, "load": self._load,
-            "popular": self._popular, "stats": self._stats,
+            "popular": self._popular, "stats": self._stats, "write-only": self._write_only, "warm": self._warm,
         }  # fmt: skip
 
     async def carry_out(self, line: bytes) -> Result:
         """`ok`, and `error` where it is false."""
+        number = None
         try:
             order = json.loads(line)
+            number = order.get("id")
             done = await self._known[order["op"]](order)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             said = line[:200].decode("utf-8", "replace").strip()
-            return {"ok": False, "error": f"could not carry out the order {said}: {error!r}"}
+            return {"id": number, "ok": False, "error": f"could not carry out the order {said}: {error!r}"}
         except (OSError, Unanswered, TruthError) as error:
-            return {"ok": False, "error": f"could not carry out {order['op']}: {error}"}
-        return {"ok": True, "error": "", **done}
+            return {"id": number, "ok": False, "error": f"could not carry out {order['op']}: {error}"}
+        return {"id": number, "ok": True, "error": "", **done}
 
     async def close(self) -> None:
         """Let all caches finish."""
@@ -59,12 +62,14 @@ class Orders:
 
     async def _put(self, order: Result) -> Result:
         """`count` new keys, one after another."""
-        cache, value = self._caches[order["cache"]], bytes(order.get("bytes", 1024))
+        cache, size = self._caches[order["cache"]], order.get("bytes", 1024)
+        value = order["value"].ljust(size).encode() if "value" in order else bytes(size)
         calls = []
         for key in _keys(order):
             began_s = cache.zones.loop.time()
             written = await cache.put(key, value, order.get("ttl_s"), order.get("policy"))
-            calls.append({"key": key, "ms": _ms(cache, began_s), "copies": written.copies, "needed": written.needed})
+            calls.append({"key": key, "ms": _ms(cache, began_s), "version": written.version, "copies": written.copies,
+                          "needed": written.needed})  # fmt: skip
         await cache.settled()
         return {"calls": calls}
 
@@ -83,7 +88,7 @@ class Orders:
         return {"calls": [await one(key) for key in _keys(order)]}
 
     async def _popular(self, order: Result) -> Result:
-        wish = Popular(**{name: value for name, value in order.items() if name not in ("op", "cache")})
+        wish = Popular(**_wish(order))
         return await popular(self._caches[order["cache"]], wish)
 
     async def _stats(self, order: Result) -> Result:
@@ -101,9 +106,23 @@ class Orders:
                 await zones.replicas[zone].forget(zones.keys.wire(key))
         return {}
 
+    async def _write_only(self, order: Result) -> Result:
+        self._caches[order["cache"]].zones.serve_only(set(order["zones"]))
+        return {}
+
+    async def _warm(self, order: Result) -> Result:
+        progress = self._caches[order["cache"]].warming.begin(order["zone"], order.get("peer"), order.get("rate_bps", RATE_BPS))
+        while progress.state in ("listing", "copying"):
+            await asyncio.sleep(0.01)
+        return {"state": progress.state, "cause": progress.cause, "copied": progress.copied}
+
     async def _load(self, order: Result) -> Result:
-        wish = Load(**{name: value for name, value in order.items() if name not in ("op", "cache")})
+        wish = Load(**_wish(order))
         return {"calls": await mixed(self._caches[order["cache"]], self._name, wish)}
+
+
+def _wish(order: Result) -> Result:
+    return {name: value for name, value in order.items() if name not in ("op", "cache", "id")}
 
 
 def _keys(order: Result) -> list[str]:
