@@ -13,6 +13,8 @@ from nodes.http.upstream import Response
 from nodes.http.upstream_error import UpstreamError
 
 IDLE_S = 60.0
+CONNECT_S = 2.0
+"""TCP waits ever longer before it tries again; a new connection finds a way that is open again sooner."""
 
 
 class CallError(Exception):
@@ -28,7 +30,8 @@ class Calling:
 
     def __init__(self, origin: Origin, limit_s: float, connections: int, congestion_control: str | None = None) -> None:
         self.where, self._origin, self._limit_s = origin.where, origin, limit_s
-        self._pool = Pool(connections, IDLE_S, Timeouts(limit_s, limit_s, limit_s), congestion_control)
+        connect_s = min(limit_s, CONNECT_S)
+        self._pool = Pool(connections, IDLE_S, Timeouts(connect_s, limit_s, limit_s), congestion_control)
 
     async def call(self, method: str, path: str, fields: Fields, body: bytes | None) -> tuple[Response, bytes]:
         """The answer and its content. Raises CallError."""

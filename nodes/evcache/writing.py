@@ -51,6 +51,9 @@ class Writing:
     def __init__(self, zones: Zones, truth: TruthClient | None) -> None:
         self._zones, self._truth = zones, truth
         self._running: set[asyncio.Task[None]] = set()
+        self._doubt = False
+        """The source of truth did not answer last time: zones are then written after it, because what they have may be all that
+        can be read for a while."""
 
     async def write(self, key: str, value: bytes | None, ttl_s: float | None, policy: str | None) -> Written:
         """Store, or delete with None. Raises BadKey, ValueError; TruthError, after which nothing is acknowledged."""
@@ -128,6 +131,7 @@ class Writing:
 
     def _answered(self, durable: asyncio.Task[None], durably: Callable[[], None]) -> None:
         error = durable.exception()
+        self._doubt = isinstance(error, TruthError)
         if error is None:
             durably()
         elif isinstance(error, TruthError) and error.unsure:
@@ -138,16 +142,23 @@ class Writing:
     ) -> None:  # fmt: skip
         """Store in one zone, `told` whether it has this version or a newer one, and seal the copy when it is durable. It goes
         on for a caller that has left."""
-        zones, version = self._zones, write.copy.version
-        cas = await self._store(zone, key, write, told)
+        zones, version, doubt = self._zones, write.copy.version, self._doubt
+        if durable is not None and doubt:
+            await asyncio.wait((durable,))
+        cas = None
+        if durable is None or not doubt or durable.exception() is None:
+            cas = await self._store(zone, key, write, told)
+        else:
+            told.set_result(False)
         if durable is not None:
             await asyncio.wait((durable,))
             error = durable.exception()
-            if error is not None:
+            unsure = isinstance(error, TruthError) and error.unsure
+            if error is not None and (unsure or not doubt or isinstance(error, Superseded)):
                 zones.owe(zone, key, version)
-                if isinstance(error, TruthError) and error.unsure:  # it may still be done: look once more when that is over
-                    zones.loop.call_later(zones.settings.write_s, zones.owe, zone, key, version)
-            elif cas is not None:
+            if unsure:  # it may still be done: look once more when that is over
+                zones.loop.call_later(zones.settings.write_s, zones.owe, zone, key, version)
+            if error is None and cas is not None:
                 await self._seal(zone, key, write, cas)
         zones.near.drop(key)  # a read may have put the version of before there meanwhile
 

@@ -23,7 +23,7 @@ PATH = "/replicate"
 TOGETHER, BATCH_BYTES = 256, 2**20
 AT_ONCE = 4
 """Batches under way: over a long way one alone would carry 256 rows a round trip."""
-LIMIT_S = 10.0
+LIMIT_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 TAKEN = ("stored", "older")
 

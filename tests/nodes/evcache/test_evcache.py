@@ -151,6 +151,7 @@ def test_what_is_not_durable_is_neither_acknowledged_nor_read(stage) -> None:
 
     async def dialogue(cache: EVCache, other: EVCache) -> None:
         await cache.put("k", b"old", policy="all")
+        await cache.put("calm", b"old", policy="all")
         assert (await other.read("k")).value == b"old"
         here.pause_truth()
         writing = asyncio.create_task(cache.put("k", b"never"))
@@ -170,6 +171,9 @@ def test_what_is_not_durable_is_neither_acknowledged_nor_read(stage) -> None:
         here.truth.process.wait()
         with pytest.raises(TruthError, match="the source of truth"):
             await cache.put("k", b"never more")
+        with pytest.raises(TruthError):
+            await cache.put("calm", b"never either")  # zones are left alone while the truth is known to be away
+        assert (await cache.get("calm"), await other.get("calm")) == (b"old", b"old")
         with contextlib.suppress(TruthError):  # what is in the zones may not be durable, and is then not read
             assert await cache.get("k") == read.value
         await asyncio.to_thread(here.restart_truth)
