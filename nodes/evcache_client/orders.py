@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from nodes.evcache.truth_client import TruthClient, TruthError
 from nodes.evcache.warming import RATE_BPS
 from nodes.evcache.watching import asked
 from nodes.evcache_client.load import Load, mixed
-from nodes.evcache_client.popular import Popular, popular
+from nodes.evcache_client.popular import READERS, Popular, popular
 from nodes.http.origin_address import parse_origin
 
 Result = dict[str, Any]
@@ -28,8 +29,10 @@ class Orders:
         self._name = name
         self._caches: dict[str, EVCache] = {}
         self._nodes: dict[str, NodeList] = {}
+        self._truths: dict[str, TruthClient] = {}
         self._known: dict[str, Callable[[Result], Awaitable[Result]]] = {
-            "open": self._open, "put": self._put, "get": self._get, "forget": self._forget, "load": self._load,
+            "open": self._open, "put": self._put, "fill": self._fill, "rows": self._rows,
+            "get": self._get, "forget": self._forget, "load": self._load,
             "popular": self._popular, "stats": self._stats, "write-only": self._write_only, "warm": self._warm,
         }  # fmt: skip
 
@@ -55,6 +58,8 @@ class Orders:
     async def _open(self, order: Result) -> Result:
         settings = Settings(**order.get("settings", {}))
         truth = TruthClient(parse_origin(order["truth"]), settings.write_s) if order.get("truth") else None
+        if truth is not None:
+            self._truths[order["cache"]] = truth
         regions = {region: parse_origin(url) for region, url in order.get("regions", {}).items()}
         self._nodes[order["cache"]] = nodes = parse(order["nodes"])
         self._caches[order["cache"]] = EVCache(nodes, settings, truth, regions=regions)
@@ -71,6 +76,30 @@ class Orders:
             calls.append({"key": key, "ms": _ms(cache, began_s), "version": written.version, "copies": written.copies,
                           "needed": written.needed})  # fmt: skip
         await cache.settled()
+        return {"calls": calls}
+
+    async def _fill(self, order: Result) -> Result:
+        """Those of `count` keys that are not there, as many at once as `popular` reads."""
+        cache, keys, value = self._caches[order["cache"]], iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
+
+        async def writer() -> None:
+            nonlocal missing
+            for key in keys:
+                if await cache.get(key) is None:
+                    missing += 1
+                    await cache.put(key, value, policy="all")
+
+        missing = 0
+        await asyncio.gather(*(writer() for _ in range(READERS)))
+        return {"missing": missing}
+
+    async def _rows(self, order: Result) -> Result:
+        """`count` new rows at the source of truth alone, one after another: what its disk takes."""
+        cache, calls = self._caches[order["cache"]], []
+        for key in _keys(order):
+            began_s, version = cache.zones.loop.time(), cache.zones.next_version()
+            await self._truths[order["cache"]].put(key, version, bytes(order.get("bytes", 1024)))
+            calls.append({"key": key, "ms": _ms(cache, began_s)})
         return {"calls": calls}
 
     async def _get(self, order: Result) -> Result:

@@ -12,6 +12,8 @@ from typing import Any
 from nodes.evcache.cache import EVCache
 from nodes.evcache_client.load import zipf_sums
 
+READERS = 8
+
 
 @dataclass(frozen=True)
 class Popular:
@@ -21,7 +23,8 @@ class Popular:
     objects: int
     zipf: float
     bytes: int = 4096
-    readers: int = 8
+    key: str = "object"
+    readers: int = READERS
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -38,7 +41,7 @@ async def popular(cache: EVCache, wish: Popular) -> dict[str, Any]:
     async def reader() -> None:
         nonlocal misses
         for number in numbers:
-            key, began_s = f"object-{number}", loop.time()
+            key, began_s = f"{wish.key}-{number}", loop.time()
             if await cache.get(key) is not None:
                 times.append((loop.time() - began_s) * 1e3)
             else:
