@@ -24,7 +24,7 @@ class CacheClient:
     def __init__(self, stage: Stage, node: str) -> None:
         """Raises StageError."""
         self.stage, self.node = stage, node
-        self.daemon: Daemon = stage.daemon(node, "evcache_client")
+        self.daemon: Daemon = stage.daemon(node, "evcache_client", instrument=True)
         self._told, self._results = 0, dict[int, dict[str, Any]]()
 
     def tell(self, op: str, cache: str = "a", **order: Any) -> int:
