@@ -7,25 +7,22 @@ import statistics
 from typing import Any, ClassVar
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row, within
+from experiments.harness.experiment import Arm, Row, within
 from experiments.harness.stage import Stage
 from topologies.emulator import setting
-from topologies.zones import Zones
 
 BASIS = "a round trip to each place that is asked, one after another: the local zone, then where the value is"
 
 
-class NearestRead(Experiment):
+class NearestRead(caching.CacheExperiment):
     """An application in the second region reads values that are only in one place: its own zone, the other zone of its region,
     a zone of the third region, the source of truth in the first. It asks its own zone first, and then that place."""
 
-    topology = Zones
     topology_settings: ClassVar = {"regions": "Virginia,Mumbai,Chennai", "zones": "1", "far_zones": "2"}
     minutes = 1.0
     gets = setting.count("10", "reads of a trial, one after another; their median counts", 1, 1000)
     size = setting.size("1KiB", "size of the values")
     columns: ClassVar = {"read_ms": "time from the call of get until it returned, median of the trial's reads"}
-    world: Zones
 
     def places(self) -> dict[str, str]:
         """Where the value is -> the node that has it."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.stage import Stage
 from results.history import Operation, parse
 from results.staleness import stale_s
 from topologies.emulator import setting
-from topologies.zones import Zones
 
 LOOK_S = 0.1
 SLICE_S = 0.5
@@ -26,13 +25,12 @@ class Look(NamedTuple):
     versions: list[dict[str, int]]
 
 
-class Partition(Experiment):
+class Partition(caching.CacheExperiment):
     """Two regions, each with a source of truth and a cache of its own, tell each other of every write. Applications on both
     sides read and write the same keys. For a while nothing passes between the regions; both go on. The consistency that this
     gives: each region is always there for its own clients; of two writes of one key the one with the newer version (a hybrid
     logical clock, so usually the later) wins everywhere, and the other one is lost, though it was acknowledged."""
 
-    topology = Zones
     topology_settings: ClassVar = {"regions": "Virginia,Mumbai", "zones": "1", "truths": "every"}
     minutes = 2.5
     idle_paths = False
@@ -50,7 +48,6 @@ class Partition(Experiment):
         "refused": "calls that failed",
         "wrong_rows": "keys whose row, when all was over, is not the newest acknowledged write's",
     }  # fmt: skip
-    world: Zones
 
     def question(self) -> str:
         return f"What do two regions read that both write while they are apart for {self.apart / 1e3:g} s, and what afterwards?"

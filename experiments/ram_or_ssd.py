@@ -6,12 +6,11 @@ import time
 from typing import Any, ClassVar
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.stage import Stage
 from results.models.lru import hit_ratio, zipf
 from topologies.emulator import setting
 from topologies.emulator.setting import SettingError
-from topologies.zones import Zones
 from units import show_bytes
 
 GIB = 2**30
@@ -21,12 +20,11 @@ ITEM_BYTES = 110
 """What memcached and the copy's header add to a value."""
 
 
-class RamOrSsd(Experiment):
+class RamOrSsd(caching.CacheExperiment):
     """Three caches of the same price hold objects that are asked for by Zipf's law: one spends all on RAM, the others a part of
     it on RAM and the rest on SSD. All objects are stored once, and again when they are missed. Prices are settings; for the
     sizes only their ratio counts."""
 
-    topology = Zones
     topology_settings: ClassVar = {"zones": "1", "caches": "3"}
     minutes = 4.0
     repetitions = setting.count("5", "measured trials of each arm", 1, 10_000)
@@ -45,7 +43,6 @@ class RamOrSsd(Experiment):
         "ssd_read_fraction": "part of the hits that were read from the SSD",
         "cents_per_million": "price of the cache for each million objects that it has room for, in cents a month",
     }
-    world: Zones
 
     def ssd_bytes(self) -> int:
         """What the RAM that is not bought pays for. Raises SettingError when it is none."""

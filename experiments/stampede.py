@@ -7,29 +7,26 @@ import time
 from typing import Any, ClassVar
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.stage import Stage
 from topologies.emulator import setting
-from topologies.zones import Zones
 
 TTL_S = 1
 GONE_S = 1.2
 """memcached counts whole seconds and drops a value no later than this."""
 
 
-class Stampede(Experiment):
+class Stampede(caching.CacheExperiment):
     """Clients in several processes of every zone read one key at the same moment, just after its copies have ended. With
     collapse one reader of each zone loads it and the others wait for that: within a process by a table, among processes by
     memcached's own lease. Without, every one of them asks the source of truth."""
 
-    topology = Zones
     minutes = 1.5
     clients = setting.count("1000", "readers of the key, in all zones together", 1, 10_000)
     processes = setting.count("2", "processes of each zone that they are in", 1, 10)
     size = setting.size("1KiB", "size of the value")
     columns: ClassVar = {"loads": "reads that the source of truth answered", "median_ms": "median time of a read",
                          "slowest_ms": "time of the slowest read"}  # fmt: skip
-    world: Zones
 
     def question(self) -> str:
         return f"How often is the source of truth asked when {self.clients} clients want one expired key?"

@@ -6,11 +6,10 @@ import statistics
 from typing import Any, ClassVar
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row, within
+from experiments.harness.experiment import Arm, Row, within
 from experiments.harness.stage import Stage
 from nodes.evcache.write_policy import POLICIES, needed
 from topologies.emulator import setting
-from topologies.zones import Zones
 
 BASIS = "the later of the source of truth and of as many copies, nearest first, as the policy counts, each at its round trip"
 
@@ -19,12 +18,11 @@ LONG_MS = 20.0
 """No disk is slower than a copy that is so far away."""
 
 
-class WritePolicies(Experiment):
+class WritePolicies(caching.CacheExperiment):
     """An application writes new keys to the source of truth, which is in its region, and to three copies at the same time: in
     three zones of its region, and in one zone of each of three regions. A write returns when the source of truth has it on
     its disk and as many copies have it as the policy says."""
 
-    topology = Zones
     topology_settings: ClassVar = {"regions": "Virginia,Dublin,Mumbai"}
     minutes = 2.0
     puts = setting.count("5", "writes of a trial, one after another; their median counts", 1, 1000)
@@ -34,7 +32,6 @@ class WritePolicies(Experiment):
         "commit_ms": "time that the source of truth takes for a row of this size, asked on its own node, median",
         "beyond_ms": "write_ms less what the round trips and commit_ms say",
     }
-    world: Zones
 
     def groups(self) -> dict[str, list[str]]:
         """The cache nodes of each way to keep copies: all zones of the first region, the first zone of each region."""

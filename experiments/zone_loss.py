@@ -7,12 +7,11 @@ import time
 from typing import Any, ClassVar
 
 from experiments.harness import caching
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.stage import Stage
 from results.history import check, parse
 from results.statistics import quantile
 from topologies.emulator import setting
-from topologies.zones import Zones
 
 LONGEST_S = 600
 WITHIN_S = 60.0
@@ -21,13 +20,12 @@ SETTLE_S = 1.0
 PHASES = ("before", "out", "after")
 
 
-class ZoneLoss(Experiment):
+class ZoneLoss(caching.CacheExperiment):
     """Applications in three zones read and write under a steady load. The cache of the first zone is killed; later it is
     started again, empty: it is written and not read while it is filled from another zone, and then serves. Every call is
     recorded, and the history checked as `longhaul check-history` does; at the end each zone's copies are held against the
     source of truth."""
 
-    topology = Zones
     minutes = 2.5
     idle_paths = False
     before = setting.duration("4s", "how long all zones work")
@@ -48,7 +46,6 @@ class ZoneLoss(Experiment):
         "violations": "what the check of the history found",
         "stale_copies": "copies in any zone, at the end, that are older than the row at the source of truth",
     }  # fmt: skip
-    world: Zones
 
     def question(self) -> str:
         return "What does it cost when a zone loses all its copies, and is everything right again afterwards?"

@@ -1,4 +1,4 @@
-"""A zoned cache on a stage: memcached in every zone, sources of truth, and clients that take orders. It measures nothing."""
+"""A cache in zones on a stage: memcached in every zone, sources of truth, and clients that take orders. It measures nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.harness.experiment import Experiment
+from experiments.harness.needs import Needs
 from experiments.harness.stage import Daemon, Stage, StageError
+from topologies.zones import Zones
 
 PORT, TRUTH_PORT, FACE_PORT = 11211, 9100, 8090
 APP = "LAB"
@@ -16,6 +19,16 @@ APP = "LAB"
 def zone_of(node: str) -> str:
     """`az1.virginia` of `cache1.az1.virginia`."""
     return node.partition(".")[2]
+
+
+class CacheExperiment(Experiment):
+    """The base of experiments with a cache in zones: their topology, and what they need."""
+
+    topology = Zones
+    world: Zones
+
+    def needs(self) -> Needs:
+        return Needs(programs=("memcached",))
 
 
 class CacheClient:
