@@ -23,21 +23,22 @@ from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
-KINDS = ("kill", "pause", "pause truth", "kill truth")
+KINDS = ("kill", "pause", "cut", "pause truth", "kill truth")
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 2, "absent_s": 2, "lease_s": 1, "collapse_s": 0.2}
 
 
-def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
+def test_under_kills_pauses_and_cuts_every_invariant_holds(stage) -> None:
     here: Stage = stage(3)
 
-    async def dialogue(first: EVCache, second: EVCache) -> None:
+    async def dialogue(second: EVCache) -> None:
+        ways = await here.ways()  # only the first client's are cut: the second one reads what that one cannot write
+        first = here.cache(**FAST, ways=ways)
         recorder = Recorder(here, first.zones.settings.bound_s, SEED)
         until_s = time.monotonic() + SECONDS
-        faults, *_ = await asyncio.gather(
-            recorder.faults(until_s, KINDS), *(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
-        )
+        working = (recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
+        faults, *_ = await asyncio.gather(recorder.faults(until_s, KINDS, ways), *working)
         await asyncio.sleep(0.4)
         await until(lambda: not first.waiting_repairs + second.waiting_repairs)
         for cache in (first, second):
@@ -51,8 +52,11 @@ def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
         assert acknowledged > 30 * SECONDS
         assert zones > 100 * SECONDS
         assert len(faults) >= SECONDS / 2
+        await first.close()
+        for way in ways.values():
+            await way.close()
 
-    here.play(dialogue, FAST, FAST | {"local_zone": "zone1"})
+    here.play(dialogue, FAST | {"local_zone": "zone1"})
 
 
 async def no_faults(_here: Stage) -> None:

@@ -17,6 +17,7 @@ from nodes.evcache.node_list import parse
 from nodes.evcache.settings import Settings
 from nodes.evcache.truth_client import TruthClient
 from nodes.http.origin_address import Origin, parse_origin
+from tests.nodes.evcache.cuttable import Way
 from tests.nodes.wirekit import Daemon
 
 
@@ -35,11 +36,18 @@ class Stage:
             f"{zone}=" + ",".join(one.ready["listen"] for one in some) for zone, some in self.memcached.items()
         )
 
-    def cache(self, *, regions: dict[str, Origin] | None = None, **settings: Any) -> EVCache:
+    async def ways(self) -> dict[str, Way]:
+        """To each zone a way that can be cut, for caches that are told of it. Zones have one node."""
+        return {zone: await Way("127.0.0.1", some[0].port).begin() for zone, some in self.memcached.items()}
+
+    def cache(
+        self, *, regions: dict[str, Origin] | None = None, ways: dict[str, Way] | None = None, **settings: Any
+    ) -> EVCache:  # fmt: skip
         """One client, in zone0 unless it is said otherwise. Inside a running loop."""
         wish = Settings(**{"namespace": "t", "local_zone": "zone0", "jitter": 0.0, "read_s": 0.1, "write_s": 1.0} | settings)
         truth = None if self.truth is None else TruthClient(parse_origin(self.truth.url), wish.write_s)
-        return EVCache(parse(self.nodes), wish, truth, regions=regions)
+        through = ";".join(f"{zone}=127.0.0.1:{way.port}" for zone, way in (ways or {}).items())
+        return EVCache(parse(f"TEST-NODES={through}" if ways else self.nodes), wish, truth, regions=regions)
 
     def play(self, dialogue: Callable[..., Awaitable[None]], *caches: dict[str, Any]) -> None:
         """Run a dialogue with one cache for each dictionary of settings; one without any by default."""
