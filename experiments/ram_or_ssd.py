@@ -54,7 +54,7 @@ class RamOrSsd(caching.CacheExperiment):
 
     def price(self) -> float:
         """Of each cache, in cents a month."""
-        return self.ram / GIB * self.ram_cents
+        return float(self.ram / GIB * self.ram_cents)
 
     def question(self) -> str:
         return (f"What does a cache of {show_bytes(self.ram)} of RAM give, and what one of the same price with "

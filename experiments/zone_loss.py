@@ -116,7 +116,7 @@ class ZoneLoss(caching.CacheExperiment):
         return found
 
     def _rows(self, stage: Stage, trial: int) -> dict[str, Any]:
-        keys, rows = [f"trial-{trial}-{number}" for number in range(self.keys)], {}
+        keys, rows = [f"trial-{trial}-{number}" for number in range(self.keys)], dict[str, Any]()
         for at in range(0, len(keys), 500):
             rows |= stage.control(self.world.names("truth")[0], "POST", f"{self.truth}/rows", data=keys[at : at + 500]).json()
         return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TypeVar
 
 from nodes.evcache.memcached import metadump
@@ -106,10 +107,10 @@ class Warming:
         began_s, began_bytes = loop.time(), progress.copied_bytes
         for at in range(0, len(keys), TOGETHER):
             some = keys[at : at + TOGETHER]
-            looks = await _persistently(lambda some=some: peer.raw(some))
+            looks = await _persistently(partial(peer.raw, some))
             items = [(wire, item, left_s - 1) for wire, (item, left_s) in zip(some, looks, strict=True)
                      if item is not None and left_s > 1 and self._whole(wire, item)]  # fmt: skip
-            stored = await _persistently(lambda items=items: replica.add_raw(items))
+            stored = await _persistently(partial(replica.add_raw, items))
             progress.copied += stored
             progress.skipped += len(some) - stored
             progress.copied_bytes += sum(len(wire) + len(item) + _ITEM_BYTES for wire, item, _ in items)

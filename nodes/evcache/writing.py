@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
@@ -66,7 +67,7 @@ class Writing:
             version = zones.next_version()
             try:
                 copies = await self._once(key, Copy(version, value, durable=self._truth is None), life_s, wanted,
-                                          lambda version=version: zones.told(key, version, ttl_s))  # fmt: skip
+                                          partial(zones.told, key, version, ttl_s))  # fmt: skip
             except Superseded as error:
                 zones.versions.saw(error.version)
                 zones.metrics.count("evcache_superseded_total")

@@ -81,6 +81,7 @@ class Orders:
     async def _fill(self, order: Result) -> Result:
         """Those of `count` keys that are not there, as many at once as `popular` reads."""
         cache, keys, value = self._caches[order["cache"]], iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
+        missing = 0
 
         async def writer() -> None:
             nonlocal missing
@@ -89,7 +90,6 @@ class Orders:
                     missing += 1
                     await cache.put(key, value, policy="all")
 
-        missing = 0
         await asyncio.gather(*(writer() for _ in range(READERS)))
         return {"missing": missing}
 

@@ -44,7 +44,7 @@ class Queue:
 
     def take(self, most: int) -> list[tuple[str, Waiting]]:
         """The oldest that nobody is sending; they stay until `done` or `again`."""
-        found = []
+        found: list[tuple[str, Waiting]] = []
         for key, waiting in self._waiting.items():
             if len(found) == most:
                 break
