@@ -19,7 +19,7 @@ class NearestRead(caching.CacheExperiment):
     a zone of the third region, the source of truth in the first. It asks its own zone first, and then that place."""
 
     topology_settings: ClassVar = {"regions": "Virginia,Mumbai,Chennai", "zones": "1", "far_zones": "2"}
-    minutes = 1.0
+    minutes = 2.0
     gets = setting.count("10", "reads of a trial, one after another; their median counts", 1, 1000)
     size = setting.size("1KiB", "size of the values")
     columns: ClassVar = {"read_ms": "time from the call of get until it returned, median of the trial's reads"}

@@ -75,7 +75,7 @@ class Orders:
             written = await cache.put(key, value, order.get("ttl_s"), order.get("policy"))
             calls.append({"key": key, "ms": _ms(cache, began_s), "version": written.version, "copies": written.copies,
                           "needed": written.needed})  # fmt: skip
-        await cache.settled()
+            await cache.settled()  # the next one is alone
         return {"calls": calls}
 
     async def _fill(self, order: Result) -> Result:
