@@ -6,7 +6,7 @@ Kingsbury, Jepsen (jepsen.io); of the ordering, Herlihy and Wing, "Linearizabili
 One JSON object a line. The first has `bound_s`: how long a stale value may be served. The others have `op` and:
 
     put, delete   key, value (null for delete), version (null when it was not told), begin_s, end_s, ok (acknowledged)
-    get           key, value (null: absent), version, source (a replica's name, or another place), begin_s, end_s
+    get           key, value (null: absent), version, source (a replica's name, or `truth`, `near`), begin_s, end_s
     truth         key, value, version: the row at the source of truth when all was over
     lost          source, begin_s: a replica lost everything it held
 """
@@ -62,6 +62,8 @@ LOST, INVENTED, STALE, BACKWARDS = (
     "versions at one replica never go backwards",
 )
 INVARIANTS = (LOST, INVENTED, STALE, BACKWARDS)
+ELSEWHERE = ("", "truth", "near", "nowhere")
+"""Sources of reads that are no replica."""
 _KINDS = ("put", "delete", "get", "truth", "lost")
 
 
@@ -104,7 +106,7 @@ def check(history: History) -> list[Violation]:
     for key, reads in gets.items():
         found += _invented(reads, writes[key])
         found += _stale(reads, writes[key], history.bound_s)
-        found += _backwards(reads, writes[key], lost)
+        found += _backwards(reads, lost)
     return sorted(found, key=lambda one: INVARIANTS.index(one.invariant))
 
 
@@ -148,17 +150,19 @@ def _stale(reads: list[Operation], writes: list[Operation], bound_s: float) -> l
     return found
 
 
-def _backwards(reads: list[Operation], writes: list[Operation], lost: dict[str, list[float]]) -> list[Violation]:
-    """Of reads of one replica that do not overlap. What was never acknowledged may be undone, so it is no floor; and a
-    replica that lost everything begins anew."""
-    acknowledged = {one.version for one in writes if one.ok}
+def _backwards(reads: list[Operation], lost: dict[str, list[float]]) -> list[Violation]:
+    """Of reads of one replica that do not overlap, whoever acknowledged what; a replica that lost everything begins anew.
+
+    Elsewhere is no replica: a read that shared the load of an earlier one has what was there when that one began.
+    """
     by_source = defaultdict[str, list[Operation]](list)
     for read in reads:
-        by_source[read.source].append(read)
+        if read.source not in ELSEWHERE:
+            by_source[read.source].append(read)
     found = []
     for source, some in by_source.items():
-        events = sorted([(one.end_s, 0, one) for one in some if one.version in acknowledged]
-                        + [(one.begin_s, 1, one) for one in some], key=lambda event: event[:2])  # fmt: skip
+        events = sorted([(one.end_s, 0, one) for one in some] + [(one.begin_s, 1, one) for one in some],
+                        key=lambda event: event[:2])  # fmt: skip
         floor, since_s = 0, float("-inf")
         for at_s, begins, read in events:
             if any(since_s < when <= at_s for when in lost.get(source, ())):

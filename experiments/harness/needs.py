@@ -8,26 +8,40 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nodes.http.failure import Failure
+from nodes.programs import program
 from topologies.emulator.links.spec import FRAMES_MOST_BPS
 from units import show_bps
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Congestion controls by name, the payload that all links carry together at once, and processors."""
+    """Congestion controls by name, the payload that all links carry together at once, processors, and programs of others by
+    the names of their packages."""
 
     congestion_controls: tuple[str, ...] = ()
     rate_bps: float = 0.0
     processors: int = 1
+    programs: tuple[str, ...] = ()
+
+
+def without(name: str) -> str:
+    """Why a program cannot be started, empty where it can."""
+    try:
+        program(name, name)
+    except Failure as failure:
+        return str(failure)
+    return ""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine can do. `congestion` says why it cannot do one, empty where it can."""
+    """What a machine can do. `congestion` says why it cannot do one, empty where it can; `without` so of a program."""
 
     congestion: Callable[[str], str]
     rate_bps: float
     processors: int
+    without: Callable[[str], str] = without
 
 
 def lacking(needs: Needs, machine: Machine) -> list[str]:
@@ -38,7 +52,7 @@ def lacking(needs: Needs, machine: Machine) -> list[str]:
                      "packet by packet; set a lower rate")  # fmt: skip
     if needs.processors > machine.processors:
         found.append(f"it needs {needs.processors} processors and there are {machine.processors}; run it on another machine")
-    return found
+    return [*found, *filter(None, map(machine.without, needs.programs))]
 
 
 def of_this_machine() -> Machine:

@@ -13,15 +13,19 @@ from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import BadKey
 from nodes.evcache.packing import LARGEST_VALUE_BYTES
 from nodes.evcache.reading import NOWHERE, TRUTH, Read
+from nodes.evcache.replication.batch import decoded
+from nodes.evcache.replication.relay import BATCH_BYTES, PATH
 from nodes.evcache.truth_client import VERSION, TruthError
+from nodes.evcache.warming import RATE_BPS
 from nodes.evcache.watching import Watching
 from nodes.evcache.writing import Written
 from nodes.http.body import content
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.reply import Reply
-from units import UnitError, milliseconds
+from units import UnitError, bits_per_second, milliseconds
 
-KEYS, TOUCH, ZONES = "/keys/", "/touch/", "/-/zones"
+KEYS, TOUCH, ZONES, REGIONS = "/keys/", "/touch/", "/-/zones", "/-/regions"
+LARGEST_BATCH_BYTES = LARGEST_VALUE_BYTES + 2 * BATCH_BYTES
 MOST_KEYS = 1000
 
 
@@ -47,9 +51,20 @@ class App:
                 had = await self._cache.touch(_key(request.path, TOUCH), _options(request)[0])
                 if not had:
                     raise HttpError(404, "no zone has the newest version")
-                await reply.full(200, Fields([("Content-Type", "application/json")]), json.dumps({"zones": had}).encode())
+                await _json(reply, {"zones": had})
             elif request.path == ZONES:
                 await self._zones(request, reply)
+            elif request.path.startswith(ZONES + "/") and request.path.endswith("/warm") and request.method == "POST":
+                await self._warm(request.path.removeprefix(ZONES + "/").removesuffix("/warm"), request, reply)
+            elif request.path == PATH and request.method == "POST":
+                rows = decoded(await content(request, LARGEST_BATCH_BYTES))
+                reply.outcome.result = "EVCACHE_REPLICATED"
+                await _json(reply, await self._cache.accept(rows))
+            elif request.path == REGIONS and request.method == "GET":
+                now_s = self._cache.zones.loop.time()
+                await _json(reply, {name: {"waiting": len(relay.queue), "oldest_s": round(relay.queue.age_s(now_s), 3),
+                                           "lost": relay.queue.lost}
+                                    for name, relay in self._cache.relays.items()})  # fmt: skip
             else:
                 raise HttpError(404, "nothing is here; keys are at /keys/KEY and /touch/KEY, and POST /keys takes a JSON list")
         except TruthError as error:
@@ -88,7 +103,7 @@ class App:
             if read.value is not None
         }
         reply.outcome.result = "EVCACHE_BULK"
-        await reply.full(200, Fields([("Content-Type", "application/json")]), json.dumps(found).encode())
+        await _json(reply, found)
 
     async def _zones(self, request: Request, reply: Reply) -> None:
         """GET tells of the zones, PUT with a JSON list says which are written and not read."""
@@ -97,8 +112,28 @@ class App:
             zones.serve_only(set(_list(await content(request, 2**16))))
         elif request.method != "GET":
             raise HttpError(405, "zones know GET and PUT", [("Allow", "GET, PUT")])
-        said = {zone: {"serves": zone in zones.serving, "repairs": len(zones.repairs[zone])} for zone in zones.replicas}
-        await reply.full(200, Fields([("Content-Type", "application/json")]), json.dumps(said).encode())
+        await _json(reply, {zone: {"serves": zone in zones.serving, "repairs": len(zones.repairs[zone]),
+                                   "warming": self._cache.warming.told(zone)}
+                            for zone in zones.replicas})  # fmt: skip
+
+    async def _warm(self, zone: str, request: Request, reply: Reply) -> None:
+        """Fill a zone from another: `?from=ZONE&rate=80mbit`. It is not read until that is done."""
+        asked = dict(parse_qsl(request.query, keep_blank_values=True))
+        peer, rate = asked.pop("from", None), asked.pop("rate", None)
+        if asked:
+            raise HttpError(400, f"'{next(iter(asked))}' is not known; the query may hold from=ZONE and rate=80mbit")
+        try:
+            rate_bps = RATE_BPS if rate is None else bits_per_second(rate)
+        except UnitError as error:
+            raise HttpError(400, f"rate: {error}") from error
+        if rate_bps <= 0:
+            raise HttpError(400, f"rate: '{rate}' is no rate above zero")
+        self._cache.warming.begin(zone, peer, rate_bps)
+        await _json(reply, self._cache.warming.told(zone), 202)
+
+
+async def _json(reply: Reply, said: object, status: int = 200) -> None:
+    await reply.full(status, Fields([("Content-Type", "application/json")]), json.dumps(said).encode())
 
 
 def _key(path: str, behind: str) -> str:

@@ -9,16 +9,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from nodes.evcache.node_list import NodeList
 from nodes.evcache.reading import Read, Reading
 from nodes.evcache.repairing import Repairing
+from nodes.evcache.replication.batch import Row
+from nodes.evcache.replication.relay import Relay
 from nodes.evcache.settings import Settings
-from nodes.evcache.truth_client import TruthClient
+from nodes.evcache.truth_client import TruthClient, TruthError
+from nodes.evcache.warming import Warming
 from nodes.evcache.writing import Writing, Written
 from nodes.evcache.zones import Zones
 from nodes.http.metrics import Metrics
+from nodes.http.origin_address import Origin
 
 MOST_AT_ONCE = 256
 
@@ -27,13 +31,19 @@ class EVCache:
     """Made inside a running loop. Without `truth` it is a cache alone: what no zone has is absent, and nothing is repaired."""
 
     def __init__(
-        self, nodes: NodeList, settings: Settings, truth: TruthClient | None, metrics: Metrics | None = None
+        self, nodes: NodeList, settings: Settings, truth: TruthClient | None, metrics: Metrics | None = None,
+        regions: Mapping[str, Origin] | None = None,
     ) -> None:  # fmt: skip
-        """Raises ValueError."""
+        """`regions` are other regions' caches, which are told of every write. Raises ValueError."""
         self.zones = Zones(nodes, settings, metrics or Metrics("evcache"))
         self._truth = truth
         self._reading, self._writing = Reading(self.zones, truth), Writing(self.zones, truth)
         self._repairing = Repairing(self.zones, truth)
+        self.warming = Warming(self.zones, nodes)
+        self.relays = {region: Relay(region, where, self.zones, self._reading, truth)
+                       for region, where in (regions or {}).items() if truth is not None}  # fmt: skip
+        if self.relays:
+            self.zones.told = self._tell
         self.read = self._reading.read
         """`await read(key)` gives a `Read`: the value with its version and where it was found."""
 
@@ -65,14 +75,36 @@ class EVCache:
         """Let the newest version live on; gives how many zones had it. Raises BadKey, ValueError, TruthError."""
         return await self._writing.touch(key, ttl_s)
 
+    async def accept(self, rows: Sequence[Row]) -> list[str]:
+        """Writes of another region: of each whether it was `stored`, `older` than what is here, or `failed`. Raises BadKey."""
+
+        async def one(row: Row) -> str:
+            try:
+                return "stored" if await self._writing.accept(row.key, row.version, row.value, row.ttl_s) else "older"
+            except TruthError:
+                return "failed"
+
+        return list(await asyncio.gather(*map(one, rows)))
+
+    def _tell(self, key: str, version: int, ttl_s: float | None) -> None:
+        for relay in self.relays.values():
+            relay.tell(key, version, ttl_s)
+
     @property
     def waiting_repairs(self) -> int:
         """Keys that some zone still has to be told of."""
         return sum(map(len, self.zones.repairs.values()))
 
+    async def settled(self) -> None:
+        """Wait until no write is under way in any zone: what is durable then is sealed, or waits for repair."""
+        await self._writing.close()
+
     async def close(self) -> None:
         """Finish what is being written, then let go."""
+        await self.warming.close()
         await self._writing.close()
+        for relay in self.relays.values():
+            await relay.close()
         await self._repairing.close()
         await self._reading.close()
         for replica in self.zones.replicas.values():

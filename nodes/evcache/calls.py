@@ -10,6 +10,7 @@ from nodes.http.metrics import Counter, Histogram, Metrics
 NAME = "evcache_client_call"
 ATTEMPTS = ("initial", "second", "third_up")
 """EVCache's words for which zone of a read's order was asked."""
+FINE = ("hit", "miss", "unsealed", "stored", "newer", "raced", "gone")
 
 
 class Calls:
@@ -20,12 +21,13 @@ class Calls:
         self._known: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
     def note(self, operation: str, zone: str, attempt: int, result: str, seconds: float) -> None:
-        """One call. `result` is `hit` or `miss` of a read, `stored`, `newer`, or the reason of a failure."""
+        """One call. `result` is `hit`, `miss` or `unsealed` of a read, `stored`, `newer` or `raced` of a write, or the
+        reason of a failure."""
         found = self._known.get((operation, zone, attempt, result))
         if found is None:
             tags = {"cache": self._app, "op": operation, "zone": zone, "attempt": ATTEMPTS[min(attempt, 2)]}
             hit = {"hit": "yes" if result == "hit" else "no"} if operation == "GET" else {}
-            status = "success" if result in ("hit", "miss", "stored", "newer") else "error"
+            status = "success" if result in FINE else "error"
             found = self._known[(operation, zone, attempt, result)] = (
                 self.metrics.counter(f"{NAME}_total", **tags, **hit, result=result, status=status),
                 self.metrics.histogram(f"{NAME}_seconds", **tags),

@@ -36,6 +36,14 @@ class Keys:
         digest = blake2b(key.encode(), digest_size=20).hexdigest().encode()
         return self._prefix + b"#%b.%x.%d" % (digest, version, number)
 
+    def mine(self, wire: bytes) -> bool:
+        """Whether something in memcached is of this namespace."""
+        return wire.startswith(self._prefix)
+
+    def is_chunk(self, wire: bytes) -> bool:
+        """Whether something of this namespace is a chunk and not a copy."""
+        return wire.startswith(self._prefix + b"#") and b"." in wire[len(self._prefix) :]
+
     def _fit(self, wire: bytes) -> bytes:
         if len(wire) <= LARGEST_WIRE_BYTES:
             return wire

@@ -10,11 +10,12 @@ from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import Keys
 from nodes.evcache.settings import Settings
 from nodes.evcache.truth_client import TruthClient
+from nodes.evcache.warming import RATE_BPS
 from nodes.evcache.watching import Watching
 from nodes.http.metrics import Metrics
 from nodes.http.options import not_negative, parser, positive, quantity, serve
-from nodes.http.origin_address import parse_origin
-from units import byte_count, fraction, milliseconds
+from nodes.http.origin_address import Origin, parse_origin
+from units import bits_per_second, byte_count, fraction, milliseconds
 
 DESCRIPTION = """\
 A cache on memcached with a whole copy in every zone: GET, PUT and DELETE of /keys/KEY (?ttl=60s&policy=quorum), POST of a
@@ -46,6 +47,15 @@ def main(argv: list[str]) -> int:
     ):
         made.add_argument(option, metavar="TIME", dest=name, type=positive(milliseconds), default=getattr(defaults, name) * 1e3,
                           help=f"{what} (default {getattr(defaults, name):g}s)")  # fmt: skip
+    made.add_argument("--no-collapse", action="store_false", dest="collapse",
+                      help="let each reader that misses a key load it, to see what that costs")  # fmt: skip
+    made.add_argument("--check-reads", metavar="PART", type=not_negative(fraction), default=0.0,
+                      help="hold this part of the reads against the source of truth afterwards (default 0%%)")  # fmt: skip
+    made.add_argument("--replicate", metavar="REGION=URL", type=quantity(_region), action="append", default=[],
+                      help="tell the cache of another region of every write; may stand several times")  # fmt: skip
+    made.add_argument("--warm", metavar="ZONE", help="fill this zone from another before it is read")
+    made.add_argument("--warm-rate", metavar="RATE", type=positive(bits_per_second), default=RATE_BPS,
+                      help="at most so fast (default 80mbit)")  # fmt: skip
     made.add_argument("--refresh", metavar="TIME", dest="refresh_s", type=not_negative(milliseconds), default=0.0,
                       help="load a copy anew when it has less time left than this (default 0s: when it has ended)")  # fmt: skip
     made.add_argument("--ttl-jitter", metavar="PART", dest="jitter", type=not_negative(fraction), default=defaults.jitter,
@@ -59,9 +69,11 @@ def main(argv: list[str]) -> int:
     options = made.parse_args(argv)
     try:
         settings = _settings(options)
-        for zone in (*settings.write_only, *filter(None, [settings.local_zone])):
+        for zone in (*settings.write_only, *filter(None, [settings.local_zone, options.warm])):
             if zone not in options.nodes.zones:
                 raise ValueError(f"'{zone}' is none of the zones {', '.join(options.nodes.zones)}")
+        if options.warm is not None and len(set(options.nodes.zones) - settings.write_only - {options.warm}) == 0:
+            raise ValueError(f"--warm {options.warm}: no zone serves beside it, so that none can fill it")
     except ValueError as error:
         made.error(str(error))
     if options.workers > 1:
@@ -69,7 +81,10 @@ def main(argv: list[str]) -> int:
 
     def build(name: str, metrics: Metrics) -> App:
         truth = TruthClient(options.truth, settings.write_s, options.congestion_control)
-        return App(name, EVCache(options.nodes, settings, truth, metrics), Watching(options.nodes, metrics))
+        cache = EVCache(options.nodes, settings, truth, metrics, dict(options.replicate))
+        if options.warm is not None:
+            cache.warming.begin(options.warm, None, options.warm_rate)
+        return App(name, cache, Watching(options.nodes, metrics))
 
     return serve(options, build, "evcache")
 
@@ -82,7 +97,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         longest_s=_whole(options.longest_s, "--longest-ttl"), absent_s=_whole(options.absent_s, "--absent-ttl"),
         jitter=options.jitter, refresh_s=round(options.refresh_s / 1e3), collapse_s=options.collapse_s / 1e3,
         lease_s=max(1, round(options.write_s / 1e3 + 1)), compress_above_bytes=options.compress_above_bytes,
-        waiting=options.waiting, near_capacity=options.near_capacity,
+        waiting=options.waiting, near_capacity=options.near_capacity, collapse=options.collapse,
+        check_reads=options.check_reads,
     )  # fmt: skip
 
 
@@ -90,6 +106,13 @@ def _whole(time_ms: float, option: str) -> int:
     if time_ms % 1000:
         raise ValueError(f"{option} {time_ms / 1e3:g}s is no whole number of seconds, which is what memcached counts")
     return int(time_ms / 1000)
+
+
+def _region(text: str) -> tuple[str, Origin]:
+    name, equals, url = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"'{text}' is not REGION=URL, such as mumbai=http://10.0.0.9:8090")
+    return name, parse_origin(url)
 
 
 def _namespace(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
 from nodes.evcache.replica import NOTHING, Held, Replica
+from nodes.evcache.staleness import Staleness
 from nodes.evcache.truth_client import TruthClient, TruthError
 from nodes.evcache.zones import Zones
 
@@ -35,8 +36,10 @@ class Reading:
         self._zones, self._truth = zones, truth
         self._loads: dict[str, asyncio.Task[Read]] = {}
         settings = zones.settings
-        self._lease = b"v c t N%d" % settings.lease_s + (b" R%d" % settings.refresh_s if settings.refresh_s else b"")
+        self._flags = b"v c t" + (b" R%d" % settings.refresh_s if settings.refresh_s else b"")
+        self._lease = b"v c t N%d" % settings.lease_s
         self._near = settings.near_capacity > 0
+        self._staleness = Staleness(zones, truth)
 
     async def read(self, key: str) -> Read:
         """Raises BadKey; TruthError when no zone has it and the source of truth does not answer."""
@@ -49,15 +52,20 @@ class Reading:
                 return Read(near.value, near.version, NEAR)
         local, held = zones.local, NOTHING
         if local is not None and zones.repairs[local.zone].serves(key, zones.loop.time()):
-            held = await self._look(local, key, wire, 0, self._lease)
-            if held.copy is not None:
+            held = await self._look(local, key, wire, 0, self._flags)
+            if held.copy is not None and not held.copy.durable and (sealing := zones.sealing.get((local.zone, key))):
+                await asyncio.wait((sealing,), timeout=zones.settings.read_s)  # written here: it is durable, and soon says so
+                held = await self._look(local, key, wire, 0, self._flags)
+            if held.copy is not None and held.copy.durable:
                 if held.won:
                     self._load(key, wire, held)
+                self._staleness.read(key, held.copy.version, local.zone)
                 return self._found(key, held.copy, local.zone)
         return await asyncio.shield(self._load(key, wire, held))
 
     async def close(self) -> None:
         """End loads that nobody waits for."""
+        await self._staleness.close()
         for load in list(self._loads.values()):
             load.cancel()
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
@@ -65,7 +73,7 @@ class Reading:
     # -- within --------------------------------------------------------------------------------------------------
     def _load(self, key: str, wire: bytes, held: Held) -> asyncio.Task[Read]:
         """The load of a key that is under way, or a new one."""
-        load = self._loads.get(key)
+        load = self._loads.get(key) if self._zones.settings.collapse else None
         if load is None:
             load = self._loads[key] = self._zones.loop.create_task(self._loading(key, wire, held))
             load.add_done_callback(lambda task: self._loaded(key, task))
@@ -74,61 +82,72 @@ class Reading:
         return load
 
     def _loaded(self, key: str, task: asyncio.Task[Read]) -> None:
-        del self._loads[key]
+        if self._loads.get(key) is task:
+            del self._loads[key]
         if not task.cancelled() and task.exception() is not None:
             self._zones.metrics.count("evcache_failed_loads_total")  # whoever waits is told; perhaps nobody does
 
     async def _loading(self, key: str, wire: bytes, held: Held) -> Read:
+        """Of what is not durable yet only the source of truth can say what it is; what grows old is loaded anew there."""
+        if held.copy is None and (read := await self._others(key, wire)) is not None:
+            return read
+        if self._truth is None:
+            return Read(None, 0, NOWHERE)
+        fills = {}
         local = self._zones.local
-        if local is not None and held.being_made and not held.won:
-            held = await self._wait(local, key, wire)
-            if held.copy is not None:
+        if held.won and local is not None:
+            fills[local] = held
+        elif local is not None and self._zones.repairs[local.zone].serves(key, self._zones.loop.time()):
+            held = await self._leased(local, key, wire)
+            if held.copy is not None and held.copy.durable:
                 return self._found(key, held.copy, local.zone)
-        token = held.cas if held.won and held.cas is not None else None
+            fills[local] = held
+        if self._zones.settings.fill_all:
+            others = [replica for replica in self._zones.replicas.values() if replica is not local]
+            looks = await asyncio.gather(*(self._look(replica, key, wire, 0, self._lease, "LEASE") for replica in others))
+            fills |= dict(zip(others, looks, strict=True))
         try:
-            if held.copy is None and (read := await self._others(key, wire, token)) is not None:
-                return read
-            return await self._from_truth(key, wire, token)
+            return await self._from_truth(key, wire, fills)
         except BaseException:
-            if token is not None and local is not None and held.copy is None:
-                await _quietly(local.release(wire, token))
+            for replica, one in fills.items():
+                if one.won and one.copy is None and one.cas is not None:
+                    await _quietly(replica.release(wire, one.cas))
             raise
 
-    async def _wait(self, local: Replica, key: str, wire: bytes) -> Held:
-        """Until the winner has filled the zone, or its right to do so ends and this process wins."""
+    async def _leased(self, local: Replica, key: str, wire: bytes) -> Held:
+        """With the sole right to load the key; or what another made meanwhile; NOTHING when that took too long."""
         zones, pause_s = self._zones, _PAUSE_S
-        until_s = zones.loop.time() + zones.settings.collapse_s
-        while zones.loop.time() < until_s:
+        held = await self._look(local, key, wire, 0, self._lease, "LEASE")
+        until_s = zones.loop.time() + (zones.settings.collapse_s if zones.settings.collapse else 0.0)
+        while held.copy is None and held.being_made and not held.won:
+            if zones.loop.time() >= until_s:
+                return NOTHING
             zones.metrics.count("evcache_collapsed_total", where="clients")
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            held = await self._look(local, key, wire, 0, self._lease)
-            if held.copy is not None or held.won or not held.being_made:
-                return held
-        return NOTHING
+            held = await self._look(local, key, wire, 0, self._lease, "LEASE")
+        return held
 
-    async def _others(self, key: str, wire: bytes, token: int | None) -> Read | None:
-        """The other zones in order; a find fills the local zone for as long as that copy may still live."""
-        zones, local = self._zones, self._zones.local
-        order = zones.order.next()
-        for attempt, zone in enumerate(order):
+    async def _others(self, key: str, wire: bytes) -> Read | None:
+        """The other zones in order. What is found there is not copied here: it may be a version that that zone has from before,
+        and older than what this one had."""
+        zones = self._zones
+        for attempt, zone in enumerate(zones.order.next()):
             replica = zones.replicas[zone]
-            if replica is local or not zones.repairs[zone].serves(key, zones.loop.time()):
+            if replica is zones.local or not zones.repairs[zone].serves(key, zones.loop.time()):
                 continue
-            held = await self._look(replica, key, wire, attempt, b"v c t")
-            if held.copy is None:
-                continue
-            if token is not None and local is not None and held.left_s > 0:
-                await self._fill(local, key, wire, held.copy, min(held.left_s, zones.settings.longest_s), token)
-            return self._found(key, held.copy, zone)
+            copy = (await self._look(replica, key, wire, attempt, b"v c t")).copy
+            if copy is not None and copy.durable:
+                self._staleness.read(key, copy.version, zone)
+                return self._found(key, copy, zone)
+            if copy is not None:
+                break
         return None
 
-    async def _from_truth(self, key: str, wire: bytes, token: int | None) -> Read:
-        zones, local, began_s = self._zones, self._zones.local, self._zones.loop.time()
-        if self._truth is None:
-            if token is not None and local is not None:
-                await _quietly(local.release(wire, token))
-            return Read(None, 0, NOWHERE)
+    async def _from_truth(self, key: str, wire: bytes, fills: dict[Replica, Held]) -> Read:
+        """The row, which takes the place of what was held: looked at before the row was read, so it is older."""
+        zones, began_s = self._zones, self._zones.loop.time()
+        assert self._truth is not None
         try:
             row = await self._truth.get(key)
         except TruthError:
@@ -137,37 +156,31 @@ class Reading:
         zones.calls.note("GET", TRUTH, 0, "miss" if row.value is None else "hit", zones.loop.time() - began_s)
         zones.versions.saw(row.version)
         copy, ttl_s = Copy(row.version, row.value), zones.ttl_s(None if row.value is not None else zones.settings.absent_s)
-        if token is not None and local is not None:
-            await self._fill(local, key, wire, copy, ttl_s, token)
-        if zones.settings.fill_all:
-            await asyncio.gather(*(_quietly(zones.store(zone, key, copy, ttl_s))
-                                   for zone, replica in zones.replicas.items() if replica is not local))  # fmt: skip
+        await asyncio.gather(*(self._fill(replica, key, copy, ttl_s, held.cas) for replica, held in fills.items()
+                               if held.cas is not None and (held.won or not zones.stays(held.copy, row.version))))  # fmt: skip
         return self._found(key, copy, TRUTH)
 
-    async def _fill(self, local: Replica, key: str, wire: bytes, copy: Copy, ttl_s: int, token: int) -> None:
+    async def _fill(self, replica: Replica, key: str, copy: Copy, ttl_s: int, token: int) -> None:
         """A fill that fails leaves a miss, which is counted and harms nobody."""
         zones, began_s = self._zones, self._zones.loop.time()
         try:
-            item, chunks = zones.packed(copy)
-            if chunks:
-                await local.put_chunks(zones.keys, key, copy.version, chunks, ttl_s)
-            result = "stored" if await local.fill(wire, item, ttl_s, token) else "newer"
+            result = "stored" if await zones.fill(replica.zone, key, copy, ttl_s, token) else "newer"
         except Unanswered as error:
             result = error.reason
-        zones.calls.note("FILL", local.zone, 0, result, zones.loop.time() - began_s)
+        zones.calls.note("FILL", replica.zone, 0, result, zones.loop.time() - began_s)
 
-    async def _look(self, replica: Replica, key: str, wire: bytes, attempt: int, flags: bytes) -> Held:
+    async def _look(self, replica: Replica, key: str, wire: bytes, attempt: int, flags: bytes, operation: str = "GET") -> Held:
         """One zone's copy, whole; NOTHING when the zone does not answer, which is counted."""
         zones = self._zones
         began_s = zones.loop.time()
         try:
             held = replica.held(await replica.ask(wire, flags))
-            if held.copy is not None and held.copy.chunks:
+            if held.copy is not None and held.copy.chunks and held.copy.durable:
                 held = held._replace(copy=await replica.whole(zones.keys, key, held.copy))
+            result = "miss" if held.copy is None else "hit" if held.copy.durable else "unsealed"
         except Unanswered as error:
-            zones.calls.note("GET", replica.zone, attempt, error.reason, zones.loop.time() - began_s)
-            return NOTHING
-        zones.calls.note("GET", replica.zone, attempt, "miss" if held.copy is None else "hit", zones.loop.time() - began_s)
+            held, result = NOTHING, error.reason
+        zones.calls.note(operation, replica.zone, attempt, result, zones.loop.time() - began_s)
         return held
 
     def _found(self, key: str, copy: Copy, source: str) -> Read:

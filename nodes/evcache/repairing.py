@@ -1,7 +1,7 @@
 """Repairs: what a zone missed is written again, from the source of truth, as soon as the zone can be reached.
 
 It decides nothing about order: `repairs.py` keeps the queue. A row is rewritten rather than deleted, because a late command of
-before may store again where nothing is.
+before may store again where nothing is. The zone is looked at before the row is read: what came meanwhile is newer, and stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
-from nodes.evcache.repairs import Repair
 from nodes.evcache.truth_client import TruthClient, TruthError
 from nodes.evcache.zones import Zones
 
@@ -39,17 +38,13 @@ class Repairing:
             if not some:
                 pause_s = EVERY_S
                 continue
-            done = await asyncio.gather(*(self._repair(zone, key, repair) for key, repair in some))
+            done = await asyncio.gather(*(self._repair(zone, key, version) for key, version in some))
             pause_s = 0 if all(done) else min(SLOWEST_S, 2 * max(pause_s, EVERY_S))
 
-    async def _repair(self, zone: str, key: str, repair: Repair) -> bool:
+    async def _repair(self, zone: str, key: str, version: int) -> bool:
         zones, began_s = self._zones, self._zones.loop.time()
-        assert self._truth is not None
         try:
-            row = await self._truth.get(key)
-            life_s = zones.ttl_s(None) if row.value is not None else zones.settings.longest_s
-            stored = await zones.store(zone, key, Copy(row.version, row.value), life_s, repair.undone)
-            result = "stored" if stored else "newer"
+            result = await self._written(zone, key, version)
         except Unanswered as error:
             result = error.reason
         except TruthError:
@@ -57,6 +52,20 @@ class Repairing:
         zones.calls.note("REPAIR", zone, 0, result, zones.loop.time() - began_s)
         if result not in ("stored", "newer"):
             return False
-        zones.repairs[zone].done(key, repair)
+        zones.repairs[zone].done(key, version)
         zones.metrics.count("evcache_repaired_total", zone=zone)
         return True
+
+    async def _written(self, zone: str, key: str, version: int) -> str:
+        """Write the row of now, unless the zone has what it missed. Raises Unanswered, TruthError."""
+        zones = self._zones
+        assert self._truth is not None
+        held = await zones.replicas[zone].leased(zones.keys.wire(key), zones.settings.lease_s)
+        if held.copy is not None and held.copy.durable and held.copy.version >= version:
+            return "newer"
+        row = await self._truth.get(key)
+        if zones.stays(held.copy, row.version, version):
+            return "newer"
+        life_s = zones.ttl_s(None) if row.value is not None else zones.settings.longest_s
+        filled = held.cas is not None and await zones.fill(zone, key, Copy(row.version, row.value), life_s, held.cas)
+        return "stored" if filled else "raced"

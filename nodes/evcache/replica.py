@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from nodes.evcache.keys import Keys
 from nodes.evcache.memcached import meta
-from nodes.evcache.memcached.errors import Refused, Unanswered
+from nodes.evcache.memcached.errors import Refused
 from nodes.evcache.memcached.link import Link, LinkLimits, Waiting
 from nodes.evcache.memcached.meta import Answer
 from nodes.evcache.node_list import Address
-from nodes.evcache.packing import BadCopy, Copy, joined, unpack
+from nodes.evcache.packing import SEAL, BadCopy, Copy, joined, unpack
 from nodes.evcache.settings import Settings
 from nodes.hashing.ketama import Ring
 
@@ -77,22 +77,19 @@ class Replica:
         left_s = answer.number(b"t")
         return Held(copy, answer.number(b"c"), -1 if left_s is None else left_s, answer.won, answer.being_made)
 
-    async def read(self, wire: bytes, flags: bytes = b"v c t") -> Held:
-        """Raises Unanswered."""
-        return self.held(await self.ask(wire, flags))
+    async def leased(self, wire: bytes, lease_s: int) -> Held:
+        """What is there, by the connection for writes; where nothing is, the sole right to load it is taken. Its `cas` is older
+        than any row that is read afterwards, so that a fill by it can never come after something newer. Raises Unanswered."""
+        return self.held(await self._write(wire).ask(meta.get(wire, b"v c t N%d" % lease_s)))
 
     async def whole(self, keys: Keys, key: str, copy: Copy) -> Copy | None:
         """The copy of a manifest with its chunks, or None when one is missing. Raises Unanswered."""
         wires = [keys.chunk(key, copy.version, number) for number in range(copy.chunks)]
-        asked = [self._write(wire).ask(meta.get(wire, b"v")) for wire in wires]  # a megabyte may take more than a read may
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        chunks = []
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            if answer.value is None:
-                return None
-            chunks.append(answer.value)
+        # By the connection for writes: a megabyte may take more than a read may.
+        answers = await _all([self._write(wire).ask(meta.get(wire, b"v")) for wire in wires])
+        chunks = [answer.value for answer in answers if answer.value is not None]
+        if len(chunks) < len(wires):
+            return None
         try:
             return joined(copy, chunks)
         except BadCopy:
@@ -105,46 +102,74 @@ class Replica:
             wire = keys.chunk(key, version, number)
             await self._write(wire).ask(meta.put(wire, chunk, b"T%d" % (ttl_s + 2)))
 
-    async def put(self, wire: bytes, item: bytes, version: int, ttl_s: int, undone: frozenset[int] = frozenset()) -> bool:
-        """Store unless what is there is as new; False when it is. `undone` versions count as older than any.
+    async def put(self, wire: bytes, item: bytes, version: int, ttl_s: int) -> int | None:
+        """Store unless what is there is as new; gives the CAS number, or None when it is.
 
         Raises Unanswered, after which it may have been stored or not.
         """
         link = self._write(wire)
         ttl = b"T%d c" % ttl_s
         known = self._known.pop(wire, None)
-        if known is not None and (known[1] < version or known[1] in undone):
+        if known is not None and known[1] < version:
             stored = await link.ask(meta.put(wire, item, b"%b C%d" % (ttl, known[0])))
             if stored.code == meta.HELD:
-                self._remember(wire, stored, version)
-                return True
+                return self._remember(wire, stored, version)
         for _ in range(TRIES):
             if len(item) <= _TWICE_BYTES:
                 storing, looking = link.ask(meta.put(wire, item, ttl + b" ME")), link.ask(meta.get(wire, b"v c t"))
-                stored, looked = await _both(storing, looking)
+                stored, looked = await _all((storing, looking))
                 if stored.code == meta.HELD:
-                    self._remember(wire, stored, version)
-                    return True
+                    return self._remember(wire, stored, version)
             else:
                 looked = await link.ask(meta.get(wire, b"v c t"))
             held = self.held(looked)
-            if held.version >= version and held.version not in undone:
-                return False
+            if held.version >= version:
+                return None
             flags = ttl + b" ME" if held.cas is None else b"%b C%d" % (ttl, held.cas)
             stored = await link.ask(meta.put(wire, item, flags))
             if stored.code == meta.HELD:
-                self._remember(wire, stored, version)
-                return True
+                return self._remember(wire, stored, version)
         raise Refused(link.where, f"let others come before a store {TRIES} times")
 
+    async def seal(self, wire: bytes, item: bytes, version: int, ttl_s: int, cas: int) -> bool:
+        """Make a copy readable that `put` stored, now that it is durable. False when the zone has neither it nor a newer one.
+
+        Raises Unanswered.
+        """
+        self._known.pop(wire, None)  # its number changes now
+        link = self._write(wire)
+        answer = await link.ask(meta.append(wire, SEAL, b"C%d c" % cas))
+        if answer.code == meta.NOT_STORED:  # it is on the SSD, or gone
+            answer = await link.ask(meta.put(wire, item + SEAL, b"T%d C%d c" % (ttl_s, cas)))
+        if answer.code == meta.HELD:
+            self._remember(wire, answer, version)
+            return True
+        held = self.held(await link.ask(meta.get(wire, b"v c t")))
+        return held.version > version or (held.version == version and held.copy is not None and held.copy.durable)
+
+    async def raw(self, wires: Sequence[bytes]) -> list[tuple[bytes | None, int]]:
+        """Items as they are, each with the seconds that it has left; by the connection for writes. Raises Unanswered."""
+        answers = await _all([self._write(wire).ask(meta.get(wire, b"v t")) for wire in wires])
+        return [(answer.value, answer.number(b"t") or 0) for answer in answers]
+
+    async def add_raw(self, items: Sequence[tuple[bytes, bytes, int]]) -> int:
+        """Store items as they are, with their times to live, where nothing is; gives how many. Raises Unanswered."""
+        stores = [self._write(wire).ask(meta.put(wire, item, b"T%d ME" % ttl_s)) for wire, item, ttl_s in items]
+        return sum(answer.code == meta.HELD for answer in await _all(stores))
+
     async def fill(self, wire: bytes, item: bytes, ttl_s: int, token: int) -> bool:
-        """Store in place of the empty item that a miss left: only if nobody has written since. Raises Unanswered."""
+        """Store in place of what had this CAS number: only if nobody has written since. Raises Unanswered."""
         answer = await self._write(wire).ask(meta.put(wire, item, b"T%d C%d" % (ttl_s, token)))
         return answer.code == meta.HELD
 
     async def release(self, wire: bytes, token: int) -> None:
         """The load failed: the next reader may win. Raises Unanswered."""
         await self._write(wire).ask(meta.delete(wire, b"C%d" % token))
+
+    async def forget(self, wire: bytes) -> None:
+        """Take it out, whatever it is: for experiments. Raises Unanswered."""
+        self._known.pop(wire, None)
+        await self._write(wire).ask(meta.delete(wire))
 
     async def touch(self, wire: bytes, version: int, ttl_s: int) -> bool:
         """Let a copy of this version live on; another is not touched. Raises Unanswered."""
@@ -166,21 +191,18 @@ class Replica:
     def _write(self, wire: bytes) -> Link:
         return self._writes[self._ring.find(wire)]
 
-    def _remember(self, wire: bytes, stored: Answer, version: int) -> None:
-        cas = stored.number(b"c")
-        if cas is not None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.pop(next(iter(self._known)))
-            self._known[wire] = (cas, version)
+    def _remember(self, wire: bytes, stored: Answer, version: int) -> int:
+        cas = stored.number(b"c") or 0
+        if len(self._known) >= _REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        self._known[wire] = (cas, version)
+        return cas
 
 
-async def _both(first: Waiting, second: Waiting) -> tuple[Answer, Answer]:
-    """Both answers; an error of either, when both are known. Raises Unanswered."""
-    answers = await asyncio.gather(first, second, return_exceptions=True)
+async def _all(waiting: Sequence[Waiting]) -> list[Answer]:
+    """All answers; an error of any, when all are known. Raises Unanswered."""
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
     for answer in answers:
-        if isinstance(answer, Unanswered):
+        if isinstance(answer, BaseException):
             raise answer
-    one, other = answers
-    assert isinstance(one, Answer)
-    assert isinstance(other, Answer)
-    return one, other
+    return [answer for answer in answers if isinstance(answer, Answer)]

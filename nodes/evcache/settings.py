@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nodes.evcache import write_policy
@@ -24,6 +25,10 @@ class Settings:
     absent_s: int = 5
     """How long it is remembered that a row is absent."""
     jitter: float = 0.1
+    collapse: bool = True
+    """Whether of several that miss one key one loads it, and the others wait."""
+    check_reads: float = 0.0
+    """The part of the reads from zones that is held against the source of truth afterwards, to know how stale they were."""
     refresh_s: int = 0
     """A copy with less time left than this is loaded anew by one of its readers; 0 waits until it is gone."""
     lease_s: int = 4
@@ -46,11 +51,14 @@ class Settings:
         for name in ("read_s", "write_s", "longest_s", "absent_s", "lease_s", "waiting", "repairs"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} {getattr(self, name)} is not above zero")
+        if not 0 <= self.check_reads <= 1:
+            raise ValueError(f"a part of {self.check_reads:g} of the reads is not from 0 to 1")
         if not 0 <= self.jitter < 1:
             raise ValueError(f"a jitter of {self.jitter:g} is not from 0 to below 1")
-        if self.longest_s * (1 - self.jitter) <= self.write_s:
-            raise ValueError(f"copies that may live {self.longest_s} s could end before a write does ({self.write_s:g} s); "
-                             "let them live longer or writes time out sooner")  # fmt: skip
+        for life_s in (math.floor(self.longest_s * (1 - self.jitter)), self.absent_s):
+            if life_s - 1 <= self.write_s:  # memcached counts whole seconds: a copy may end up to one early
+                raise ValueError(f"copies that live {life_s} s could end before a write does ({self.write_s:g} s); "
+                                 "let them live longer or writes time out sooner")  # fmt: skip
 
     @property
     def bound_s(self) -> float:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import quote
 
-from nodes.http.message import Fields, request_bytes
+from nodes.evcache.calling import CallError, Calling
+from nodes.http.message import Fields
 from nodes.http.origin_address import Origin
-from nodes.http.pool import Pool
-from nodes.http.timeouts import Timeouts
 from nodes.http.upstream import Response
-from nodes.http.upstream_error import UpstreamError
 
 VERSION = "Longhaul-Version"
 CONNECTIONS = 64
-IDLE_S = 60.0
 
 
 class TruthError(Exception):
@@ -46,8 +41,7 @@ class TruthClient:
     """At most 64 connections; more calls wait, within their limit."""
 
     def __init__(self, origin: Origin, limit_s: float, congestion_control: str | None = None) -> None:
-        self._origin, self._limit_s = origin, limit_s
-        self._pool = Pool(CONNECTIONS, IDLE_S, Timeouts(limit_s, limit_s, limit_s), congestion_control)
+        self._calling = Calling(origin, limit_s, CONNECTIONS, congestion_control)
 
     async def get(self, key: str, *, value: bool = True) -> TruthRow:
         """The row; without `value` only its version, and b"" where there is a value. Raises TruthError."""
@@ -67,41 +61,14 @@ class TruthClient:
 
     def close(self) -> None:
         """Close what is idle."""
-        self._pool.close()
+        self._calling.close()
 
     async def _call(self, method: str, key: str, version: int | None, value: bytes | None) -> tuple[Response, bytes]:
-        fields = Fields([("Host", self._origin.where)])
-        if version is not None:
-            fields.add(VERSION, str(version))
-        if value is not None:
-            fields.add("Content-Length", str(len(value)))
-        head = request_bytes(method, "/rows/" + quote(key, safe=""), fields)
+        fields = Fields([] if version is None else [(VERSION, str(version))])
         try:
-            async with asyncio.timeout(self._limit_s):
-                try:
-                    return await self._exchange(method, head, value, fresh=False)
-                except UpstreamError:  # perhaps only the kept connection had ended; versions make it safe to say it twice
-                    return await self._exchange(method, head, value, fresh=True)
-        except TimeoutError as error:
-            raise TruthError(f"the source of truth did not answer within {self._limit_s:g} s", unsure=True) from error
-        except UpstreamError as error:
-            raise TruthError(f"the source of truth: {error}", unsure=error.phase not in ("connect", "queue", "tls")) from error
-
-    async def _exchange(self, method: str, head: bytes, value: bytes | None, *, fresh: bool) -> tuple[Response, bytes]:
-        connection = await self._pool.take(self._origin, fresh=fresh)
-        try:
-            connection.send(method, head, None if not value else _once(value))
-            response = await connection.head()
-            parts = []
-            while part := await connection.read():
-                parts.append(part)
-        finally:
-            self._pool.give(self._origin, connection)
-        return response, b"".join(parts)
-
-
-async def _once(value: bytes) -> AsyncIterator[bytes]:
-    yield value
+            return await self._calling.call(method, "/rows/" + quote(key, safe=""), fields, value)
+        except CallError as error:
+            raise TruthError(f"the source of truth {error}", unsure=error.unsure) from error
 
 
 def _version(response: Response) -> int:

@@ -31,7 +31,7 @@ class Watching:
             up = 1.0
             try:
                 async with asyncio.timeout(WITHIN_S):
-                    for name, value in (await _asked(node)).items():
+                    for name, value in (await asked(node)).items():
                         self._metrics.gauge(name, value, zone=zone, memcached=node.where)
             except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, Garbage):  # TimeoutError is an OSError
                 up = 0.0
@@ -39,7 +39,8 @@ class Watching:
             await asyncio.sleep(EVERY_S)
 
 
-async def _asked(node: Address) -> dict[str, float]:
+async def asked(node: Address) -> dict[str, float]:
+    """A memcached's own numbers. Raises OSError, Garbage, and what a stream raises that ends."""
     reader, writer = await asyncio.open_connection(node.host, node.port)
     try:
         writer.write(b"stats\r\n")

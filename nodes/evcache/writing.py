@@ -1,13 +1,16 @@
 """Writes: to the source of truth and all zones at the same time; a write returns when the truth has it and as many zones
 as its policy says.
 
-It repairs nothing itself: what a zone missed is queued for `repairing.py`. A write that is not durable is undone in the zones.
+It repairs nothing itself: what a zone missed is queued for `repairing.py`. A zone may have a copy before it is durable; nobody
+reads it until it is sealed, which happens when the truth has answered. One that is never durable is never read.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
@@ -33,12 +36,25 @@ class Written:
         return self.copies >= self.needed
 
 
+@dataclass(frozen=True)
+class _Write:
+    """What goes to every zone."""
+
+    copy: Copy
+    item: bytes
+    chunks: list[bytes]
+    life_s: int
+
+
 class Writing:
     """`write` and `touch`."""
 
     def __init__(self, zones: Zones, truth: TruthClient | None) -> None:
         self._zones, self._truth = zones, truth
         self._running: set[asyncio.Task[None]] = set()
+        self._doubt = False
+        """The source of truth did not answer last time: zones are then written after it, because what they have may be all that
+        can be read for a while."""
 
     async def write(self, key: str, value: bytes | None, ttl_s: float | None, policy: str | None) -> Written:
         """Store, or delete with None. Raises BadKey, ValueError; TruthError, after which nothing is acknowledged."""
@@ -50,7 +66,8 @@ class Writing:
         for last in (False,) * (TRIES - 1) + (True,):
             version = zones.next_version()
             try:
-                copies = await self._once(key, Copy(version, value), life_s, wanted)
+                copies = await self._once(key, Copy(version, value, durable=self._truth is None), life_s, wanted,
+                                          partial(zones.told, key, version, ttl_s))  # fmt: skip
             except Superseded as error:
                 zones.versions.saw(error.version)
                 zones.metrics.count("evcache_superseded_total")
@@ -59,6 +76,20 @@ class Writing:
                 continue
             return Written(version, copies, wanted)
         raise AssertionError("the last try returns or raises")
+
+    async def accept(self, key: str, version: int, value: bytes | None, ttl_s: float | None) -> bool:
+        """A write of another region, which is not told of it again. False when a newer one stands here. Raises BadKey,
+        ValueError; TruthError, after which it is to be sent again."""
+        zones = self._zones
+        zones.keys.wire(key)
+        life_s = zones.ttl_s(ttl_s) if value is not None else zones.settings.longest_s
+        try:
+            await self._once(key, Copy(version, value, durable=False), life_s, 0, lambda: None)
+        except Superseded as error:
+            zones.versions.saw(error.version)
+            return False
+        zones.versions.saw(version)
+        return True
 
     async def touch(self, key: str, ttl_s: float | None) -> int:
         """Let the newest version live on in all zones; gives how many had it. Raises BadKey, ValueError, TruthError."""
@@ -78,57 +109,91 @@ class Writing:
             await asyncio.wait(list(self._running))
 
     # -- within --------------------------------------------------------------------------------------------------
-    async def _once(self, key: str, copy: Copy, life_s: int, wanted: int) -> int:
-        """One version to everybody; gives how many serving zones had it. Raises Superseded, TruthError."""
+    async def _once(self, key: str, copy: Copy, life_s: int, wanted: int, durably: Callable[[], None]) -> int:
+        """One version to everybody; gives how many serving zones had it. `durably` is called when the source of truth has it,
+        also when the caller has left. Raises Superseded, TruthError."""
         zones, loop = self._zones, self._zones.loop
         zones.near.drop(key)
+        item, chunks = zones.packed(copy)
         durable = loop.create_task(self._truth.put(key, copy.version, copy.value)) if self._truth is not None else None
-        stores = {zone: loop.create_task(self._store(zone, key, copy, life_s)) for zone in zones.replicas}
-        for zone, store in stores.items():
-            settled = loop.create_task(self._settle(zone, key, copy.version, store, durable))
-            self._running.add(settled)
-            settled.add_done_callback(self._running.discard)
+        stored: dict[str, asyncio.Future[bool]] = {zone: loop.create_future() for zone in zones.replicas}
+        for zone, told in stored.items():
+            one = loop.create_task(self._zone(zone, key, _Write(copy, item, chunks, life_s), durable, told))
+            self._running.add(one)
+            one.add_done_callback(self._running.discard)
         if durable is not None:
-            try:
-                await asyncio.shield(durable)
-            except (Superseded, TruthError):
-                for zone in zones.replicas:  # now: the caller's next read shall not find it
-                    zones.owe(zone, key, copy.version, undone=True)
-                raise
-        counted = [stores[zone] for zone in zones.serving]
-        pending = {task for task in counted if not task.done()}
-        while pending and sum(task.done() and task.result() for task in counted) < wanted:
+            durable.add_done_callback(lambda task: self._answered(task, durably))
+            await asyncio.shield(durable)
+        counted = [stored[zone] for zone in zones.serving]
+        pending = {told for told in counted if not told.done()}
+        while pending and sum(told.done() and told.result() for told in counted) < wanted:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        return sum(task.done() and task.result() for task in counted)
+        return sum(told.done() and told.result() for told in counted)
 
-    async def _settle(
-        self, zone: str, key: str, version: int, store: asyncio.Task[bool], durable: asyncio.Task[None] | None
+    def _answered(self, durable: asyncio.Task[None], durably: Callable[[], None]) -> None:
+        error = durable.exception()
+        self._doubt = isinstance(error, TruthError)
+        if error is None:
+            durably()
+        elif isinstance(error, TruthError) and error.unsure:
+            self._zones.loop.call_later(self._zones.settings.write_s, durably)
+
+    async def _zone(
+        self, zone: str, key: str, write: _Write, durable: asyncio.Task[None] | None, told: asyncio.Future[bool]
     ) -> None:  # fmt: skip
-        """Also for a caller that has left: what is not durable is not read from the zone, and undone once it was stored."""
-        error: BaseException | None = None
+        """Store in one zone, `told` whether it has this version or a newer one, and seal the copy when it is durable. It goes
+        on for a caller that has left."""
+        zones, version, doubt = self._zones, write.copy.version, self._doubt
+        if durable is not None and doubt:
+            await asyncio.wait((durable,))
+        cas = None
+        if durable is None or not doubt or durable.exception() is None:
+            cas = await self._store(zone, key, write, told)
+        else:
+            told.set_result(False)
         if durable is not None:
             await asyncio.wait((durable,))
             error = durable.exception()
-            if error is not None:
-                self._zones.owe(zone, key, version, undone=True)
-        await asyncio.wait((store,))
-        self._zones.near.drop(key)  # a read may have put the version of before there meanwhile
-        if error is not None:
-            self._zones.owe(zone, key, version, undone=True)
-            if isinstance(error, TruthError) and error.unsure:  # it may still be done: look once more when that is over
-                self._zones.loop.call_later(self._zones.settings.write_s, self._zones.owe, zone, key, version)
+            unsure = isinstance(error, TruthError) and error.unsure
+            if error is not None and (unsure or not doubt or isinstance(error, Superseded)):
+                zones.owe(zone, key, version)
+            if unsure:  # it may still be done: look once more when that is over
+                zones.loop.call_later(zones.settings.write_s, zones.owe, zone, key, version)
+            if error is None and cas is not None:
+                await self._seal(zone, key, write, cas)
+        zones.near.drop(key)  # a read may have put the version of before there meanwhile
 
-    async def _store(self, zone: str, key: str, copy: Copy, life_s: int) -> bool:
-        """Whether the zone has this version or a newer one."""
-        zones, began_s = self._zones, self._zones.loop.time()
-        operation = "DELETE" if copy.value is None else "SET"
+    async def _store(self, zone: str, key: str, write: _Write, told: asyncio.Future[bool]) -> int | None:
+        """The CAS number of what was stored; None where something newer was there, or the zone did not answer."""
+        zones, replica, began_s, cas = self._zones, self._zones.replicas[zone], self._zones.loop.time(), None
         try:
-            result = "stored" if await zones.store(zone, key, copy, life_s) else "newer"
+            if write.chunks:
+                await replica.put_chunks(zones.keys, key, write.copy.version, write.chunks, write.life_s)
+            cas = await replica.put(zones.keys.wire(key), write.item, write.copy.version, write.life_s)
+            result = "newer" if cas is None else "stored"
         except Unanswered as error:
             result = error.reason
-            zones.owe(zone, key, copy.version)
+            zones.owe(zone, key, write.copy.version)
+        told.set_result(result in ("stored", "newer"))
+        operation = "DELETE" if write.copy.value is None else "SET"
         zones.calls.note(operation, zone, 0, result, zones.loop.time() - began_s)
-        return result in ("stored", "newer")
+        return cas
+
+    async def _seal(self, zone: str, key: str, write: _Write, cas: int) -> None:
+        zones, began_s, task = self._zones, self._zones.loop.time(), asyncio.current_task()
+        assert task is not None
+        zones.sealing[(zone, key)] = task
+        try:
+            sealed = await zones.replicas[zone].seal(zones.keys.wire(key), write.item, write.copy.version, write.life_s, cas)
+            result = "stored" if sealed else "gone"
+        except Unanswered as error:
+            result = error.reason
+        finally:
+            if zones.sealing.get((zone, key)) is task:
+                del zones.sealing[(zone, key)]
+        if result != "stored":
+            zones.owe(zone, key, write.copy.version)
+        zones.calls.note("SEAL", zone, 0, result, zones.loop.time() - began_s)
 
     async def _touch(self, zone: str, key: str, wire: bytes, version: int, life_s: int) -> bool:
         zones, began_s = self._zones, self._zones.loop.time()

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import random
 import time
-from asyncio import get_running_loop
+from asyncio import Task, get_running_loop
+from collections.abc import Callable
+from typing import Any
 
 from nodes.evcache.calls import Calls
 from nodes.evcache.keys import Keys
 from nodes.evcache.lifetime import lifetime_s
 from nodes.evcache.near import Near
 from nodes.evcache.node_list import NodeList
-from nodes.evcache.packing import Copy, pack
+from nodes.evcache.packing import SEAL, Copy, pack
 from nodes.evcache.read_order import ReadOrder
 from nodes.evcache.repairs import Repairs
 from nodes.evcache.replica import Replica
 from nodes.evcache.settings import Settings
-from nodes.evcache.version import WRITERS, Versions
+from nodes.evcache.version import WRITERS, Versions, at_us
 from nodes.http.metrics import Metrics
 
 
@@ -38,6 +40,10 @@ class Zones:
         self.repairs = {zone: Repairs(settings.repairs, settings.longest_s + 1) for zone in nodes.zones}
         self.near: Near[Copy] = Near(settings.near_capacity, settings.near_s, settings.near_reads, settings.near_window_s)
         self.versions = Versions(random.SystemRandom().randrange(1, WRITERS))
+        self.sealing: dict[tuple[str, str], Task[Any]] = {}
+        """By zone and key: copies that are durable and are being sealed. Whoever reads here what it wrote waits for that."""
+        self.told: Callable[[str, int, float | None], None] = lambda key, version, ttl_s: None
+        """What is called of each write when it is durable, with the time to live that was asked."""
         self.loop = get_running_loop()
         self.write_only = set[str]()
         self.serving: list[str] = []
@@ -63,24 +69,38 @@ class Zones:
 
     def packed(self, copy: Copy) -> tuple[bytes, list[bytes]]:
         """The item and chunks of a copy. Raises ValueError for a value that is too large."""
-        return pack(copy.value, copy.version, self.settings.compress_above_bytes)
+        item, chunks = pack(copy.value, copy.version, self.settings.compress_above_bytes)
+        return item + SEAL if copy.durable else item, chunks
+
+    def stays(self, copy: Copy | None, version: int, failed: int = 0) -> bool:
+        """Whether a zone's copy is left alone when there is a row of `version` to put in its place.
+
+        One that is not durable is its writer's to seal, unless that write failed here (`failed`, or an earlier one) or began
+        so long ago that its writer has given up.
+        """
+        if copy is None:
+            return False
+        if copy.durable:
+            return copy.version >= version
+        age_us = time.time_ns() // 1000 - at_us(copy.version)
+        return copy.version > version and copy.version > failed and age_us < (self.settings.write_s + 1) * 1e6
 
     def ttl_s(self, asked_s: float | None) -> int:
         """How long memcached may keep it. Raises ValueError."""
         return lifetime_s(asked_s, self.settings.longest_s, self.settings.jitter, random.random())
 
-    def owe(self, zone: str, key: str, version: int, *, undone: bool = False) -> None:
+    def owe(self, zone: str, key: str, version: int) -> None:
         """A zone is to be set right."""
-        if self.repairs[zone].add(key, version, self.loop.time(), undone=undone):
+        if self.repairs[zone].add(key, version, self.loop.time()):
             self.metrics.count("evcache_repairs_queued_total", zone=zone)
 
-    async def store(self, zone: str, key: str, copy: Copy, ttl_s: int, undone: frozenset[int] = frozenset()) -> bool:
-        """Store a copy in a zone with its chunks, unless it has as new a one. Raises Unanswered."""
+    async def fill(self, zone: str, key: str, copy: Copy, ttl_s: int, token: int) -> bool:
+        """Store a durable copy with its chunks in place of what had the CAS number `token`. Raises Unanswered."""
         replica = self.replicas[zone]
         item, chunks = self.packed(copy)
         if chunks:
             await replica.put_chunks(self.keys, key, copy.version, chunks, ttl_s)
-        return await replica.put(self.keys.wire(key), item, copy.version, ttl_s, undone)
+        return await replica.fill(self.keys.wire(key), item, ttl_s, token)
 
     def _gauges(self) -> None:
         for zone, replica in self.replicas.items():

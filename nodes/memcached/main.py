@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("--listen", metavar="HOST:PORT", default=("127.0.0.1", 0), type=quantity(address),
                       help="where to accept connections; port 0 lets the kernel choose (127.0.0.1:0)")  # fmt: skip
     made.add_argument("--name", metavar="NAME", help="what the line that tells that it is ready calls it")
+    made.add_argument("--log", metavar="FILE", help="not used: memcached keeps no log of its requests")
     made.add_argument("--store", choices=STORES, default="ram", help="where values are kept (default ram)")
     made.add_argument("--memory", metavar="SIZE", dest="memory_bytes", type=positive(byte_count), default=64 * 2**20,
                       help="memory for items (default 64MiB)")  # fmt: skip

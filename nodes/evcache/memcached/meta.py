@@ -62,6 +62,11 @@ def put(key: bytes, value: bytes, flags: bytes) -> bytes:
     return b"ms %b %d %b\r\n%b\r\n" % (key, len(value), flags, value)
 
 
+def append(key: bytes, value: bytes, flags: bytes) -> bytes:
+    """`ms ... MA`; flags such as `C5 c`. It keeps the time to live. What is on an SSD is not appended to: NS."""
+    return b"ms %b %d MA %b\r\n%b\r\n" % (key, len(value), flags, value)
+
+
 def delete(key: bytes, flags: bytes = b"") -> bytes:
     """`md`; flags such as `C5`, or `I T30` to mark it stale."""
     return b"md %b %b\r\n" % (key, flags)

@@ -12,6 +12,7 @@ from typing import Any
 
 from nodes.evcache.cache import EVCache
 from nodes.evcache.truth_client import TruthError
+from tests.nodes.evcache.cuttable import Way
 from tests.nodes.evcache.zonekit import Stage
 
 KEYS = [f"k{number}" for number in range(6)]
@@ -66,9 +67,9 @@ class Recorder:
             await call(cache, self.random.choice(KEYS))
             await asyncio.sleep(self.random.uniform(0, 0.004))
 
-    async def faults(self, until_s: float, kinds: Sequence[str]) -> list[str]:
-        """Kills and pauses of one zone at a time, or of the source of truth (`pause truth`), as `kinds` allows; everything is
-        whole again at the end."""
+    async def faults(self, until_s: float, kinds: Sequence[str], ways: dict[str, Way]) -> list[str]:
+        """Kills and pauses of one zone at a time or of the source of truth (`pause truth`, `kill truth`), and cuts of a way to
+        a zone, as `kinds` allows; everything is whole again at the end."""
         done = []
         while time.monotonic() < until_s:
             zone = self.random.choice(list(self.stage.memcached))
@@ -83,10 +84,17 @@ class Recorder:
                 self.stage.pause(zone)
                 await asyncio.sleep(self.random.uniform(0.05, 0.8))
                 self.stage.go_on(zone)
+            elif what == "cut":
+                ways[zone].cut()
+                await asyncio.sleep(self.random.uniform(0.05, 0.8))
+                ways[zone].heal()
             else:
-                self.stage.truth.process.send_signal(19)
+                self.stage.pause_truth()
                 await asyncio.sleep(self.random.uniform(0.05, 0.5))
-                self.stage.truth.process.send_signal(18)
+                if what == "kill truth":
+                    await asyncio.to_thread(self.stage.restart_truth)
+                else:
+                    self.stage.truth_goes_on()
             await asyncio.sleep(self.random.uniform(0.05, 0.3))
         return done
 

@@ -1,6 +1,7 @@
 """The cache as a dialogue with real memcached: write-through, read-through, collapse, repair, faults."""
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -52,13 +53,8 @@ def test_a_read_goes_to_the_local_zone_the_others_and_the_truth_and_fills_the_lo
         assert here.say("zone1", b"mg t:cold s\r\n") == b"EN\r\n"
         await cache.put("warm", b"warm", policy="all")
         here.say("zone0", b"md t:warm\r\n")
-        assert (await cache.read("warm")).source in ("zone1", "zone2")
-        assert (await cache.read("warm")).source == "zone0"
-        here.say("zone1", b"mg t:warm T7\r\n")
-        here.say("zone2", b"mg t:warm T7\r\n")
-        here.say("zone0", b"md t:warm\r\n")
-        await cache.read("warm")
-        assert b"t7" in here.say("zone0", b"mg t:warm t\r\n") + here.say("zone0", b"mg t:warm t\r\n").replace(b"t6", b"t7")
+        assert {(await cache.read("warm")).source for _ in range(4)} == {"zone1", "zone2"}
+        assert here.say("zone0", b"mg t:warm s\r\n") == b"EN\r\n"  # it could be a version that zone0 had overwritten
         assert (await cache.read("nobody")).source == "truth"
         assert (await cache.read("nobody")).source == "zone0"  # that it is absent is remembered, for a while
 
@@ -150,16 +146,22 @@ def test_a_zone_that_missed_a_write_is_repaired_and_not_read_meanwhile(stage) ->
     here.play(dialogue, {"write_s": 0.4, "longest_s": 60})
 
 
-def test_what_is_not_durable_is_not_acknowledged_and_is_undone(stage) -> None:
+def test_what_is_not_durable_is_neither_acknowledged_nor_read(stage) -> None:
     here: Stage = stage(2)
 
-    async def dialogue(cache: EVCache) -> None:
+    async def dialogue(cache: EVCache, other: EVCache) -> None:
         await cache.put("k", b"old", policy="all")
-        here.truth.process.send_signal(19)  # SIGSTOP
+        await cache.put("calm", b"old", policy="all")
+        assert (await other.read("k")).value == b"old"
+        here.pause_truth()
+        writing = asyncio.create_task(cache.put("k", b"never"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(TruthError):
+            await other.get("k")  # the zones have what is not durable, and it is not read
         with pytest.raises(TruthError, match=r"did not answer within 0\.4 s"):
-            await cache.put("k", b"never")
-        assert cache.waiting_repairs == 2
-        here.truth.process.send_signal(18)
+            await writing
+        await until(lambda: cache.waiting_repairs == 2)
+        here.truth_goes_on()
         await asyncio.sleep(0.5)  # it reads the write that it was told while it was paused, or does not
         await until(lambda: cache.waiting_repairs == 0)
         read = await cache.read("k")
@@ -170,14 +172,16 @@ def test_what_is_not_durable_is_not_acknowledged_and_is_undone(stage) -> None:
         with pytest.raises(TruthError, match="the source of truth"):
             await cache.put("k", b"never more")
         with pytest.raises(TruthError):
-            await cache.get("k")  # the zones have what is not durable, and are not asked
-        listen, database = here.truth.ready["listen"], here.truth.process.args[-1]
-        here.truth = await asyncio.to_thread(here.start, "truth", "--listen", listen, "--database", database)
+            await cache.put("calm", b"never either")  # zones are left alone while the truth is known to be away
+        assert (await cache.get("calm"), await other.get("calm")) == (b"old", b"old")
+        with contextlib.suppress(TruthError):  # what is in the zones may not be durable, and is then not read
+            assert await cache.get("k") == read.value
+        await asyncio.to_thread(here.restart_truth)
         await until(lambda: cache.waiting_repairs == 0)
         again = await cache.read("k")
         assert (again.value, again.version, again.source) == (read.value, read.version, "zone0")
 
-    here.play(dialogue, {"write_s": 0.4, "longest_s": 60})
+    here.play(dialogue, {"write_s": 0.4, "longest_s": 60}, {"write_s": 0.2, "longest_s": 60})
 
 
 def test_a_killed_zone_costs_no_acknowledged_write(stage) -> None:
@@ -278,9 +282,11 @@ def test_foreign_bytes_under_our_keys_are_a_miss(stage) -> None:
 
     async def dialogue(cache: EVCache) -> None:
         await cache.put("k", b"v")
+        await cache.settled()
         here.say("zone0", b"ms t:k 7 T0\r\ngarbage\r\n")
         assert await cache.get("k") == b"v"
-        assert cache.zones.replicas["zone0"].bad_copies == 1
+        assert cache.zones.replicas["zone0"].bad_copies
+        assert (await cache.read("k")).source == "zone0"  # they were replaced
         for key in ("a b", "", "x" * 256):
             with pytest.raises(BadKey):
                 await cache.get(key)
@@ -295,7 +301,7 @@ def test_a_zone_that_missed_a_write_but_answers_reads_is_passed_over_until_it_is
     cut = True
     store = Replica.put
 
-    async def put(self: Replica, *what: object) -> bool:
+    async def put(self: Replica, *what: object) -> int | None:
         if self.zone == "zone0" and cut:
             raise Away(self.zone, "cannot be reached")
         return await store(self, *what)
@@ -315,12 +321,55 @@ def test_a_zone_that_missed_a_write_but_answers_reads_is_passed_over_until_it_is
     here.play(dialogue)
 
 
+def test_a_copy_whose_writer_died_is_judged_by_the_truth_and_sealed_or_replaced_by_a_reader(stage, monkeypatch) -> None:
+    here: Stage = stage(1)
+
+    async def never(self: Replica, *what: object) -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    async def dialogue(cache: EVCache) -> None:
+        replica, wire = cache.zones.replicas["zone0"], cache.zones.keys.wire("k")
+        here.truth.get("/rows/k", "Longhaul-Version: 1", method="PUT", body=b"old")
+        for age_s, source in ((0, "truth"), (3, "zone0")):  # a writer gives up after a second
+            here.say("zone0", b"md t:k\r\n")
+            version = time.time_ns() // 1000 - age_s * 1_000_000 << 11
+            assert await replica.put(wire, pack(b"not durable", version, 10**6)[0], version, 60)
+            assert (await cache.read("k"))[::2] == (b"old", "truth")
+            assert (await cache.read("k"))[::2] == (b"old", source)
+        monkeypatch.setattr(Replica, "seal", never)
+        written = await cache.put("k", b"durable, not sealed")
+        for task in list(cache._writing._running):
+            task.cancel()
+        await asyncio.sleep(0)
+        assert await cache.read("k") == (b"durable, not sealed", written.version, "truth")
+        assert await cache.read("k") == (b"durable, not sealed", written.version, "zone0")
+
+    here.play(dialogue)
+
+
+def test_a_write_behind_another_of_the_same_client_is_sealed_in_order(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        for number in range(50):
+            written = await cache.put("k", b"%d" % number)
+            assert await cache.read("k") == (b"%d" % number, written.version, "zone0")
+        await asyncio.gather(*(cache.put("k", b"%d" % number) for number in range(50)), return_exceptions=True)
+        await cache.settled()
+        await until(lambda: cache.waiting_repairs == 0)
+        row, read = here.truth.get("/rows/k"), await cache.read("k")
+        assert (read.value, str(read.version)) == (row.body, row.fields["longhaul-version"])
+
+    here.play(dialogue)
+
+
 def test_a_fill_that_comes_after_a_write_changes_nothing(stage) -> None:
     here: Stage = stage(1)
 
     async def dialogue(cache: EVCache) -> None:
         replica, wire = cache.zones.replicas["zone0"], cache.zones.keys.wire("k")
-        missed = await replica.read(wire, b"v c t N5")
+        missed = await replica.leased(wire, 5)
         assert missed.won
         written = await cache.put("k", b"new")
         assert not await replica.fill(wire, pack(b"old", 1, 10**6)[0], 60, missed.cas or 0)

@@ -132,7 +132,11 @@ def test_a_version_says_when_it_was_made() -> None:
 def test_what_is_packed_is_unpacked(value: bytes | None, version: int, above: int) -> None:
     item, chunks = packing.pack(value, version, above)
     assert not chunks
-    assert packing.unpack(item) == packing.Copy(version, value)
+    assert packing.unpack(item) == packing.Copy(version, value, durable=False)
+    assert packing.unpack(item + packing.SEAL) == packing.Copy(version, value, durable=True)
+    for wrong in (item + b"?", item + 2 * packing.SEAL):
+        with pytest.raises(packing.BadCopy):
+            packing.unpack(wrong)
 
 
 def test_a_large_value_goes_in_chunks_and_none_may_be_missing_or_changed() -> None:
@@ -141,7 +145,8 @@ def test_a_large_value_goes_in_chunks_and_none_may_be_missing_or_changed() -> No
     copy = packing.unpack(item)
     assert copy.chunks == len(chunks) == 3
     assert max(map(len, chunks)) + 300 < 2**20
-    assert packing.joined(copy, chunks) == packing.Copy(7, value)
+    assert not copy.durable
+    assert packing.joined(packing.unpack(item + packing.SEAL), chunks) == packing.Copy(7, value)
     for wrong in (chunks[:-1], [chunks[1], chunks[0], *chunks[2:]], [*chunks[:-1], chunks[-1][:-1] + b"?"]):
         with pytest.raises(packing.BadCopy):
             packing.joined(copy, wrong)

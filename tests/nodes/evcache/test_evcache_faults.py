@@ -6,37 +6,39 @@ A longer run: LONGHAUL_FAULT_SECONDS=600 LONGHAUL_FAULT_SEED=7 longhaul test tes
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from nodes.evcache.cache import EVCache
 from nodes.evcache.memcached import meta
 from nodes.evcache.memcached.errors import Away
+from nodes.evcache.packing import SEAL
+from nodes.evcache.reading import Reading
 from nodes.evcache.repairs import Repairs
-from nodes.evcache.replica import Replica
+from nodes.evcache.replica import Held, Replica
 from nodes.evcache.truth_client import TruthClient
 from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
-LONG = "LONGHAUL_FAULT_SECONDS" in os.environ
-KINDS = ("kill", "pause", "pause truth") if LONG else ("kill", "pause")
-"""A pause of the source of truth shows a known fault (docs/evcache.md) now and then: a value is read before
-it is durable, turns out not to be, and the one before it is read again. The long run looks for it."""
+KINDS = ("kill", "pause", "cut", "pause truth", "kill truth")
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
-FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 1, "absent_s": 1, "lease_s": 1, "collapse_s": 0.2}
+FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 2, "absent_s": 2, "lease_s": 1, "collapse_s": 0.2}
 
 
-def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
+def test_under_kills_pauses_and_cuts_every_invariant_holds(stage) -> None:
     here: Stage = stage(3)
 
-    async def dialogue(first: EVCache, second: EVCache) -> None:
+    async def dialogue(second: EVCache) -> None:
+        ways = await here.ways()  # only the first client's are cut: the second one reads what that one cannot write
+        first = here.cache(**FAST, ways=ways)
         recorder = Recorder(here, first.zones.settings.bound_s, SEED)
         until_s = time.monotonic() + SECONDS
-        faults, *_ = await asyncio.gather(
-            recorder.faults(until_s, KINDS), *(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
-        )
+        working = (recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
+        faults, *_ = await asyncio.gather(recorder.faults(until_s, KINDS, ways), *working)
         await asyncio.sleep(0.4)
         await until(lambda: not first.waiting_repairs + second.waiting_repairs)
         for cache in (first, second):
@@ -47,14 +49,22 @@ def test_under_kills_and_pauses_every_invariant_holds(stage) -> None:
         assert check(history) == [], faults
         acknowledged = sum(one.ok and one.op == "put" for one in history.operations)
         zones = sum(one.source.startswith("zone") for one in history.operations if one.op == "get")
-        assert acknowledged > 30 * SECONDS
-        assert zones > 100 * SECONDS
+        assert acknowledged > 4 * SECONDS  # the source of truth is away for much of the time
+        assert zones > 20 * SECONDS
         assert len(faults) >= SECONDS / 2
+        await first.close()
+        for way in ways.values():
+            await way.close()
 
-    here.play(dialogue, FAST, FAST | {"local_zone": "zone1"})
+    here.play(dialogue, FAST | {"local_zone": "zone1"})
 
 
-def violations(here: Stage, bound_s: float, settings: dict[str, object], seconds: float, cut: list[str] | None = None):
+async def no_faults(_here: Stage) -> None:
+    return
+
+
+def violations(here: Stage, bound_s: float, settings: dict[str, object], seconds: float, cut: list[str] | None = None,
+               faults: Callable[[Stage], Awaitable[None]] = no_faults) -> set[str]:  # fmt: skip
     """What the checker finds; while a zone is in `cut` nothing reaches it."""
     found: set[str] = set()
 
@@ -72,7 +82,11 @@ def violations(here: Stage, bound_s: float, settings: dict[str, object], seconds
             for key in KEYS:
                 await recorder.get(first, key)
         until_s = time.monotonic() + seconds
-        await asyncio.gather(*(recorder.work(cache, until_s) for cache in (first, second) for _ in range(4)))
+        working = (recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
+        await asyncio.gather(faults(here), *working)
+        await until(lambda: not first.waiting_repairs + second.waiting_repairs)
+        for key in KEYS:
+            await recorder.get(second, key)
         recorder.truth()
         found.update(one.invariant for one in check(parse(recorder.text)))
 
@@ -91,13 +105,29 @@ def test_a_client_that_acknowledges_what_is_not_durable_is_caught(stage, monkeyp
 def test_a_client_that_stores_whatever_is_there_is_caught(stage, monkeypatch) -> None:
     late = iter(range(10**9))
 
-    async def put(self: Replica, wire: bytes, item: bytes, version: int, ttl_s: int, undone: frozenset[int]) -> bool:
+    async def put(self: Replica, wire: bytes, item: bytes, version: int, ttl_s: int) -> None:
         await asyncio.sleep(0.02 * (next(late) % 3))  # as on a way that is sometimes long
-        await self._write(wire).ask(meta.put(wire, item, b"T%d" % ttl_s))
-        return True
+        await self._write(wire).ask(meta.put(wire, item + SEAL, b"T%d" % ttl_s))
 
     monkeypatch.setattr(Replica, "put", put)
     assert BACKWARDS in violations(stage(1), 10.0, {"policy": "none"}, 0.5)
+
+
+def test_a_client_that_lets_what_is_not_durable_be_read_is_caught(stage, monkeypatch) -> None:
+    async def dies(here: Stage) -> None:
+        await asyncio.sleep(0.1)
+        here.pause_truth()
+        await asyncio.sleep(0.3)  # the last writes are over by then, and never done
+        await asyncio.to_thread(here.restart_truth)
+
+    look = Reading._look
+
+    async def credulous(self: Reading, *what: object) -> Held:
+        held = await look(self, *what)
+        return held if held.copy is None else held._replace(copy=replace(held.copy, durable=True))
+
+    monkeypatch.setattr(Reading, "_look", credulous)
+    assert BACKWARDS in violations(stage(1), 10.0, FAST | {"write_s": 0.1}, 0.2, faults=dies)
 
 
 @pytest.mark.parametrize("forgets", [True, False])
@@ -105,7 +135,7 @@ def test_a_client_that_forgets_its_repairs_is_caught_and_one_that_repairs_is_not
     cut: list[str] = []
     store = Replica.put
 
-    async def put(self: Replica, *what: object) -> bool:
+    async def put(self: Replica, *what: object) -> int | None:
         if self.zone in cut:
             raise Away(self.zone, "cannot be reached")
         return await store(self, *what)

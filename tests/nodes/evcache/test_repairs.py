@@ -1,15 +1,15 @@
 """The queue of repairs and the near cache, with time as a number."""
 
 from nodes.evcache.near import Near
-from nodes.evcache.repairs import Repair, Repairs
+from nodes.evcache.repairs import Repairs
 
 
-def test_repairs_of_one_key_are_one_and_undone_versions_are_kept() -> None:
+def test_repairs_of_one_key_are_one() -> None:
     one = Repairs(10, 600)
     assert one.add("k", 5, 0.0)
-    assert one.add("k", 7, 0.0, undone=True)
+    assert one.add("k", 7, 0.0)
     assert not one.add("k", 6, 0.0)
-    assert one.some(10) == [("k", Repair(7, frozenset({7})))]
+    assert one.some(10) == [("k", 7)]
     assert not one.serves("k", 0.0)
     assert one.serves("other", 0.0)
 
@@ -17,9 +17,9 @@ def test_repairs_of_one_key_are_one_and_undone_versions_are_kept() -> None:
 def test_a_repair_is_done_only_when_nothing_else_happened_meanwhile() -> None:
     one = Repairs(10, 600)
     one.add("k", 5, 0.0)
-    ((key, repair),) = one.some(1)
+    ((key, version),) = one.some(1)
     one.add("k", 6, 0.0)
-    one.done(key, repair)
+    one.done(key, version)
     assert len(one) == 1
     one.done(*one.some(1)[0])
     assert len(one) == 0

@@ -1,0 +1,161 @@
+"""What does it cost when a zone loses all its copies, and is everything right again afterwards?"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, ClassVar
+
+from experiments.harness import caching
+from experiments.harness.experiment import Arm, Row
+from experiments.harness.stage import Stage
+from results.history import check, parse
+from results.statistics import quantile
+from topologies.emulator import setting
+
+LONGEST_S = 600
+WITHIN_S = 60.0
+SETTLE_S = 1.0
+"""How soon after a change of the zones reads count as being of the time after it."""
+PHASES = ("before", "out", "after")
+
+
+class ZoneLoss(caching.CacheExperiment):
+    """Applications in three zones read and write under a steady load. The cache of the first zone is killed; later it is
+    started again, empty: it is written and not read while it is filled from another zone, and then serves. Every call is
+    recorded, and the history checked as `longhaul check-history` does; at the end each zone's copies are held against the
+    source of truth."""
+
+    minutes = 2.5
+    idle_paths = False
+    before = setting.duration("4s", "how long all zones work")
+    out = setting.duration("5s", "how long the zone is away")
+    after = setting.duration("6s", "how long the load goes on afterwards")
+    rate = setting.count("150", "calls a second in each zone", 1, 10_000)
+    writes = setting.percentage("10%", "the part of the calls that writes")
+    keys = setting.count("500", "keys, which are all in all zones at first", 1, 100_000)
+    size = setting.size("1KiB", "size of the values")
+    columns: ClassVar = {
+        **{f"hits_{phase}_fraction": f"part of the reads in the lost zone that a zone answered, {phase}" for phase in PHASES},
+        **{f"local_{phase}_fraction": f"part of the reads in the lost zone it answered itself, {phase}" for phase in PHASES},
+        **{f"p99_{phase}_ms": f"99th percentile of the time of a read in the lost zone, {phase}" for phase in PHASES},
+        **{f"truth_{phase}_fraction": f"part of the reads in all zones that the source of truth answered, {phase}"
+           for phase in PHASES},
+        "warming_ms": "time from the start of the empty cache until the zone serves again",
+        "failed_calls": "calls that failed, in all zones",
+        "violations": "what the check of the history found",
+        "stale_copies": "copies in any zone, at the end, that are older than the row at the source of truth",
+    }  # fmt: skip
+
+    def question(self) -> str:
+        return "What does it cost when a zone loses all its copies, and is everything right again afterwards?"
+
+    def arms(self) -> list[Arm]:
+        return [{"fault": "zone killed"}]
+
+    def start(self, stage: Stage) -> None:
+        self.caches = self.world.names("cache")
+        for node in self.caches:
+            caching.memcached(stage, node)
+        self.truth = caching.truth(stage, self.world.names("truth")[0])
+        self.clients = [caching.CacheClient(stage, app) for app in self.world.names("app")]
+        for client in self.clients:
+            settings = caching.settings(local_zone=caching.zone_of(client.node), longest_s=LONGEST_S, write_s=1.0)
+            client.ask("open", nodes=caching.node_list(stage, self.caches), truth=self.truth, settings=settings)
+        for node in self.caches:  # one zone alone, for the look at the end
+            self.clients[0].ask("open", node, nodes=caching.node_list(stage, [node]),
+                                settings=caching.settings(local_zone=caching.zone_of(node)))  # fmt: skip
+
+    def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
+        """All keys are in all zones."""
+        done = self.clients[0].ask("put", key=f"trial-{trial}", count=self.keys, value="first", bytes=self.size, policy="all",
+                                   within_s=WITHIN_S)  # fmt: skip
+        self.first = [{"op": "put", "key": call["key"], "value": "first", "version": call["version"], "begin_s": 0, "end_s": 0,
+                       "ok": True} for call in done["calls"]]  # fmt: skip
+
+    def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
+        zone, histories = caching.zone_of(self.caches[0]), []
+        total_s, told, began_s = (self.before + self.out + self.after) / 1e3, [], time.monotonic()
+        for number, client in enumerate(self.clients):
+            histories.append(stage.logs / f"history.{client.node}.{trial}.jsonl")
+            told.append(client.tell("load", seconds=total_s, rate=self.rate, keys=self.keys, writes=self.writes,
+                                    bytes=self.size, seed=10 * trial + number, prefix=f"trial-{trial}-",
+                                    history=str(histories[-1])))  # fmt: skip
+        time.sleep(self.before / 1e3)
+        lost_s = stage.faults.kill(self.caches[0]) / 1e9
+        time.sleep(self.out / 1e3)
+        for client in self.clients:
+            client.ask("write-only", zones=[zone])
+        back_s = stage.faults.restart(self.caches[0]) / 1e9
+        warmed = self.clients[0].ask("warm", zone=zone, within_s=WITHIN_S)
+        for client in self.clients:
+            client.ask("write-only", zones=[])
+        serves_s = time.monotonic()
+        results = [client.result(number, total_s + WITHIN_S) for client, number in zip(self.clients, told, strict=True)]
+        problem = next((one["error"] for one in results if not one["ok"]), warmed["cause"])
+        if problem or serves_s > began_s + total_s - SETTLE_S:
+            return {"ok": False, "error": problem or "the zone was not warm before the load was over; let `after` be longer"}
+        calls = [{"node": client.node, **call} for client, one in zip(self.clients, results, strict=True)
+                 for call in one["calls"]]  # fmt: skip
+        spans = {"before": (began_s, lost_s), "out": (lost_s, back_s), "after": (serves_s + SETTLE_S, began_s + total_s)}
+        stage.keep("calls", [{**call, "at_s": round(call["at_s"] - lost_s, 4)} for call in calls])
+        row: Row = {"ok": True, "warming_ms": (serves_s - back_s) * 1e3, "failed_calls": sum(not call["ok"] for call in calls),
+                    "stale_copies": self._stale(stage, trial)}  # fmt: skip
+        for phase, (begin_s, end_s) in spans.items():
+            row |= _phase(phase, [call for call in calls if begin_s <= call["at_s"] < end_s and call["op"] == "get"],
+                          self.clients[0].node, zone)  # fmt: skip
+        row["violations"] = self._violations(stage, trial, histories, zone, lost_s)
+        return row
+
+    def _stale(self, stage: Stage, trial: int) -> int:
+        """Copies of each zone alone that are older than their rows."""
+        rows, found = self._rows(stage, trial), 0
+        for node in self.caches:
+            done = self.clients[0].ask("get", node, key=f"trial-{trial}", count=self.keys, within_s=WITHIN_S)
+            found += sum(0 < call["version"] < rows[call["key"]]["version"] for call in done["calls"])
+        return found
+
+    def _rows(self, stage: Stage, trial: int) -> dict[str, Any]:
+        keys, rows = [f"trial-{trial}-{number}" for number in range(self.keys)], dict[str, Any]()
+        for at in range(0, len(keys), 500):
+            rows |= stage.control(self.world.names("truth")[0], "POST", f"{self.truth}/rows", data=keys[at : at + 500]).json()
+        return rows
+
+    def _violations(self, stage: Stage, trial: int, histories: list[Any], zone: str, lost_s: float) -> int:
+        """Of the whole history, which is kept beside the logs."""
+        lines = [{"bound_s": LONGEST_S + 2.0}, {"op": "lost", "source": zone, "begin_s": lost_s}, *self.first]
+        lines += [json.loads(line) for history in histories for line in history.read_text().splitlines()]
+        for key, row in self._rows(stage, trial).items():
+            lines.append({"op": "truth", "key": key, "version": row["version"], "value": caching.text_of(row["value"])})
+        text = [json.dumps(line) for line in lines]
+        (stage.logs / f"history.{trial}.jsonl").write_text("\n".join(text))
+        return len(check(parse(text)))
+
+    def claims(self) -> list[dict[str, Any]]:
+        """Other zones answer while one is away; nothing fails, is lost or stale; afterwards the zone serves as before."""
+        where = self.arms()[0]
+        bounds = [("hits_before_fraction", 0.95, 1), ("hits_out_fraction", 0.95, 1), ("hits_after_fraction", 0.95, 1),
+                  ("local_before_fraction", 0.95, 1), ("local_out_fraction", 0, 0.02), ("local_after_fraction", 0.95, 1),
+                  ("truth_out_fraction", 0, 0.05), ("failed_calls", 0, 0), ("violations", 0, 0),
+                  ("stale_copies", 0, 0)]  # fmt: skip
+        return [{"name": self.columns[name], "metric": name, "statistic": "median" if name.endswith("_fraction") else "max",
+                 "where": where, "low": low, "high": high, "basis": "two other zones have a whole copy"}
+                for name, low, high in bounds]  # fmt: skip
+
+    def answer(self) -> dict[str, Any]:
+        names = ("hits_out_fraction", "p99_before_ms", "p99_out_ms", "warming_ms", "truth_out_fraction")
+        return {"template": "While the zone was away other zones answered {hits_out_fraction} of its reads (p99 {p99_out_ms} "
+                            "for {p99_before_ms}) and the source of truth {truth_out_fraction} of all; the empty cache served "
+                            "again after {warming_ms}.",
+                "values": {name: {"metric": name, "where": self.arms()[0]} for name in names}}  # fmt: skip
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "ecdf", "metric": "warming_ms", "by": "fault", "title": "Time until the zone serves again"}]
+
+
+def _phase(phase: str, reads: list[dict[str, Any]], node: str, zone: str) -> Row:
+    here = [call for call in reads if call["node"] == node]
+    return {f"hits_{phase}_fraction": sum(call["source"].startswith("az") for call in here) / max(1, len(here)),
+            f"local_{phase}_fraction": sum(call["source"] == zone for call in here) / max(1, len(here)),
+            f"p99_{phase}_ms": quantile([call["ms"] for call in here], 0.99) if here else None,
+            f"truth_{phase}_fraction": sum(call["source"] == "truth" for call in reads) / max(1, len(reads))}  # fmt: skip
