@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import experiments
 import topologies
+from experiments.harness.blame import blamed
 from experiments.harness.experiment import Experiment
 from experiments.harness.status import UsageError
 from topologies.emulator.setting import SettingError, nearest
@@ -64,8 +65,15 @@ def build(kind: type[Experiment], given: Mapping[str, str]) -> Experiment:
         if name not in own and name not in shared:
             raise SettingError(f"could not set {name}: neither the experiment nor its topology has such a setting; "
                                f"{nearest(name, [*own, *shared])}")  # fmt: skip
-    world = kind.topology(**{**kind.topology_settings, **{n: v for n, v in given.items() if n in shared}})
-    return kind(world, {n: v for n, v in given.items() if n in own})
+    world = world_of(kind.topology, {**kind.topology_settings, **{n: v for n, v in given.items() if n in shared}})
+    with blamed(kind, "set up the experiment"):
+        return kind(world, {n: v for n, v in given.items() if n in own})
+
+
+def world_of(kind: type[Topology], given: Mapping[str, str]) -> Topology:
+    """The topology with these settings. Raises SettingError, LinkError, and DefectError for what its own file does wrong."""
+    with blamed(kind, "set up the topology"):
+        return kind(**given)
 
 
 def _load(package: ModuleType, name: str, base: type[Kind], what: str) -> type[Kind]:
@@ -99,6 +107,6 @@ def _from_path(path: Path, what: str) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except (SyntaxError, ImportError, NameError) as error:
-        raise UsageError(f"could not load {path}: {error}; mend the file") from error
+    except Exception as error:  # whatever a stranger's file may raise
+        raise UsageError(f"could not load {path}: {type(error).__name__}: {error}; mend the file") from error
     return module

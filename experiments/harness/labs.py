@@ -18,7 +18,7 @@ from topologies.emulator.topology import Topology
 
 def topology(arguments: argparse.Namespace) -> Topology:
     """The topology that `TOPOLOGY --set ...` names, its warnings printed. Raises UsageError and its kin."""
-    found = catalogue.topology(arguments.topology)(**catalogue.parse_settings(arguments.settings))
+    found = catalogue.world_of(catalogue.topology(arguments.topology), catalogue.parse_settings(arguments.settings))
     warn(found)
     return found
 

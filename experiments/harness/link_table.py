@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from topologies.emulator.watch import BUSY
 from units import show_bps, show_bytes, show_ms
 
 WAYS = {"a_to_b": "a to b", "b_to_a": "b to a"}
+MOST_LATE = 3
 HEADS = ("link, direction", "RTT, rate", "achieved", "queue", "achieved", "lost (99 % interval of the loss)")
 _WIDTHS = (30, 16, 44, 20, 14, 0)
 _NOT = {"rate": "rate not measured", "queue": "queue not measured", "delay": "one-way delay not measured",
@@ -31,13 +33,22 @@ def table(found: Mapping[str, Any], more: Sequence[str] = ()) -> str:
     lines += ["", *_rules(shaped), *_notes(shaped)]
     if load := found.get("machine"):
         lines.append(load_line(load))
-    wrong = [f"  {row['name']}: {reason}" for row in found["links"] for reason in row["reasons"]] + [f"  {one}" for one in more]
-    if wrong:
-        return "\n".join([*lines, "", "invalid:", *wrong])
+    wrong = [(row["name"], reason) for row in found["links"] for reason in row["reasons"]]
+    if wrong or more:
+        return "\n".join([*lines, "", "invalid:", *_wrong(wrong), *(f"  {one}" for one in more)])
     slack_ms = max((row["slack_ms"] for row in shaped), default=0.0)
     emulated = f"; emulated processors: times up to {show_ms(slack_ms)}" if slack_ms else ""
     said = f"RTT and each way: 0.5 ms or 1 %, beside the echo's own time on the wire; rate: 5 %{emulated}"
     return "\n".join([*lines, f"every link is within its tolerance ({said}){_unmeasured(shaped)}"])
+
+
+def _wrong(reasons: list[tuple[str, str]]) -> list[str]:
+    """Each reason in a line; of lateness, which a busy machine gives to many links, the first few."""
+    late = [f"  {name}: {reason}" for name, reason in reasons if reason.endswith(BUSY)]
+    lines = [f"  {name}: {reason}" for name, reason in reasons if not reason.endswith(BUSY)] + late[:MOST_LATE]
+    if len(late) > MOST_LATE:
+        lines.append(f"  and {len(late) - MOST_LATE} more directions that were late")
+    return lines + ["  run it again when nothing else takes the processors"] * bool(late)
 
 
 def load_line(load: Mapping[str, Any]) -> str:
@@ -74,12 +85,19 @@ def _way(row: Mapping[str, Any], way: str) -> tuple[str, ...]:
     lost = f"{got['sent'] - got['received']} of {got['sent']}"
     if got.get("loss_low") is not None:
         lost += f" ({got['loss_low']:.2%} to {got['loss_high']:.2%})"
-    effects = [f"{word} {value}" for word, value in asked["effects"].items()]
+    during = (row.get("during") or {}).get(way)
+    effects = [f"{word} {value}{_came(word, got, during)}" for word, value in asked["effects"].items()]
     if asked["jitter_ms"] and got.get("spread_ms") is not None:
         effects.append(f"delay spreads by {show_ms(got['spread_ms'])}")
     effects += [f"CoDel {asked['codel']}"] * bool(asked["codel"]) + ["down"] * (not asked["up"])
     return (f"  {WAYS[way]}", "unlimited" if rate_bps is None else show_bps(rate_bps), achieved, held,
             "-" if ceiling is None else show_bytes(ceiling), "; ".join([lost, *effects]))  # fmt: skip
+
+
+def _came(word: str, got: Mapping[str, Any], during: Mapping[str, Any] | None) -> str:
+    """What came of an effect that acts on single frames; these are counted and have no bound here."""
+    counts = {"duplicate": got.get("duplicated"), "reorder": got.get("overtook"), "corrupt": (during or {}).get("corrupted")}
+    return "" if counts.get(word) is None else f" ({counts[word]} frames)"
 
 
 def _during(row: Mapping[str, Any]) -> list[str]:
@@ -126,9 +144,11 @@ def _unmeasured(rows: list[Mapping[str, Any]]) -> str:
     for what, name in (("jitter", "jitter"), ("codel", "CoDel")):
         if links := len({number for number, _, got in ways if got.get(f"{what}_note")}):
             said.append(f"{name} of {_many(links, 'link')}")
+    if links := sum(any((row["specified"].get("schedule") or {}).values()) for row in rows):
+        said.append(f"the schedule of {_many(links, 'link')}")
     if not said:
         return ""
-    alone = len(said) == 1 and said[0].startswith(("1 ", "jitter", "CoDel"))
+    alone = len(said) == 1 and said[0].startswith(("1 ", "jitter", "CoDel", "the schedule"))
     listed = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     return f"; {listed} {'was' if alone else 'were'} not measured"
 

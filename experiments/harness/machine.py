@@ -48,7 +48,10 @@ def tools(more: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def sysctls() -> dict[str, str]:
-    """The TCP settings of the namespace this thread is in; those that a namespace lacks are left out."""
+    """The TCP settings of the namespace this thread is in; those that a namespace lacks are left out.
+
+    A lab's routes name the congestion control, and the kernel then takes that, whatever the sysctl says.
+    """
     paths = {key: Path("/proc/sys") / key.replace(".", "/") for key in SYSCTLS}
     return {key: " ".join(_read(str(path)).split()) for key, path in paths.items() if path.exists()}
 

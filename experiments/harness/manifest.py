@@ -27,6 +27,8 @@ def manifest(experiment: Experiment, seed: int, command: str) -> dict[str, Any]:
     arms, claims = experiment.arms(), experiment.claims()
     if not claims:
         raise SettingError("could not use this experiment: it claims nothing, so nothing could contradict it; give it claims")
+    if not experiment.question().rstrip().endswith("?"):
+        raise SettingError(f"could not ask '{experiment.question()}': it has no question mark; write a question")
     _check(experiment, claims, experiment.answer(), list(arms[0]))
     levels = {factor: list(dict.fromkeys(arm[factor] for arm in arms)) for factor in arms[0]}
     return {

@@ -13,15 +13,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.harness import capture, enough, lifeline, machine, needs, stage, trial
+from experiments.harness.blame import blamed
 from experiments.harness.capture import CaptureError, Overhead, Recorder
 from experiments.harness.experiment import Arm, Experiment
 from experiments.harness.progress import Progress
 from experiments.harness.rundir import ROOT, RunDirectory
 from experiments.harness.series import SeriesError
 from experiments.harness.stage import Stage, StageError
-from experiments.harness.status import INTERRUPTED
+from experiments.harness.status import INTERRUPTED, DefectError
 from results.manifest import default_needed
 from topologies.emulator.changes import Moment
+from topologies.emulator.hosts import CONGESTION_CONTROL
 from topologies.emulator.lab import Lab
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.netns import NamespaceError, entered
@@ -29,7 +31,7 @@ from topologies.emulator.links.spec import LinkError
 from topologies.emulator.plan import NodeError
 from units import show_ms
 
-TROUBLE = (StageError, SeriesError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
+TROUBLE = (DefectError, StageError, SeriesError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
 """What may break in a lab while it runs: the run is then invalid, and everything that was measured is kept."""
 
 
@@ -137,7 +139,8 @@ class Run:
         recorder = Recorder(self.lab, wanted, self.directory.path / "captures", self.directory.run_id, self.stage.keys)
         self.lab.begin()
         with lifeline.tied_to(self.lab.links.alive):
-            self.experiment.start(self.stage)
+            with blamed(type(self.experiment), "start the daemons", *TROUBLE):
+                self.experiment.start(self.stage)
             self._changed(0, [one.as_dict(time.monotonic_ns()) for one in self.lab.live.done])
             settings = self.lab.settings()
             self._trials(self.stage, recorder)
@@ -163,7 +166,8 @@ class Run:
         named = (*self.experiment.captures(), self.topology.nodes_info[0].name)
         first = next(name for name in named if name in self.topology.plans)
         with entered(lab.node(first).pid):
-            self.document["sysctls"] = machine.sysctls()
+            self.document["sysctls"] = {"route congctl": f"{CONGESTION_CONTROL}: it goes before the sysctl's, unless tuned",
+                                        **machine.sysctls()}  # fmt: skip
         tools = machine.tools(stage.versions(self.experiment.edge__engine))
         self.document.update(link_backend=links["backend"], link_how=links["how"], tools=tools)
         self.directory.write_json("links.json", links)
@@ -174,7 +178,8 @@ class Run:
         progress = Progress(0)
         began, cpu = time.monotonic(), time.process_time()
         for slot in self._slots(progress):
-            done = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
+            with blamed(type(self.experiment), f"measure trial {slot.number}", *TROUBLE):
+                done = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
             first = (slot.repetition - 1) * len(done.rows) + 1
             for number, measured in enumerate(done.rows, first):
                 row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": slot.number,

@@ -24,8 +24,12 @@ class UsageError(ValueError):
     """A request that cannot be understood; the message says what would be."""
 
 
+class DefectError(Exception):
+    """A defect in the file of an experiment or of a topology; the message names file and line."""
+
+
 FAILURES = (
-    UsageError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
+    UsageError, DefectError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
     UnsupportedError, BackendError, NamespaceError, NodeError, VmError, OutputError,
     LoadError,
 )  # fmt: skip

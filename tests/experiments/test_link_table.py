@@ -1,6 +1,7 @@
 """What `longhaul verify TOPOLOGY` prints of each link and direction."""
 
 from experiments.harness.link_table import table
+from topologies.emulator.watch import BUSY
 
 
 def way(**more):
@@ -93,3 +94,24 @@ def test_echoes_that_never_came_back_and_reasons_are_said():
 def test_what_emulated_processors_are_allowed_is_said():
     assert "emulated" not in said(link())
     assert "emulated processors: times up to 3.2 ms)" in said(link(slack_ms=3.2)).splitlines()[-1]
+
+
+def test_lateness_of_many_links_is_said_once_with_what_to_do():
+    late = f"a_to_b: one packet in a hundred was 4 ms late or more where 1 ms is allowed: {BUSY}"
+    rows = [{**link(f"l{number}"), "ok": False, "reasons": [late]} for number in range(6)]
+    text = said(*rows)
+    assert text.count(BUSY) == 3
+    assert "and 3 more directions that were late\n  run it again when nothing else takes the processors" in text
+    assert "invalid" in text
+
+
+def test_a_schedule_is_not_run_and_that_is_said():
+    row = link()
+    row["specified"]["schedule"] = {"a_to_b": "at 2s rate 20mbit", "b_to_a": ""}
+    assert said(row).endswith("; the schedule of 1 link was not measured")
+
+
+def test_what_came_of_effects_on_single_frames_is_counted():
+    there = way(effects={"duplicate": "1%", "reorder": "5%"})
+    text = said(link(there=there, there_seen=seen(duplicated=92, overtook=521)))
+    assert "duplicate 1% (92 frames); reorder 5% (521 frames)" in text

@@ -23,7 +23,8 @@ def shell(error, trouble=""):
 def test_a_script_with_a_line_that_is_refused_fails_and_its_other_lines_are_run():
     done = longhaul("shell", "two_hosts", input="link client nowhere down\nclient echo one\nclint echo two\n", check=1)
     assert done.stdout.split() == ["one"]
-    assert [line.split(":")[0] for line in done.stderr.splitlines() if "could not" in line] == ["longhaul"] * 2
+    said = [line.split(": could")[0] for line in done.stderr.splitlines() if "could not" in line]
+    assert said == ["longhaul: line 1", "longhaul: line 3"]
     assert "could not run 'clint': it is neither a command nor a node; nodes: client server" in done.stderr
 
 
@@ -33,7 +34,18 @@ def test_a_script_with_a_line_that_is_refused_fails_and_its_other_lines_are_run(
 ])  # fmt: skip
 def test_what_cannot_be_is_said_and_the_lab_goes_on(capsys, error):
     shell(error).do_link("a b codel")
-    assert capsys.readouterr().err == f"longhaul: {error}\n"
+    assert capsys.readouterr().err == f"longhaul: line 0: {error}\n"
+
+
+def test_all_emulated_links_are_changed_by_one_star():
+    changed = []
+    emulated, cable = SimpleNamespace(unshaped=False), SimpleNamespace(unshaped=True)
+    made = Shell.__new__(Shell)
+    made.lab = SimpleNamespace(change=lambda which, words: changed.append((which, words)), topology=SimpleNamespace(links_info=[
+        SimpleNamespace(name="a-b", spec=emulated), SimpleNamespace(name="b-c", spec=cable),
+        SimpleNamespace(name="c-d", spec=emulated)]))  # fmt: skip
+    made.do_link("* loss 1%")
+    assert changed == [("a-b", "loss 1%"), ("c-d", "loss 1%")]
 
 
 def test_a_lab_whose_links_are_gone_is_over():

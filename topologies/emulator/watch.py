@@ -5,13 +5,15 @@ The RTT and rate that were measured before the first trial prove little if the m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from topologies.emulator.links.backend import DirectionCounters, Stretch
 from topologies.emulator.links.spec import LinkSpec
 from topologies.emulator.links.tolerance import REAL, Tolerance
 
+BUSY = "the machine was too busy"
+"""How reasons end that a quieter machine would not give."""
 WORST = 5
 """No packet may be later than so many times what one in a hundred may be."""
 
@@ -32,7 +34,7 @@ def distrust(spec: LinkSpec, counters: Mapping[str, DirectionCounters], toleranc
         if count.lateness_p99_ns is not None and count.lateness_p99_ns / 1e6 > most_ms:
             late_ms = count.lateness_p99_ns / 1e6
             reasons.append(f"{way}: over the whole run one packet in a hundred was {late_ms:.3g} ms late or more where "
-                           f"{most_ms:.3g} ms is allowed: the machine was too busy")  # fmt: skip
+                           f"{most_ms:.3g} ms is allowed: {BUSY}")  # fmt: skip
         if count.overrun:
             reasons.append(f"{way}: {count.overrun} packets were lost before the link could take them")
         if count.failed:
@@ -53,16 +55,16 @@ def too_late(specs: Mapping[str, LinkSpec], stretch: Stretch, tolerance: Toleran
         for way, (p99_ns, max_ns) in ways.items():
             if p99_ns / 1e6 > most_ms:
                 reasons.append(f"link {name}: {way}: one packet in a hundred was {p99_ns / 1e6:.3g} ms late or more where "
-                               f"{most_ms:.3g} ms is allowed: the machine was too busy")  # fmt: skip
+                               f"{most_ms:.3g} ms is allowed: {BUSY}")  # fmt: skip
             elif max_ns / 1e6 > (worst_ms := max(WORST * most_ms, bears_ms)):
                 reasons.append(f"link {name}: {way}: a packet was {max_ns / 1e6:.3g} ms late where {worst_ms:.3g} ms is "
-                               "the most for any: the machine was too busy")  # fmt: skip
+                               f"the most for any: {BUSY}")  # fmt: skip
     stall_ms = (stretch.stall_ns or 0) / 1e6
     shortest_ms = min((WORST * most_lateness_ms(specs[name], tolerance) for name in stretch.late_ns), default=WORST)
     shortest_ms = max(shortest_ms, bears_ms)
     if stall_ms > shortest_ms and not reasons:
-        reasons.append(f"the links stood still for {stall_ms:.3g} ms where {shortest_ms:.3g} ms is the most: the machine was "
-                       "too busy")  # fmt: skip
+        reasons.append(f"the links stood still for {stall_ms:.3g} ms where {shortest_ms:.3g} ms is the most: "
+                       f"{BUSY}")  # fmt: skip
     return reasons
 
 
@@ -90,6 +92,12 @@ def one_way(delay_ms: float, least_ms: float, idle: bool, tolerance: Tolerance =
         return ""
     return (f"the quickest took {least_ms:.4g} ms where {delay_ms:.4g} ms one way are specified and {allowed_ms:.3g} ms either "
             "way allowed: a link was not as specified")  # fmt: skip
+
+
+def only_busy(reasons: Iterable[str]) -> bool:
+    """Whether there are reasons and lateness is all of them: then it is worth another attempt."""
+    found = list(reasons)
+    return bool(found) and all(reason.endswith(BUSY) for reason in found)
 
 
 def lateness_ms(count: DirectionCounters) -> dict[str, Any]:

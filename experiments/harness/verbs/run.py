@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.harness import catalogue, labs, machine, options
+from experiments.harness.blame import blamed
 from experiments.harness.manifest import manifest, name_of
 from experiments.harness.output import OutputError
 from experiments.harness.rundir import RunDirectory
@@ -43,7 +44,8 @@ def main(given: argparse.Namespace) -> int:
             settings[name] = value
     experiment = catalogue.build(catalogue.experiment(given.experiment), settings)
     labs.warn(experiment.world)
-    document = manifest(experiment, experiment.world.seed, _command(sys.argv[2:]))
+    with blamed(type(experiment), "begin the run"):
+        document = manifest(experiment, experiment.world.seed, _command(sys.argv[2:]))
     directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
     facts = {**machine.facts(), "load_before": machine.load()}
     try:

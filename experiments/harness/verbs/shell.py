@@ -27,6 +27,7 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
     identchars = string.ascii_letters + string.digits + "_.-"
     terminated = False
     refused = False
+    number = 0
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -39,13 +40,16 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
         link virginia mumbai rate 10mbit loss 1%   both directions; what is not named stays
         link virginia > mumbai delay 20ms          one direction
         link virginia mumbai down                  and up
+        link * loss 1%                             all emulated links, one after another
         link virginia mumbai                       what it is now"""
+        links = self.lab.topology.links_info
         try:
-            which, words = parse_link(line, [link.name for link in self.lab.topology.links_info])
-            if words:
-                self.lab.change(which, words)
-            else:
-                print("\n".join(self.lab.live.words(which)), flush=True)
+            which, words = parse_link(line, [link.name for link in links])
+            for one in [link.name for link in links if not link.spec.unshaped] if which == "*" else [which]:
+                if words:
+                    self.lab.change(one, words)
+                else:
+                    print("\n".join(self.lab.live.words(one)), flush=True)
         except (LinkError, UnsupportedError) as error:
             self._refuse(error)
         except BackendError as error:
@@ -61,9 +65,15 @@ class Shell(CLI):  # type: ignore[misc]  # mininet has no types
         else:
             super().default(line)
 
+    def precmd(self, line: str) -> str:
+        """Count the lines of a script."""
+        self.number += 1
+        return str(super().precmd(line))
+
     def _refuse(self, why: object) -> None:
         self.refused = True
-        print(f"longhaul: {why}", file=sys.stderr)
+        line = "" if sys.stdin.isatty() else f"line {self.number}: "
+        print(f"longhaul: {line}{why}", file=sys.stderr)
 
     def cmdloop(self, intro: str | None = None) -> None:
         """Until the user leaves; Mininet goes on after Ctrl-C, and would after SIGTERM too."""

@@ -23,6 +23,8 @@ from experiments.harness.vm.errors import VmError
 from experiments.harness.vm.qemu import Files
 
 BUILDING = "building-"
+KEPT = 3
+"""Images, at most; each takes about 1.1 GB."""
 DESCRIPTION = "image.json"
 KERNEL, INITRAMFS, DISK = "vmlinuz", "initramfs.gz", "disk.img"
 
@@ -102,14 +104,18 @@ def stage(cache: Path) -> Path:
 
 
 def adopt(cache: Path, staged: Path, name: str, facts: dict[str, Any]) -> Image:
-    """Make of a staged folder an image, all at once, and remove those that it replaces. Only under the lock."""
+    """Make of a staged folder an image, all at once, and remove those that it replaces. Only under the lock.
+
+    The newest of other bases stay: checkouts whose packages differ would otherwise take their images from each other.
+    """
     sizes = {file: (staged / file).stat().st_size for file in (KERNEL, INITRAMFS, DISK)}
     (staged / DESCRIPTION).write_text(json.dumps({**facts, "sizes_bytes": sizes}, indent=1) + "\n", encoding="utf-8")
     for path in [*staged.iterdir(), staged]:
         path.chmod(0o755 if path.is_dir() else 0o644)
         _sync(path)
     target = cache / name
-    old = [path for path in cache.iterdir() if path.is_dir() and path not in (staged, target)]
+    kept = [image.path for image in images(cache) if image.facts["base"] != facts["base"]][: KEPT - 1]
+    old = [path for path in cache.iterdir() if path.is_dir() and path not in (staged, target, *kept)]
     shutil.rmtree(target, ignore_errors=True)  # something of that name which is no whole image
     staged.rename(target)
     _sync(cache)

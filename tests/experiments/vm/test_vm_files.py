@@ -142,6 +142,13 @@ def test_an_image_is_there_when_it_was_adopted_and_replaces_those_before(tmp_pat
     assert not first.path.exists()
 
 
+def test_images_of_other_checkouts_stay_as_far_as_there_is_room(tmp_path):
+    with cache.lock(tmp_path, ""):
+        for number, base in enumerate("abcd"):
+            cache.adopt(tmp_path, staged(tmp_path), f"{base}-6.1-1", {**FACTS, "base": base, "built": f"2026-01-0{number + 1}"})
+    assert [image.facts["base"] for image in cache.images(tmp_path)] == ["d", "c", "b"]
+
+
 def test_what_a_killed_build_left_is_no_image_and_goes_with_the_next(tmp_path):
     left = staged(tmp_path)
     (left / cache.DESCRIPTION).write_text(json.dumps({**FACTS, "sizes_bytes": {}}))
