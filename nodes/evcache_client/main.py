@@ -20,6 +20,7 @@ Read one order a line from stdin (JSON: op, and optionally id) and write one res
   get     cache key [count] [at_once]                    the time and the source of each, in ms
   write-only cache zones                                 these zones are written and not read, all others serve
   warm    cache zone [peer] [rate_bps]                   fill a zone from another; the result comes when it is done
+  repairs cache                                          how many keys wait for repair
   forget  cache key zones                                take a key out of some zones, past the cache
   popular cache requests objects zipf [key] [bytes] [readers] [seed]  reads by Zipf's law that store what they miss
   stats   cache                                          the sums of its memcached's own numbers

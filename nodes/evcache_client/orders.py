@@ -34,6 +34,7 @@ class Orders:
             "open": self._open, "put": self._put, "fill": self._fill, "rows": self._rows,
             "get": self._get, "forget": self._forget, "load": self._load,
             "popular": self._popular, "stats": self._stats, "write-only": self._write_only, "warm": self._warm,
+            "repairs": self._repairs,
         }  # fmt: skip
 
     async def carry_out(self, line: bytes) -> Result:
@@ -144,6 +145,9 @@ class Orders:
         while progress.state in ("listing", "copying"):
             await asyncio.sleep(0.01)
         return {"state": progress.state, "cause": progress.cause, "copied": progress.copied}
+
+    async def _repairs(self, order: Result) -> Result:
+        return {"waiting": self._caches[order["cache"]].waiting_repairs}
 
     async def _load(self, order: Result) -> Result:
         wish = Load(**_wish(order))
