@@ -144,6 +144,22 @@ def test_what_the_other_region_does_not_take_waits_and_comes_when_it_is_back(two
     west.play(dialogue, {"regions": {"east": parse_origin(faces[1].url)}})
 
 
+def test_a_daemon_whose_queue_was_lost_tells_of_all_rows_anew(two) -> None:
+    west, east, faces = two
+    for number in range(30):
+        west.truth.get(f"/rows/k{number}", method="PUT", body=b"%d" % number)
+    east.truth.get("/rows/k7", method="PUT", body=b"newer")
+
+    async def dialogue(here: EVCache) -> None:
+        relay = here.relays["east"]
+        relay.resend()
+        await until(lambda: relay._resending.done() and not len(relay.queue), 20)
+        assert [east.truth.get(f"/rows/k{number}").body for number in (0, 7, 29)] == [b"0", b"newer", b"29"]
+
+    west.play(dialogue, {"regions": {"east": parse_origin(faces[1].url)}})
+    assert faces[0].get("/-/regions/east/resend", method="POST").status == 404
+
+
 def test_the_receiving_face_says_what_became_of_each_row_and_refuses_nonsense(two) -> None:
     west, _, faces = two
     version = int(west.truth.get("/rows/k", method="PUT", body=b"newer").fields["longhaul-version"])
