@@ -15,7 +15,7 @@ DESCRIPTION = """\
 Read one order a line from stdin (JSON: op, and optionally id) and write one result a line to stdout, until stdin ends:
   open    cache nodes [truth] [settings] [regions]       a cache by this name, with the fields of nodes/evcache/settings.py
   put     cache key [bytes] [value] [count] [policy] [ttl_s]  the time of each, in ms
-  fill    cache key count [bytes]                        those of many keys that are not there, several at once
+  fill    cache key count [bytes] [rate]                 those of many keys that are not there, several at once
   rows    cache key [bytes] [count]                      the time of each at the source of truth alone, past the cache
   get     cache key [count] [at_once]                    the time and the source of each, in ms
   write-only cache zones                                 these zones are written and not read, all others serve

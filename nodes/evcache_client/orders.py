@@ -18,6 +18,7 @@ from nodes.evcache.watching import asked
 from nodes.evcache_client.load import Load, mixed
 from nodes.evcache_client.popular import READERS, Popular, popular
 from nodes.http.origin_address import parse_origin
+from nodes.http.pacing import sleep_until
 
 Result = dict[str, Any]
 
@@ -80,15 +81,17 @@ class Orders:
         return {"calls": calls}
 
     async def _fill(self, order: Result) -> Result:
-        """Those of `count` keys that are not there, as many at once as `popular` reads."""
+        """Those of `count` keys that are not there, as many at once as `popular` reads, no faster than `rate` a second."""
         cache, keys, value = self._caches[order["cache"]], iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
-        missing = 0
+        missing, began_s = 0, cache.zones.loop.time()
 
         async def writer() -> None:
             nonlocal missing
             for key in keys:
                 if await cache.get(key) is None:
                     missing += 1
+                    if "rate" in order:
+                        await sleep_until(began_s + missing / order["rate"])
                     await cache.put(key, value, policy="all")
 
         await asyncio.gather(*(writer() for _ in range(READERS)))
