@@ -145,7 +145,9 @@ class Partition(caching.CacheExperiment):
                 "values": {name: {"metric": name, "where": self.arms()[0]} for name in names}}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "ecdf", "metric": "converged_ms", "by": "regions", "title": "Time until both regions agree again"}]
+        return [{"kind": "series", "name": "staleness", "x": "at_s", "y": "stalest_ms", "by": "regions", "lines": "node",
+                 "title": "The stalest read of each half second, from the parting on"},
+                {"kind": "ecdf", "metric": "converged_ms", "by": "regions", "title": "Time until both regions agree again"}]
 
 
 def _newest(operations: Iterable[Operation]) -> dict[str, int]:

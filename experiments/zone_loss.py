@@ -16,7 +16,7 @@ from topologies.emulator import setting
 
 LONGEST_S = 600
 WITHIN_S = 60.0
-LOOK_S = 0.05
+LOOK_S, SLICE_S = 0.05, 0.5
 SETTLE_S = 1.0
 """How soon after a change of the zones reads count as being of the time after it."""
 PHASES = ("before", "out", "after")
@@ -104,6 +104,7 @@ class ZoneLoss(caching.CacheExperiment):
                  for call in one["calls"]]  # fmt: skip
         spans = {"before": (began_s, lost_s), "out": (lost_s, back_s), "after": (whole_s + SETTLE_S, began_s + total_s)}
         stage.keep("calls", [{**call, "at_s": round(call["at_s"] - lost_s, 4)} for call in calls])
+        stage.keep("slices", _slices(calls, lost_s, self.clients[0].node, zone))
         row: Row = {"ok": True, "whole_ms": (whole_s - back_s) * 1e3, "failed_calls": sum(not call["ok"] for call in calls),
                     "stale_copies": self._stale(stage, trial)}  # fmt: skip
         for phase, (begin_s, end_s) in spans.items():
@@ -169,7 +170,26 @@ class ZoneLoss(caching.CacheExperiment):
                             "after {whole_kil}, {whole_pau} and {whole_cut}.", "values": values}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "ecdf", "metric": "whole_ms", "by": "fault", "title": "Time until the zone is whole again"}]
+        common = {"kind": "series", "name": "slices", "x": "at_s", "by": "fault"}
+        return [{**common, "y": "local_fraction", "title": "Reads in the zone that its own cache answers"},
+                {**common, "y": "p99_ms", "title": "99th percentile of the reads in the zone, by half seconds"},
+                {**common, "y": "truth_per_s", "title": "Reads a second that the source of truth answers, all zones"},
+                {"kind": "ecdf", "metric": "whole_ms", "by": "fault", "title": "Time until the zone is whole again"}]
+
+
+def _slices(calls: list[dict[str, Any]], lost_s: float, node: str, zone: str) -> list[dict[str, Any]]:
+    """Half second by half second, from the moment of the fault."""
+    slices: dict[int, list[dict[str, Any]]] = {}
+    for call in calls:
+        if call["op"] == "get":
+            slices.setdefault(int((call["at_s"] - lost_s) // SLICE_S), []).append(call)
+    rows = []
+    for number, reads in sorted(slices.items()):
+        here = [call for call in reads if call["node"] == node]
+        rows.append({"at_s": number * SLICE_S, "truth_per_s": sum(call["source"] == "truth" for call in reads) / SLICE_S,
+                     "local_fraction": sum(call["source"] == zone for call in here) / max(1, len(here)),
+                     "p99_ms": quantile([call["ms"] for call in here], 0.99) if here else None})  # fmt: skip
+    return rows
 
 
 def _phase(phase: str, reads: list[dict[str, Any]], node: str, zone: str) -> Row:
