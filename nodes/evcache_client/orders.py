@@ -157,6 +157,15 @@ class Orders:
         return {"calls": await mixed(self._caches[order["cache"]], self._name, wish)}
 
 
+def lasting(line: bytes) -> bool:
+    """Whether an order goes on while others are carried out."""
+    try:
+        order = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(order, dict) and order.get("op") == "load"
+
+
 def _wish(order: Result) -> Result:
     return {name: value for name, value in order.items() if name not in ("op", "cache", "id")}
 
