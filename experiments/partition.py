@@ -34,6 +34,8 @@ class Partition(caching.CacheExperiment):
     topology_settings: ClassVar = {"regions": "Virginia,Mumbai", "zones": "1", "truths": "every"}
     minutes = 2.5
     idle_paths = False
+    repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
     before = setting.duration("3s", "how long both write before they are parted")
     apart = setting.duration("30s", "how long nothing passes between them")
     after = setting.duration("8s", "how long both go on afterwards")
@@ -143,7 +145,9 @@ class Partition(caching.CacheExperiment):
                 "values": {name: {"metric": name, "where": self.arms()[0]} for name in names}}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "ecdf", "metric": "converged_ms", "by": "regions", "title": "Time until both regions agree again"}]
+        return [{"kind": "series", "name": "staleness", "x": "at_s", "y": "stalest_ms", "by": "regions", "lines": "node",
+                 "title": "The stalest read of each half second, from the parting on"},
+                {"kind": "ecdf", "metric": "converged_ms", "by": "regions", "title": "Time until both regions agree again"}]
 
 
 def _newest(operations: Iterable[Operation]) -> dict[str, int]:

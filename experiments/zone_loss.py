@@ -1,32 +1,36 @@
-"""What does it cost when a zone loses all its copies, and is everything right again afterwards?"""
+"""What does it cost when a zone's cache dies, hangs or cannot be reached, and is everything right again afterwards?"""
 
 from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 from experiments.harness import caching
 from experiments.harness.experiment import Arm, Row
-from experiments.harness.stage import Stage
+from experiments.harness.stage import Stage, StageError
 from results.history import check, parse
 from results.statistics import quantile
 from topologies.emulator import setting
 
 LONGEST_S = 600
 WITHIN_S = 60.0
+LOOK_S, SLICE_S = 0.05, 0.5
 SETTLE_S = 1.0
 """How soon after a change of the zones reads count as being of the time after it."""
 PHASES = ("before", "out", "after")
 
 
 class ZoneLoss(caching.CacheExperiment):
-    """Applications in three zones read and write under a steady load. The cache of the first zone is killed; later it is
-    started again, empty: it is written and not read while it is filled from another zone, and then serves. Every call is
-    recorded, and the history checked as `longhaul check-history` does; at the end each zone's copies are held against the
-    source of truth."""
+    """Applications in three zones read and write under a steady load. The cache of the first zone is killed, paused or cut off
+    for a while. A killed one is started again, empty: it is written and not read while it is filled from another zone, and
+    then serves. What a paused one or one that was cut off has missed is repaired. Every call is recorded, and the history
+    checked as `longhaul check-history` does; at the end each zone's copies are held against the source of truth."""
 
-    minutes = 2.5
+    minutes = 3.0
+    repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
     idle_paths = False
     before = setting.duration("4s", "how long all zones work")
     out = setting.duration("5s", "how long the zone is away")
@@ -41,17 +45,17 @@ class ZoneLoss(caching.CacheExperiment):
         **{f"p99_{phase}_ms": f"99th percentile of the time of a read in the lost zone, {phase}" for phase in PHASES},
         **{f"truth_{phase}_fraction": f"part of the reads in all zones that the source of truth answered, {phase}"
            for phase in PHASES},
-        "warming_ms": "time from the start of the empty cache until the zone serves again",
+        "whole_ms": "time from the end of the fault until the zone is whole: filled where it was empty, and repaired",
         "failed_calls": "calls that failed, in all zones",
         "violations": "what the check of the history found",
         "stale_copies": "copies in any zone, at the end, that are older than the row at the source of truth",
     }  # fmt: skip
 
     def question(self) -> str:
-        return "What does it cost when a zone loses all its copies, and is everything right again afterwards?"
+        return "What does it cost when a zone's cache dies, hangs or cannot be reached, and is all right again afterwards?"
 
     def arms(self) -> list[Arm]:
-        return [{"fault": "zone killed"}]
+        return [{"fault": fault} for fault in ("killed", "paused", "cut off")]
 
     def start(self, stage: Stage) -> None:
         self.caches = self.world.names("cache")
@@ -60,7 +64,8 @@ class ZoneLoss(caching.CacheExperiment):
         self.truth = caching.truth(stage, self.world.names("truth")[0])
         self.clients = [caching.CacheClient(stage, app) for app in self.world.names("app")]
         for client in self.clients:
-            settings = caching.settings(local_zone=caching.zone_of(client.node), longest_s=LONGEST_S, write_s=1.0)
+            settings = caching.settings(local_zone=caching.zone_of(client.node), longest_s=LONGEST_S, write_s=1.0,
+                                        read_s=0.05)  # fmt: skip
             client.ask("open", nodes=caching.node_list(stage, self.caches), truth=self.truth, settings=settings)
         for node in self.caches:  # one zone alone, for the look at the end
             self.clients[0].ask("open", node, nodes=caching.node_list(stage, [node]),
@@ -82,30 +87,44 @@ class ZoneLoss(caching.CacheExperiment):
                                     bytes=self.size, seed=10 * trial + number, prefix=f"trial-{trial}-",
                                     history=str(histories[-1])))  # fmt: skip
         time.sleep(self.before / 1e3)
-        lost_s = stage.faults.kill(self.caches[0]) / 1e9
+        begin, end = {"killed": (stage.faults.kill, self._refill), "paused": (stage.faults.pause, stage.faults.resume),
+                      "cut off": (stage.faults.cut, stage.faults.heal)}[arm["fault"]]  # fmt: skip
+        self.stage, node = stage, self.caches[0]
+        lost_s = begin(node) / 1e9
         time.sleep(self.out / 1e3)
-        for client in self.clients:
-            client.ask("write-only", zones=[zone])
-        back_s = stage.faults.restart(self.caches[0]) / 1e9
-        warmed = self.clients[0].ask("warm", zone=zone, within_s=WITHIN_S)
-        for client in self.clients:
-            client.ask("write-only", zones=[])
-        serves_s = time.monotonic()
+        back_s = end(node) / 1e9
+        while any(client.ask("repairs")["waiting"] for client in self.clients) and time.monotonic() < began_s + total_s:
+            time.sleep(LOOK_S)
+        whole_s = time.monotonic()
         results = [client.result(number, total_s + WITHIN_S) for client, number in zip(self.clients, told, strict=True)]
-        problem = next((one["error"] for one in results if not one["ok"]), warmed["cause"])
-        if problem or serves_s > began_s + total_s - SETTLE_S:
-            return {"ok": False, "error": problem or "the zone was not warm before the load was over; let `after` be longer"}
+        problem = next((one["error"] for one in results if not one["ok"]), "")
+        if problem or whole_s > began_s + total_s - 2 * SETTLE_S:
+            return {"ok": False, "error": problem or "the zone was not whole before the load was over; let `after` be longer"}
         calls = [{"node": client.node, **call} for client, one in zip(self.clients, results, strict=True)
                  for call in one["calls"]]  # fmt: skip
-        spans = {"before": (began_s, lost_s), "out": (lost_s, back_s), "after": (serves_s + SETTLE_S, began_s + total_s)}
+        spans = {"before": (began_s, lost_s), "out": (lost_s, back_s), "after": (whole_s + SETTLE_S, began_s + total_s)}
         stage.keep("calls", [{**call, "at_s": round(call["at_s"] - lost_s, 4)} for call in calls])
-        row: Row = {"ok": True, "warming_ms": (serves_s - back_s) * 1e3, "failed_calls": sum(not call["ok"] for call in calls),
+        stage.keep("slices", _slices(calls, lost_s, self.clients[0].node, zone))
+        row: Row = {"ok": True, "whole_ms": (whole_s - back_s) * 1e3, "failed_calls": sum(not call["ok"] for call in calls),
                     "stale_copies": self._stale(stage, trial)}  # fmt: skip
         for phase, (begin_s, end_s) in spans.items():
             row |= _phase(phase, [call for call in calls if begin_s <= call["at_s"] < end_s and call["op"] == "get"],
                           self.clients[0].node, zone)  # fmt: skip
-        row["violations"] = self._violations(stage, trial, histories, zone, lost_s)
+        row["violations"] = self._violations(stage, trial, histories, zone, lost_s if arm["fault"] == "killed" else None)
         return row
+
+    def _refill(self, node: str) -> int:
+        """Start the killed cache again and fill it; gives when it was started (CLOCK_MONOTONIC, ns)."""
+        zone = caching.zone_of(node)
+        for client in self.clients:
+            client.ask("write-only", zones=[zone])
+        back_ns = self.stage.faults.restart(node)
+        warmed = self.clients[0].ask("warm", zone=zone, within_s=WITHIN_S)
+        if warmed["state"] != "done":
+            raise StageError(f"could not fill {zone}: {warmed['cause']}")
+        for client in self.clients:
+            client.ask("write-only", zones=[])
+        return back_ns
 
     def _stale(self, stage: Stage, trial: int) -> int:
         """Copies of each zone alone that are older than their rows."""
@@ -121,9 +140,11 @@ class ZoneLoss(caching.CacheExperiment):
             rows |= stage.control(self.world.names("truth")[0], "POST", f"{self.truth}/rows", data=keys[at : at + 500]).json()
         return rows
 
-    def _violations(self, stage: Stage, trial: int, histories: list[Any], zone: str, lost_s: float) -> int:
+    def _violations(self, stage: Stage, trial: int, histories: list[Path], zone: str, lost_s: float | None) -> int:
         """Of the whole history, which is kept beside the logs."""
-        lines = [{"bound_s": LONGEST_S + 2.0}, {"op": "lost", "source": zone, "begin_s": lost_s}, *self.first]
+        lines: list[dict[str, Any]] = [{"bound_s": LONGEST_S + 2.0}, *self.first]
+        if lost_s is not None:
+            lines.append({"op": "lost", "source": zone, "begin_s": lost_s})
         lines += [json.loads(line) for history in histories for line in history.read_text().splitlines()]
         for key, row in self._rows(stage, trial).items():
             lines.append({"op": "truth", "key": key, "version": row["version"], "value": caching.text_of(row["value"])})
@@ -133,24 +154,42 @@ class ZoneLoss(caching.CacheExperiment):
 
     def claims(self) -> list[dict[str, Any]]:
         """Other zones answer while one is away; nothing fails, is lost or stale; afterwards the zone serves as before."""
-        where = self.arms()[0]
         bounds = [("hits_before_fraction", 0.95, 1), ("hits_out_fraction", 0.95, 1), ("hits_after_fraction", 0.95, 1),
                   ("local_before_fraction", 0.95, 1), ("local_out_fraction", 0, 0.02), ("local_after_fraction", 0.95, 1),
                   ("truth_out_fraction", 0, 0.05), ("failed_calls", 0, 0), ("violations", 0, 0),
                   ("stale_copies", 0, 0)]  # fmt: skip
-        return [{"name": self.columns[name], "metric": name, "statistic": "median" if name.endswith("_fraction") else "max",
-                 "where": where, "low": low, "high": high, "basis": "two other zones have a whole copy"}
-                for name, low, high in bounds]  # fmt: skip
+        return [{"name": f"{arm['fault']}: {self.columns[name]}", "metric": name, "where": arm, "low": low, "high": high,
+                 "statistic": "median" if name.endswith("_fraction") else "max", "basis": "two other zones have a whole copy"}
+                for arm in self.arms() for name, low, high in bounds]  # fmt: skip
 
     def answer(self) -> dict[str, Any]:
-        names = ("hits_out_fraction", "p99_before_ms", "p99_out_ms", "warming_ms", "truth_out_fraction")
-        return {"template": "While the zone was away other zones answered {hits_out_fraction} of its reads (p99 {p99_out_ms} "
-                            "for {p99_before_ms}) and the source of truth {truth_out_fraction} of all; the empty cache served "
-                            "again after {warming_ms}.",
-                "values": {name: {"metric": name, "where": self.arms()[0]} for name in names}}  # fmt: skip
+        values = {f"{metric}_{arm['fault'][:3]}": {"metric": f"{metric}_ms", "where": arm}
+                  for arm in self.arms() for metric in ("p99_before", "p99_out", "whole")}  # fmt: skip
+        return {"template": "Reads in the zone have a p99 of {p99_before_kil}, and of {p99_out_kil} while its cache is dead, "
+                            "{p99_out_pau} while it hangs and {p99_out_cut} while it cannot be reached. It is whole again "
+                            "after {whole_kil}, {whole_pau} and {whole_cut}.", "values": values}  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "ecdf", "metric": "warming_ms", "by": "fault", "title": "Time until the zone serves again"}]
+        common = {"kind": "series", "name": "slices", "x": "at_s", "by": "fault"}
+        return [{**common, "y": "local_fraction", "title": "Reads in the zone that its own cache answers"},
+                {**common, "y": "p99_ms", "title": "99th percentile of the reads in the zone, by half seconds"},
+                {**common, "y": "truth_per_s", "title": "Reads a second that the source of truth answers, all zones"},
+                {"kind": "ecdf", "metric": "whole_ms", "by": "fault", "title": "Time until the zone is whole again"}]
+
+
+def _slices(calls: list[dict[str, Any]], lost_s: float, node: str, zone: str) -> list[dict[str, Any]]:
+    """Half second by half second, from the moment of the fault."""
+    slices: dict[int, list[dict[str, Any]]] = {}
+    for call in calls:
+        if call["op"] == "get":
+            slices.setdefault(int((call["at_s"] - lost_s) // SLICE_S), []).append(call)
+    rows = []
+    for number, reads in sorted(slices.items()):
+        here = [call for call in reads if call["node"] == node]
+        rows.append({"at_s": number * SLICE_S, "truth_per_s": sum(call["source"] == "truth" for call in reads) / SLICE_S,
+                     "local_fraction": sum(call["source"] == zone for call in here) / max(1, len(here)),
+                     "p99_ms": quantile([call["ms"] for call in here], 0.99) if here else None})  # fmt: skip
+    return rows
 
 
 def _phase(phase: str, reads: list[dict[str, Any]], node: str, zone: str) -> Row:

@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 
@@ -123,11 +124,13 @@ def _missing(key: str, writes: list[Operation], row: Operation | None) -> list[V
 
 def _invented(reads: list[Operation], writes: list[Operation]) -> list[Violation]:
     """A value is known by itself. Its version is not asked for: a write may try several until one is the newest."""
-    found = []
+    found, begun = [], dict[str | None, float]()
+    for write in writes:
+        begun[write.value] = min(write.begin_s, begun.get(write.value, write.begin_s))
     for read in reads:
         if read.value is None and not read.version:
             continue
-        if not any(write.value == read.value and write.begin_s <= read.end_s for write in writes):
+        if begun.get(read.value, inf) > read.end_s:
             text = f"'{read.key}' was read as {_show(read)} at {read.end_s:.3f} s, which nobody wrote"
             found.append(Violation(INVENTED, text))
     return found

@@ -41,7 +41,7 @@ class CacheClient:
         self._told, self._results = 0, dict[int, dict[str, Any]]()
 
     def tell(self, op: str, cache: str = "a", **order: Any) -> int:
-        """Give an order; `result` is to be asked for it. Orders do not wait for each other. Raises StageError."""
+        """Give an order; `result` is to be asked for it. Others are carried out while a load goes on. Raises StageError."""
         assert self.daemon.process.stdin is not None
         self._told += 1
         try:

@@ -21,6 +21,7 @@ from nodes.evcache.watching import Watching
 from nodes.evcache.writing import Written
 from nodes.http.body import content
 from nodes.http.message import Fields, HttpError, Request
+from nodes.http.own_paths import PREFIX
 from nodes.http.reply import Reply
 from units import UnitError, bits_per_second, milliseconds
 
@@ -52,25 +53,39 @@ class App:
                 if not had:
                     raise HttpError(404, "no zone has the newest version")
                 await _json(reply, {"zones": had})
-            elif request.path == ZONES:
-                await self._zones(request, reply)
-            elif request.path.startswith(ZONES + "/") and request.path.endswith("/warm") and request.method == "POST":
-                await self._warm(request.path.removeprefix(ZONES + "/").removesuffix("/warm"), request, reply)
             elif request.path == PATH and request.method == "POST":
                 rows = decoded(await content(request, LARGEST_BATCH_BYTES))
                 reply.outcome.result = "EVCACHE_REPLICATED"
                 await _json(reply, await self._cache.accept(rows))
-            elif request.path == REGIONS and request.method == "GET":
-                now_s = self._cache.zones.loop.time()
-                await _json(reply, {name: {"waiting": len(relay.queue), "oldest_s": round(relay.queue.age_s(now_s), 3),
-                                           "lost": relay.queue.lost}
-                                    for name, relay in self._cache.relays.items()})  # fmt: skip
+            elif request.path.startswith(PREFIX):
+                await self._control(request, reply)
             else:
                 raise HttpError(404, "nothing is here; keys are at /keys/KEY and /touch/KEY, and POST /keys takes a JSON list")
         except TruthError as error:
             raise HttpError(503, f"{error}; nothing was acknowledged, ask again later", [("Retry-After", "1")]) from error
         except ValueError as error:  # BadKey is one
             raise HttpError(400, str(error)) from error
+
+    async def _control(self, request: Request, reply: Reply) -> None:
+        """What whoever runs the cache asks of it: zones, warming, regions."""
+        path, post = request.path, request.method == "POST"
+        if path == ZONES:
+            await self._zones(request, reply)
+        elif path.startswith(ZONES + "/") and path.endswith("/warm") and post:
+            await self._warm(path.removeprefix(ZONES + "/").removesuffix("/warm"), request, reply)
+        elif path == REGIONS and request.method == "GET":
+            now_s = self._cache.zones.loop.time()
+            await _json(reply, {name: {"waiting": len(relay.queue), "oldest_s": round(relay.queue.age_s(now_s), 3),
+                                       "lost": relay.queue.lost}
+                                for name, relay in self._cache.relays.items()})  # fmt: skip
+        elif path.startswith(REGIONS + "/") and path.endswith("/resend") and post:
+            region = path.removeprefix(REGIONS + "/").removesuffix("/resend")
+            if region not in self._cache.relays:
+                raise HttpError(404, f"'{region}' is no region; there are {', '.join(self._cache.relays) or 'none'}")
+            self._cache.relays[region].resend()
+            await reply.full(202, Fields([]), b"")
+        else:
+            raise HttpError(404, f"nothing is here; there are {ZONES}, {ZONES}/ZONE/warm, {REGIONS}, {REGIONS}/REGION/resend")
 
     async def _key(self, key: str, request: Request, reply: Reply) -> None:
         if request.method in ("GET", "HEAD"):

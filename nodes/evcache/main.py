@@ -53,6 +53,8 @@ def main(argv: list[str]) -> int:
                       help="hold this part of the reads against the source of truth afterwards (default 0%%)")  # fmt: skip
     made.add_argument("--replicate", metavar="REGION=URL", type=quantity(_region), action="append", default=[],
                       help="tell the cache of another region of every write; may stand several times")  # fmt: skip
+    made.add_argument("--resend", action="store_true",
+                      help="tell the other regions of all rows first: this daemon's queue was lost")  # fmt: skip
     made.add_argument("--warm", metavar="ZONE", help="fill this zone from another before it is read")
     made.add_argument("--warm-rate", metavar="RATE", type=positive(bits_per_second), default=RATE_BPS,
                       help="at most so fast (default 80mbit)")  # fmt: skip
@@ -82,6 +84,8 @@ def main(argv: list[str]) -> int:
     def build(name: str, metrics: Metrics) -> App:
         truth = TruthClient(options.truth, settings.write_s, options.congestion_control)
         cache = EVCache(options.nodes, settings, truth, metrics, dict(options.replicate))
+        for relay in cache.relays.values() if options.resend else ():
+            relay.resend()
         if options.warm is not None:
             cache.warming.begin(options.warm, None, options.warm_rate)
         return App(name, cache, Watching(options.nodes, metrics))

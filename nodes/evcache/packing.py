@@ -75,7 +75,8 @@ def unpack(item: bytes) -> Copy:
         body = item[HEAD_BYTES:end]
         if len(body) != size or (size > CHECKED_BYTES and zlib.crc32(body) != crc):
             raise BadCopy(f"{len(body)} bytes do not match a header of {size}")
-        return Copy(version, body, durable=_sealed(item[end:]))
+        rest = item[end:]
+        return Copy(version, body, durable=rest == SEAL or _sealed(rest))
     if kind == ABSENT:
         return Copy(version, None, durable=_sealed(item[HEAD_BYTES:]))
     if kind == ZLIB:

@@ -39,7 +39,7 @@ class Reading:
         self._flags = b"v c t" + (b" R%d" % settings.refresh_s if settings.refresh_s else b"")
         self._lease = b"v c t N%d" % settings.lease_s
         self._near = settings.near_capacity > 0
-        self._staleness = Staleness(zones, truth)
+        self._staleness, self._checks = Staleness(zones, truth), settings.check_reads > 0 and truth is not None
 
     async def read(self, key: str) -> Read:
         """Raises BadKey; TruthError when no zone has it and the source of truth does not answer."""
@@ -59,7 +59,8 @@ class Reading:
             if held.copy is not None and held.copy.durable:
                 if held.won:
                     self._load(key, wire, held)
-                self._staleness.read(key, held.copy.version, local.zone)
+                if self._checks:
+                    self._staleness.read(key, held.copy.version, local.zone)
                 return self._found(key, held.copy, local.zone)
         return await asyncio.shield(self._load(key, wire, held))
 
@@ -138,7 +139,8 @@ class Reading:
                 continue
             copy = (await self._look(replica, key, wire, attempt, b"v c t")).copy
             if copy is not None and copy.durable:
-                self._staleness.read(key, copy.version, zone)
+                if self._checks:
+                    self._staleness.read(key, copy.version, zone)
                 return self._found(key, copy, zone)
             if copy is not None:
                 break

@@ -24,12 +24,12 @@ class Staleness:
 
     def __init__(self, zones: Zones, truth: TruthClient | None) -> None:
         self._zones, self._truth = zones, truth
-        self._part = zones.settings.check_reads if truth is not None else 0.0
+        self._part = zones.settings.check_reads
         self._running: set[asyncio.Task[None]] = set()
 
     def read(self, key: str, version: int, zone: str) -> None:
         """A zone gave this version."""
-        if self._part and random.random() < self._part and len(self._running) < AT_ONCE:
+        if random.random() < self._part and len(self._running) < AT_ONCE:
             task = self._zones.loop.create_task(self._check(key, version, zone, time.time_ns() // 1000))
             self._running.add(task)
             task.add_done_callback(self._running.discard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -49,6 +50,19 @@ class TruthClient:
         if response.status not in (200, 404):
             raise TruthError(_words(response, content), unsure=False)
         return TruthRow(_version(response), content if response.status == 200 else None)
+
+    async def versions(self, after: str) -> list[tuple[str, int]]:
+        """The next keys behind `after`, in order, with their rows' versions; none when there are no more. Raises TruthError."""
+        try:
+            response, content = await self._calling.call("GET", "/rows?after=" + quote(after, safe=""), Fields([]), None)
+        except CallError as error:
+            raise TruthError(f"the source of truth {error}", unsure=False) from error
+        if response.status != 200:
+            raise TruthError(_words(response, content), unsure=False)
+        try:
+            return [(str(key), int(version)) for key, version in json.loads(content)]
+        except (ValueError, TypeError) as error:
+            raise TruthError("the source of truth lists what are no keys", unsure=False) from error
 
     async def put(self, key: str, version: int, value: bytes | None) -> None:
         """Returns when it is durable; None deletes. Raises Superseded, TruthError."""

@@ -157,6 +157,8 @@ class Writing:
             unsure = isinstance(error, TruthError) and error.unsure
             if error is not None and (unsure or not doubt or isinstance(error, Superseded)):
                 zones.owe(zone, key, version)
+            if error is None and not told.result():  # a repair of before found the row of before
+                zones.owe(zone, key, version)
             if unsure:  # it may still be done: look once more when that is over
                 zones.loop.call_later(zones.settings.write_s, zones.owe, zone, key, version)
             if error is None and cas is not None:

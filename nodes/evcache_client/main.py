@@ -8,18 +8,20 @@ import json
 import signal
 import sys
 
-from nodes.evcache_client.orders import Orders
+from nodes.evcache_client.orders import Orders, lasting
 from nodes.http.options import Parser
 
 DESCRIPTION = """\
-Read one order a line from stdin (JSON: op, and optionally id) and write one result a line to stdout, until stdin ends:
+Read one order a line from stdin (JSON: op, and optionally id) and write one result a line to stdout, until stdin ends. Orders
+are carried out one after another, and while a load goes on:
   open    cache nodes [truth] [settings] [regions]       a cache by this name, with the fields of nodes/evcache/settings.py
   put     cache key [bytes] [value] [count] [policy] [ttl_s]  the time of each, in ms
-  fill    cache key count [bytes]                        those of many keys that are not there, several at once
+  fill    cache key count [bytes] [rate]                 those of many keys that are not there, several at once
   rows    cache key [bytes] [count]                      the time of each at the source of truth alone, past the cache
   get     cache key [count] [at_once]                    the time and the source of each, in ms
   write-only cache zones                                 these zones are written and not read, all others serve
   warm    cache zone [peer] [rate_bps]                   fill a zone from another; the result comes when it is done
+  repairs cache                                          how many keys wait for repair
   forget  cache key zones                                take a key out of some zones, past the cache
   popular cache requests objects zipf [key] [bytes] [readers] [seed]  reads by Zipf's law that store what they miss
   stats   cache                                          the sums of its memcached's own numbers
@@ -44,8 +46,7 @@ def main(argv: list[str]) -> int:
 
 
 async def _work(name: str) -> None:
-    """One order, one result, with the order's `id`; orders do not wait for each other. One that cannot be carried out is
-    answered too, with its reason."""
+    """One order, one result, with the order's `id`. One that cannot be carried out is answered too, with its reason."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader(limit=2**24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print(json.dumps({"event": "ready", "name": name}), flush=True)
@@ -56,6 +57,8 @@ async def _work(name: str) -> None:
 
     async with asyncio.TaskGroup() as running:
         while line := await reader.readline():
-            if line.strip():
+            if lasting(line):
                 running.create_task(one(line))
+            elif line.strip():
+                await one(line)
     await orders.close()

@@ -18,6 +18,7 @@ from nodes.evcache.watching import asked
 from nodes.evcache_client.load import Load, mixed
 from nodes.evcache_client.popular import READERS, Popular, popular
 from nodes.http.origin_address import parse_origin
+from nodes.http.pacing import sleep_until
 
 Result = dict[str, Any]
 
@@ -34,6 +35,7 @@ class Orders:
             "open": self._open, "put": self._put, "fill": self._fill, "rows": self._rows,
             "get": self._get, "forget": self._forget, "load": self._load,
             "popular": self._popular, "stats": self._stats, "write-only": self._write_only, "warm": self._warm,
+            "repairs": self._repairs,
         }  # fmt: skip
 
     async def carry_out(self, line: bytes) -> Result:
@@ -79,15 +81,17 @@ class Orders:
         return {"calls": calls}
 
     async def _fill(self, order: Result) -> Result:
-        """Those of `count` keys that are not there, as many at once as `popular` reads."""
+        """Those of `count` keys that are not there, as many at once as `popular` reads, no faster than `rate` a second."""
         cache, keys, value = self._caches[order["cache"]], iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
-        missing = 0
+        missing, began_s = 0, cache.zones.loop.time()
 
         async def writer() -> None:
             nonlocal missing
             for key in keys:
                 if await cache.get(key) is None:
                     missing += 1
+                    if "rate" in order:
+                        await sleep_until(began_s + missing / order["rate"])
                     await cache.put(key, value, policy="all")
 
         await asyncio.gather(*(writer() for _ in range(READERS)))
@@ -145,9 +149,21 @@ class Orders:
             await asyncio.sleep(0.01)
         return {"state": progress.state, "cause": progress.cause, "copied": progress.copied}
 
+    async def _repairs(self, order: Result) -> Result:
+        return {"waiting": self._caches[order["cache"]].waiting_repairs}
+
     async def _load(self, order: Result) -> Result:
         wish = Load(**_wish(order))
         return {"calls": await mixed(self._caches[order["cache"]], self._name, wish)}
+
+
+def lasting(line: bytes) -> bool:
+    """Whether an order goes on while others are carried out."""
+    try:
+        order = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(order, dict) and order.get("op") == "load"
 
 
 def _wish(order: Result) -> Result:

@@ -1,4 +1,4 @@
-"""The truth's answers: GET, PUT and DELETE of `/rows/KEY`, and POST of a JSON list of keys to `/rows`.
+"""The truth's answers: GET, PUT and DELETE of `/rows/KEY`, POST of a JSON list of keys to `/rows`, GET of all keys by pages.
 
 It decides no order: versions do. `Longhaul-Version` carries them both ways; a write without one gets the next of this clock.
 A write is answered when it is durable, and with 409 when a newer version stands.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from nodes.evcache.keys import BadKey, checked
 from nodes.evcache.version import Versions, at_us
@@ -45,10 +45,12 @@ class Truth:
         try:
             if request.path == "/rows" and request.method == "POST":
                 await self._several(request, reply)
+            elif request.path == "/rows" and request.method == "GET":
+                await self._list(request, reply)
             elif request.path.startswith(ROWS):
                 await self._one(_key(request.path), request, reply)
             else:
-                raise HttpError(404, "nothing is here; rows are at /rows/KEY, and POST /rows takes a JSON list of keys")
+                raise HttpError(404, "nothing is here; rows are at /rows/KEY, /rows lists keys and takes a JSON list of them")
         except DatabaseError as error:
             self._metrics.count("longhaul_truth_errors_total")
             fields = [("Retry-After", "1")] + ([("Longhaul-Unsure", "1")] if error.unsure else [])
@@ -89,6 +91,15 @@ class Truth:
             for key, row in rows.items()
         }
         await reply.full(200, Fields([("Content-Type", "application/json")]), json.dumps(found).encode())
+
+    async def _list(self, request: Request, reply: Reply) -> None:
+        """The keys behind `after`, in order, each with its row's version: a page of what there is."""
+        asked = dict(parse_qsl(request.query, keep_blank_values=True))
+        after = asked.pop("after", "")
+        if asked:
+            raise HttpError(400, f"'{next(iter(asked))}' is not known; the query may hold after=KEY")
+        found = json.dumps(await self._rows.versions(after, MOST_KEYS)).encode()
+        await reply.full(200, Fields([("Content-Type", "application/json")]), found)
 
     def _version(self, request: Request) -> int:
         """Raises HttpError 400."""

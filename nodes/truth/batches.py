@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from nodes.truth.rows import Database, DatabaseError, Row
 
+Found = TypeVar("Found")
 MOST_WAITING = 4096
 MOST_TOGETHER = 256
 
@@ -34,11 +36,18 @@ class Batches:
 
     async def get(self, keys: Sequence[str]) -> dict[str, Row]:
         """Raises DatabaseError."""
+        return await self._read(lambda: self._reader.get(keys))
+
+    async def versions(self, after: str, most: int) -> list[tuple[str, int]]:
+        """Raises DatabaseError."""
+        return await self._read(lambda: self._reader.versions(after, most))
+
+    async def _read(self, call: Callable[[], Found]) -> Found:
         if self._reads >= MOST_WAITING:
             raise DatabaseError(f"{self._reads} reads wait already")
         self._reads += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reading, self._reader.get, keys)
+            return await asyncio.get_running_loop().run_in_executor(self._reading, call)
         finally:
             self._reads -= 1
 

@@ -8,8 +8,9 @@ from nodes.truth.batches import Batches
 from nodes.truth.databases import opened
 
 DESCRIPTION = """\
-Serve versioned rows: GET, PUT and DELETE of /rows/KEY, and POST of a JSON list of keys to /rows. Longhaul-Version carries
-a row's version; a write that is older than what stands is refused with 409. Every acknowledged write is on the disk."""
+Serve versioned rows: GET, PUT and DELETE of /rows/KEY, and POST of a JSON list of keys to /rows; GET of /rows?after=KEY lists
+keys with versions. Longhaul-Version carries a row's version; a write that is older than what stands is refused with 409.
+Every acknowledged write is on the disk."""
 
 
 def main(argv: list[str]) -> int:

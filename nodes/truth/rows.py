@@ -29,6 +29,10 @@ class Database(Protocol):
         """The rows there are. Raises DatabaseError."""
         ...
 
+    def versions(self, after: str, most: int) -> list[tuple[str, int]]:
+        """So many keys behind `after`, in order, with their rows' versions. Raises DatabaseError."""
+        ...
+
     def put(self, rows: Sequence[Row]) -> dict[str, int]:
         """Store, in one durable transaction, each row that is newer than what is there; keys must differ.
 

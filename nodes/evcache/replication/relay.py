@@ -25,6 +25,8 @@ AT_ONCE = 4
 """Batches under way: over a long way one alone would carry 256 rows a round trip."""
 LIMIT_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+MOST_RESENT = 2000
+"""Keys that wait while everything is told anew: writes of now are not to wait behind a whole table."""
 TAKEN = ("stored", "older")
 
 
@@ -36,6 +38,7 @@ class Relay:
         self._zones, self._reading, self._truth = zones, reading, truth
         self._calling = Calling(origin, LIMIT_S, AT_ONCE)
         self._wake = asyncio.Event()
+        self._resending: asyncio.Task[None] | None = None
         self._tasks = [zones.loop.create_task(self._send()) for _ in range(AT_ONCE)]
         zones.metrics.before_text(self._gauges)
 
@@ -44,11 +47,34 @@ class Relay:
         self.queue.add(key, version, ttl_s, self._zones.loop.time())
         self._wake.set()
 
+    def resend(self) -> None:
+        """Tell the region of all rows that there are, page by page: what it has already it passes over. For a daemon whose
+        queue was lost, and for a region that is new."""
+        if self._resending is None or self._resending.done():
+            self._resending = self._zones.loop.create_task(self._resend())
+
+    async def _resend(self) -> None:
+        after, pause_s = "", FIRST_PAUSE_S
+        while True:
+            try:
+                page = await self._truth.versions(after)
+            except TruthError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                continue
+            if not page:
+                return
+            after = page[-1][0]
+            for key, version in page:
+                self.tell(key, version, None)
+            while len(self.queue) > MOST_RESENT:
+                await asyncio.sleep(FIRST_PAUSE_S)
+
     async def close(self) -> None:
         """Stop; what waits is lost with this process."""
-        for task in self._tasks:
+        for task in (*self._tasks, *filter(None, [self._resending])):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *filter(None, [self._resending]), return_exceptions=True)
         self._calling.close()
 
     async def _send(self) -> None:

@@ -48,6 +48,16 @@ class PostgreSQL:
             raise DatabaseError(f"PostgreSQL cannot be read: {_words(error)}") from error
         return {row[0]: Row(row[0], row[1], None if row[2] is None else bytes(row[2])) for row in rows}
 
+    def versions(self, after: str, most: int) -> list[tuple[str, int]]:
+        try:
+            found = self._connected().execute(
+                "SELECT key, version FROM longhaul_rows WHERE key > %s ORDER BY key LIMIT %s", (after, most)
+            ).fetchall()
+        except psycopg.Error as error:
+            self._forget()
+            raise DatabaseError(f"PostgreSQL cannot be read: {_words(error)}") from error
+        return [(row[0], int(row[1])) for row in found]
+
     def put(self, rows: Sequence[Row]) -> dict[str, int]:
         committing = False
         try:

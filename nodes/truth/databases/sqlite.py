@@ -51,6 +51,13 @@ class SQLite:
             raise DatabaseError(f"the database {self._path} cannot be read: {error}") from error
         return found
 
+    def versions(self, after: str, most: int) -> list[tuple[str, int]]:
+        try:
+            found = self._connection.execute("SELECT key, version FROM rows WHERE key > ? ORDER BY key LIMIT ?", (after, most))
+            return [(row[0], int(row[1])) for row in found]
+        except sqlite3.Error as error:
+            raise DatabaseError(f"the database {self._path} cannot be read: {error}") from error
+
     def put(self, rows: Sequence[Row]) -> dict[str, int]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")

@@ -24,7 +24,7 @@ from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
 KINDS = ("kill", "pause", "cut", "pause truth", "kill truth")
-SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2.5"))
+SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 2, "absent_s": 2, "lease_s": 1, "collapse_s": 0.2}
 

@@ -1,6 +1,7 @@
 """Replication between regions: the queue and the batches as values, and two regions of real caches as a dialogue."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -88,8 +89,11 @@ def test_a_full_queue_loses_its_oldest_and_counts_it() -> None:
 def two(stage, start, tmp_path):
     """Two regions: a stage with a daemon that receives in front of it, and another one."""
     west: Stage = stage(1)
-    east = Stage({"zone0": [start("memcached")]}, start("truth", "--database", str(tmp_path / "east.db")), start)
-    return west, east, [_face(one) for one in (west, east)]
+    with ThreadPoolExecutor() as at_once:
+        rows = at_once.submit(start, "truth", "--database", str(tmp_path / "east.db"))
+        memcached = at_once.submit(start, "memcached")
+        east = Stage({"zone0": [memcached.result()]}, rows.result(), start)
+        return west, east, list(at_once.map(_face, (west, east)))
 
 
 def _face(here: Stage):
@@ -119,6 +123,13 @@ def test_a_write_is_in_the_other_region_and_the_newest_wins_in_both(two) -> None
         assert 'evcache_replicated_total{node="evcache",region="east",result="stored"}' in text
         assert 'evcache_replication_waiting{node="evcache",region="east"} 0\n' in text
         assert 'evcache_replication_seconds_count{node="evcache",region="east"}' in text
+        for number in range(30):  # of these its queue knows nothing
+            west.truth.get(f"/rows/lost{number}", method="PUT", body=b"%d" % number)
+        east.truth.get("/rows/lost7", method="PUT", body=b"newer")
+        relay = here.relays["east"]
+        relay.resend()
+        await until(lambda: relay._resending.done() and not len(relay.queue), 20)
+        assert [east.truth.get(f"/rows/lost{number}").body for number in (0, 7, 29)] == [b"0", b"newer", b"29"]
         await there.close()
 
     west.play(dialogue, {"regions": {"east": parse_origin(faces[1].url)}})
@@ -144,14 +155,16 @@ def test_what_the_other_region_does_not_take_waits_and_comes_when_it_is_back(two
     west.play(dialogue, {"regions": {"east": parse_origin(faces[1].url)}})
 
 
-def test_the_receiving_face_says_what_became_of_each_row_and_refuses_nonsense(two) -> None:
-    west, _, faces = two
+def test_the_receiving_face_says_what_became_of_each_row_and_refuses_nonsense(stage) -> None:
+    west: Stage = stage(1)
+    face = _face(west)
     version = int(west.truth.get("/rows/k", method="PUT", body=b"newer").fields["longhaul-version"])
     sent = encoded([Row("k", version - 1, None, b"older"), Row("l", version, 60.0, b"new"), Row("gone", version, None, None)])
-    assert json.loads(faces[0].get("/replicate", method="POST", body=sent).body) == ["older", "stored", "stored"]
-    assert faces[0].get("/keys/l").body == b"new"
-    assert json.loads(faces[0].get("/-/regions").body) == {}
-    refused = faces[0].get("/replicate", method="POST", body=b"nonsense")
+    assert json.loads(face.get("/replicate", method="POST", body=sent).body) == ["older", "stored", "stored"]
+    assert face.get("/keys/l").body == b"new"
+    assert json.loads(face.get("/-/regions").body) == {}
+    assert face.get("/-/regions/east/resend", method="POST").status == 404
+    refused = face.get("/replicate", method="POST", body=b"nonsense")
     assert (refused.status, b"row 1" in refused.body) == (400, True)
     west.truth.process.kill()
-    assert json.loads(faces[0].get("/replicate", method="POST", body=sent).body) == ["failed"] * 3
+    assert json.loads(face.get("/replicate", method="POST", body=sent).body) == ["failed"] * 3

@@ -101,6 +101,16 @@ def test_the_newest_version_stands_whatever_the_order(truth: Daemon) -> None:
     assert set(several) == {"a", "é/x"}
 
 
+def test_all_keys_are_listed_in_pages(truth: Daemon) -> None:
+    versions = {key: int(truth.get(f"/rows/list-{key}", method="PUT", body=b"v").fields["longhaul-version"]) for key in "bac"}
+    versions["a"] = int(truth.get("/rows/list-a", method="DELETE").fields["longhaul-version"])
+    listed = json.loads(truth.get("/rows?after=list-").body)
+    assert listed[:3] == [[f"list-{key}", versions[key]] for key in "abc"]  # a deleted row has a version too
+    assert json.loads(truth.get("/rows?after=list-a").body) == listed[1:]
+    assert json.loads(truth.get("/rows?after=zzz").body) == []
+    assert truth.get("/rows?from=a").status == 400
+
+
 def test_a_wrong_version_or_key_is_refused(start, tmp_path) -> None:
     truth = start("truth", "--database", str(tmp_path / "truth.db"))
     for wrong in ("x", "0", "-1", str(2**63), "9" * 30):
