@@ -81,6 +81,7 @@ class ZoneRules(Experiment):
                           "--requests", str(REQUESTS))  # fmt: skip
         stage.keep("requests", load.rows)
         answered = [row["node"] in self.near() for row in load.rows if not row["error"]]
+        load.columns.pop("unexpected", None)  # a request that left late is one more that somebody was given
         return {**load.columns, "near_share": sum(answered) / len(answered) if answered else None}
 
     def claims(self) -> list[dict[str, Any]]:
