@@ -136,6 +136,10 @@ class Balancers(Experiment):
                 found.append(claim("one node for each object", "one_node", "min", 1.0, 1.0, 1.0, "the key decides"))
         return found
 
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "rule", "lines": "node",
+                 "title": "How long each request took, by when it was due"}]  # fmt: skip
+
     def answer(self) -> dict[str, Any]:
         values = {f"r{n}": {"metric": "p99_ms", "where": {"rule": rule}} for n, rule in enumerate(self.rules)}
         said = ", ".join(f"{{r{n}}} by {rule}" for n, rule in enumerate(self.rules))

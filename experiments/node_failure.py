@@ -100,6 +100,10 @@ class NodeFailure(Experiment):
             ]  # fmt: skip
         return found
 
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault",
+                 "title": "How long each request took, by when it was due"}]  # fmt: skip
+
     def answer(self) -> dict[str, Any]:
         values = {f"{metric}_{fault}": {"metric": metric, "where": {"fault": fault}, "statistic": "max"}
                   for fault in ("kill", "pause") for metric in ("moved_ms", "max_ms", "reached")}  # fmt: skip

@@ -122,6 +122,10 @@ class ZoneOutage(Experiment):
                   f"{RISE} good checks, the last of which may have begun before, and the end of the ejection"),
         ]  # fmt: skip
 
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault", "lines": "zone",
+                 "title": "How long each request took, by when it was due"}]  # fmt: skip
+
     def answer(self) -> dict[str, Any]:
         every = {"fault": "cut"}
         return {"template": "For {moved} after the cut requests still go to the zone, and wait at most {most}; then the other "
