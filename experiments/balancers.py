@@ -109,7 +109,9 @@ class Balancers(Experiment):
         offered_bps = self.busy * sum(rates)
 
         def behind_ms(shares: Sequence[float]) -> float:
-            return max(self.seconds * 1e3 * (share * offered_bps / rate - 1) for share, rate in zip(shares, rates, strict=True))
+            late: list[float] = [self.seconds * 1e3 * (share * offered_bps / rate - 1)
+                                 for share, rate in zip(shares, rates, strict=True)]  # fmt: skip
+            return max(late)
 
         alike_ms, found = behind_ms([1 / len(rates)] * len(rates)), []
         for rule in self.rules:
