@@ -25,6 +25,7 @@ class NodeFailure(Experiment):
     topology_settings: ClassVar[dict[str, str]] = {"edges_per_zone": "4", "balancers": "regional"}
     minutes = 1.5
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("5", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
     rate = setting.count("80", "requests a second", 20, 1000)
     patience = setting.duration("1s", "how long the balancer waits for a node to answer")

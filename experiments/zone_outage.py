@@ -25,6 +25,7 @@ class ZoneOutage(Experiment):
                                                     "zone_rtts": "1ms,6ms"}  # fmt: skip
     minutes = 1.5
     repetitions = setting.count("3", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("6", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
     rate = setting.count("80", "requests a second", 20, 1000)
     patience = setting.duration("1s", "how long the balancer waits for a node to answer")
