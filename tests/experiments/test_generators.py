@@ -4,7 +4,8 @@ from experiments.harness.generators import GRACE_S, LATE_MS, judged, longest_s
 
 
 def row(due_ms, late_ms=0.1, error=""):
-    return {"due_ms": due_ms, "late_ms": late_ms, "latency_ms": None if error else 20.0, "last_byte_ms": due_ms + 20, "error": error}
+    return {"due_ms": due_ms, "late_ms": late_ms, "latency_ms": None if error else 20.0, "last_byte_ms": due_ms + 20,
+            "error": error}  # fmt: skip
 
 
 def test_failed_requests_are_a_result_and_not_a_reason_for_distrust():
