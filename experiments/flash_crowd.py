@@ -28,6 +28,7 @@ class FlashCrowd(Experiment):
                                                     "balancers": "regional"}  # fmt: skip
     minutes = 1.0
     repetitions = setting.count("5", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("8", "so many at most, where trials were disturbed", 0, 100)
     crowd = setting.count("200", "clients, all sites together", 4, 3000)
     size = setting.size("16KiB", "size of the title")
     columns: ClassVar[dict[str, str]] = {**COLUMNS, "origin_fetches": "requests that the origin answered",

@@ -25,6 +25,7 @@ class NodeFailure(Experiment):
     topology_settings: ClassVar[dict[str, str]] = {"edges_per_zone": "4", "balancers": "regional"}
     minutes = 1.5
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("5", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
     rate = setting.count("80", "requests a second", 20, 1000)
     patience = setting.duration("1s", "how long the balancer waits for a node to answer")
@@ -99,6 +100,10 @@ class NodeFailure(Experiment):
                        f"{RISE} good checks bring it back, and the end of its ejection"),
             ]  # fmt: skip
         return found
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault",
+                 "title": "How long each request took, by when it was due"}]  # fmt: skip
 
     def answer(self) -> dict[str, Any]:
         values = {f"{metric}_{fault}": {"metric": metric, "where": {"fault": fault}, "statistic": "max"}

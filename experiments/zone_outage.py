@@ -25,6 +25,7 @@ class ZoneOutage(Experiment):
                                                     "zone_rtts": "1ms,6ms"}  # fmt: skip
     minutes = 1.5
     repetitions = setting.count("3", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("6", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
     rate = setting.count("80", "requests a second", 20, 1000)
     patience = setting.duration("1s", "how long the balancer waits for a node to answer")
@@ -121,6 +122,10 @@ class ZoneOutage(Experiment):
             claim("back", "back_ms", RISE * CHECK_S * 1e3, 0.0, max((RISE + 1) * CHECK_S, EJECTED_S) * 1e3 + 1e3 + MARGIN_MS,
                   f"{RISE} good checks, the last of which may have begun before, and the end of the ejection"),
         ]  # fmt: skip
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault", "lines": "zone",
+                 "title": "How long each request took, by when it was due"}]  # fmt: skip
 
     def answer(self) -> dict[str, Any]:
         every = {"fault": "cut"}

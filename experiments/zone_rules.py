@@ -41,6 +41,7 @@ class ZoneRules(Experiment):
                                                     "zone_rtts": "1ms,2ms"}  # fmt: skip
     minutes = 2.0
     repetitions = setting.count("1", "measured trials of each arm", 1, 100)
+    most_repetitions = setting.count("4", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
     rules = setting.words(",".join(SHARES), "the rules to compare")
     columns: ClassVar[dict[str, str]] = {**COLUMNS, "near_share": "share of the answers that the nearer zone gave"}
@@ -81,6 +82,7 @@ class ZoneRules(Experiment):
                           "--requests", str(REQUESTS))  # fmt: skip
         stage.keep("requests", load.rows)
         answered = [row["node"] in self.near() for row in load.rows if not row["error"]]
+        load.columns.pop("unexpected", None)  # a request that left late is one more that somebody was given
         return {**load.columns, "near_share": sum(answered) / len(answered) if answered else None}
 
     def claims(self) -> list[dict[str, Any]]:
