@@ -1,6 +1,7 @@
 """Which connection a request gets, and what is never given to a second one."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from nodes.http.pieces import ALONE_BYTES, JOINED_BYTES, Pieces
 from nodes.http.pool import Pool
 from nodes.http.timeouts import Timeouts
 from nodes.http.upstream_error import UpstreamError
-from tests.nodes.upstream.exchanges import exchange, with_pool
+from tests.nodes.upstream.exchanges import GET, exchange, with_pool
 from tests.nodes.wirekit import ScriptedOrigin, ok
 
 Scripts = Callable[..., ScriptedOrigin]
@@ -180,3 +181,60 @@ def test_thousands_of_tiny_chunks_become_one_piece() -> None:
     assert pieces.size_bytes == 20_000
     assert pieces.take() == b"ab" * 10_000
     assert not pieces
+
+
+class Borrowed:
+    """Who drives a kept connection by itself."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def leave(self) -> None:
+        self.left += 1
+
+
+@pytest.mark.parametrize("done", ["nothing", "half of the request", "the request", "a part of the answer"])
+def test_what_a_borrower_began_is_gone_on_with(script: Scripts, done: str) -> None:
+    behind = script(lambda head, sock: sock.sendall(ok(b"content", "X-Long: " + "x" * 100)))
+
+    async def story(pool: Pool) -> None:
+        await exchange(pool, here(behind))
+        kept = pool.borrow(here(behind))
+        assert kept is not None
+        assert pool.borrow(here(behind)) is None
+        borrower = Borrowed()
+        sock = kept.lend(borrower)
+        assert sock is not None
+        came, sent = b"", {"nothing": 0, "half of the request": 9}.get(done, len(GET))
+        sock.send(GET[:sent])
+        if done == "a part of the answer":
+            while not came:
+                await asyncio.sleep(0.005)
+                with contextlib.suppress(BlockingIOError):
+                    came = sock.recv(20)
+        else:
+            await asyncio.sleep(0.02)  # what the node says meanwhile is not read by anybody
+        kept.take_over("GET", GET[sent:], came, asyncio.get_running_loop().time(), reset=False)
+        assert (borrower.left, kept.borrower) == (1, None)
+        assert (await kept.head()).status == 200
+        assert await kept.read() == b"content"
+        pool.give(here(behind), kept)
+        assert pool.idle_count() == 1
+
+    with_pool(story)
+    assert behind.connections == 1
+
+
+def test_who_takes_a_lent_connection_for_a_task_has_it_alone(script: Scripts) -> None:
+    behind = script(lambda head, sock: sock.sendall(ok(b"x")))
+
+    async def story(pool: Pool) -> None:
+        await exchange(pool, here(behind))
+        kept, borrower = pool.borrow(here(behind)), Borrowed()
+        assert kept is not None
+        kept.lend(borrower)
+        pool.give(here(behind), kept)
+        assert (await exchange(pool, here(behind))).content == b"x"
+        assert (borrower.left, pool.opened_total) == (1, 1)
+
+    with_pool(story)
