@@ -26,8 +26,8 @@ class Bufferbloat(StudySideBySide):
     idle_paths = False
     bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "3", "rtt": "20ms", "rate": "100mbit", "queue": "256KiB"}
-    minutes, quick_minutes = 11.0, 1.3
-    quick: ClassVar = {"lines": "10mbit 100", "time": "15s", "settle": "6s", "page": "0B"}
+    minutes, quick_minutes = 10.0, 1.1
+    quick: ClassVar = {"lines": "10mbit 100", "congestions": "reno,bbr", "time": "15s", "settle": "6s", "page": "0B"}
     columns: ClassVar = {"ping_p95_ms": "95th percentile of ping while the flow runs", "ping_median_ms": "its median",
                          "page_ms": "a page beside the flow, from the start of its fetch to the last byte"}  # fmt: skip
     lines = setting.words("1.5mbit 20,1.5mbit 100,10mbit 20,10mbit 100", "rate, and queue in packets, of each line")

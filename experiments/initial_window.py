@@ -27,7 +27,7 @@ class InitialWindow(Study):
     headline = "share of IW 3, 500ms"
     topology = TwoHosts
     topology_settings: ClassVar = {"rate": "1.2mbit", "queue": "256KiB", "rtt": "100ms"}
-    minutes, quick_minutes = 4.0, 0.5
+    minutes, quick_minutes = 4.0, 0.3
     quick: ClassVar = {"rtts": "200ms,500ms", "repetitions": "1", "most_repetitions": "1"}
     precise: ClassVar = {"total_ms": 0.02}
     rtts = setting.words("20ms,50ms,100ms,200ms,500ms,1s,3s", "round-trip times, separated by commas")

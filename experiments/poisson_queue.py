@@ -23,8 +23,8 @@ class PoissonQueue(StudySideBySide):
     source = "the M/D/1 queue of every textbook; Kleinrock, Queueing Systems, volume 1, 1975"
     headline = "packets waiting, 0.8"
     topology_settings: ClassVar = {"pairs": "4", "rate": "1mbit", "rtt": "20ms", "queue": "256KiB"}
-    minutes, quick_minutes = 4.6, 0.7
-    quick: ClassVar = {"loads": "0.5,0.8", "time": "15s"}
+    minutes, quick_minutes = 4.6, 0.9
+    quick: ClassVar = {"loads": "0.5,0.8", "time": "15s", "pairs": "3"}
     columns: ClassVar = {"waiting_packets": "packets that wait, in the mean over time",
                          "by_recursion": "the same from the moments at which they really left, by Lindley's recursion",
                          "load_fraction": "transmission times the arrivals a second, as they were"}  # fmt: skip

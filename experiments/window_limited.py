@@ -24,7 +24,7 @@ class WindowLimited(Study):
     paper = "window_limited"
     topology = TwoHosts
     topology_settings: ClassVar = {"queue": "1MiB", "rtt": "100ms"}
-    minutes, quick_minutes = 4.0, 0.6
+    minutes, quick_minutes = 3.8, 0.6
     quick: ClassVar = {"repetitions": "1", "warmup": "0", "over": "8s"}
     columns: ClassVar = {"goodput_mbps": "payload acknowledged a second, once the window was full"}
     paths = setting.words("16KiB 100ms 100mbit, 122.1KiB 100ms 10mbit, 65535B 560ms 100mbit",

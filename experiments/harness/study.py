@@ -70,6 +70,9 @@ class Study(Experiment):
 
     def otherwise(self) -> str:
         """Which settings of this run are not the paper's; empty where all are."""
+        for name in ("changes", "schedule"):
+            if self.world.texts[name] != self.full()[name] and name not in self.published.settings:
+                return f"this run has {name} of links ({self.world.texts[name]}), of which the paper says nothing"
         for name, text in self.published.settings.items():
             for one in (self, self.world):
                 known = one.settings().get(name)

@@ -48,6 +48,13 @@ def test_at_other_settings_than_the_papers_its_values_are_shown_and_not_judged()
     assert not any(one.get("incomparable") for one in same.claims()), "the same, said otherwise"
 
 
+def test_changed_links_are_not_the_papers():
+    kind = catalogue.experiment("new-vs-warm-connection")
+    changed = catalogue.build(kind, {"changes": "client-server: jitter 1ms"}).claims()
+    assert [bool(one.get("incomparable")) for one in changed] == [False, False, True, True]
+    assert "changes of links" in changed[-1]["incomparable"]
+
+
 def test_an_unknown_study_names_the_nearest(capsys):
     assert cli.main(["studies", "rate-stop"]) == 2
     assert "did you mean rate-step" in capsys.readouterr().err
