@@ -60,7 +60,7 @@ class Stage:
         """How many fetches each trial has made."""
 
     def daemon(self, node: str, name: str, *options: str, instrument: bool = False, ready: bool = True) -> Daemon:
-        """Start `nodes/NAME` on a node and, with `ready`, wait until it is; no fault touches an instrument. Raises StageError."""
+        """Start `nodes/NAME` on a node and, if `ready`, wait until it is. No fault touches an instrument. Raises StageError."""
         log = self.logs / f"{node}.jsonl"
         found = Daemon(self.lab, node, f"nodes.{name}", ["--name", node, "--log", str(log), *options], self.logs,
                        self._secrets(node, name), instrument=instrument)  # fmt: skip
