@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from experiments.harness.control_plane import ControlPlane, served_by
 from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness.needs import Needs
 from experiments.harness.stage import Stage, StageError
 from topologies.emulator import setting
 from topologies.internet import ANYCAST, Internet
@@ -38,6 +39,9 @@ class BgpWithdraw(Experiment):
 
     def question(self) -> str:
         return "When a site's BGP session goes, how soon do clients move, and how many of their requests fail?"
+
+    def needs(self) -> Needs:
+        return Needs(programs=("bird2",))
 
     def labels(self) -> dict[str, dict[str, str]]:
         return {"by": {"anycast": "anycast", "ranked": "ranked list"},

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any, ClassVar
 
-import numpy as np
-
 from experiments.harness.experiment import Arm, Experiment, Row
 from experiments.harness.stage import Daemon, Stage, StageError
+from nodes.edge.simulator.drifting import drifting
 from nodes.edge.simulator.requests import Chunk
 from nodes.edge.simulator.simulation import simulate
-from nodes.steering.fill.plan import Limits, plan
-from nodes.steering.fill.popularity import Popularity
+from nodes.steering.fill.plan import Limits
+from nodes.steering.fill.replay import replay
 from topologies.emulator import setting
 from topologies.emulator.links.netns import entered
 from topologies.open_connect import OpenConnect
@@ -26,7 +24,7 @@ CLIENT, ORIGIN = "client1.mumbai", "origin1.az1.virginia"
 EDGES = {"lru": "edge1.az1.mumbai", "fill": "edge2.az1.mumbai"}
 OBJECT_BYTES, FILE_BYTES, SPARE_BYTES = 1024, 1792, 256
 """Of an object, of its file in an edge's cache, and what an edge needs beside full files to write one more."""
-ZIPF, DISK = 1.1, 0.03
+DISK = 0.03
 HALF_LIFE_DAYS = 2.0
 LOG_LATE_S = 0.3
 PORT = 8090
@@ -72,15 +70,7 @@ class FillOrLru(Experiment):
 
     def requests(self) -> Iterator[list[int]]:
         """The titles asked for on each day, in order; every trial has the same."""
-        chance = np.random.default_rng(8)
-        share = np.arange(1, self.titles + 1) ** -ZIPF
-        title = np.arange(self.titles)
-        for _ in range(self.days):
-            risen = chance.integers(0, self.titles, self.rising)
-            fallen = chance.integers(0, max(1, self.titles // 50), self.rising)
-            for one, other in zip(risen, fallen, strict=True):
-                title[[one, other]] = title[[other, one]]
-            yield title[chance.choice(self.titles, self.plays, p=share / share.sum())].tolist()
+        return drifting(self.titles, self.plays, self.days, self.rising)
 
     def start(self, stage: Stage) -> None:
         stage.origin(ORIGIN)
@@ -191,22 +181,14 @@ log = "{stage.scratch / f'{edge}.jsonl'}"
     def model(self) -> dict[str, tuple[float, float]]:
         """(fraction of hits, files written a counted day) of each arm, by the same rules without any edge."""
         days, counted_from = list(self.requests()), self.days // 2
-        counted = (self.days - counted_from) * self.plays
         every = [title for day in days for title in day]
         lru = simulate([Chunk(every, [1] * len(every))], "lru", self.slots, warm_up=counted_from * self.plays).tally
-        popularity, held, hits, written = Popularity(HALF_LIFE_DAYS), set[str](), 0, 0
-        sizes = {str(title): 1 for title in range(self.titles)}
-        for day, titles in enumerate(days):
-            asked = Counter(map(str, titles))
-            if day >= counted_from:
-                hits += sum(count for title, count in asked.items() if title in held)
-            popularity.day(asked, sizes)
-            tonight = plan(popularity.all(), sizes, held, Limits(self.slots, 8.0 * self.titles, 1.0))
-            held = (held - set(tonight.go)) | set(tonight.come)
-            written += len(tonight.come) if counted_from <= day < self.days - 1 else 0
-        days_counted = self.days - counted_from
-        return {"lru": (lru.hits / lru.requests, (lru.requests - lru.hits) / days_counted),
-                "fill": (hits / counted, written / days_counted)}  # fmt: skip
+        sizes = {str(title): OBJECT_BYTES for title in range(self.titles)}
+        limits = Limits(self.slots * OBJECT_BYTES, 8.0 * OBJECT_BYTES * self.titles, 1.0)
+        fill = replay([list(map(str, day)) for day in days], sizes, limits, HALF_LIFE_DAYS, counted_from)
+        counted = self.days - counted_from
+        return {"lru": (lru.hits / lru.requests, (lru.requests - lru.hits) / counted),
+                "fill": (fill.hits / fill.requests, fill.written / counted)}  # fmt: skip
 
     def claims(self) -> list[dict[str, Any]]:
         """Hits within a hundredth of the model, writes within a tenth; fill has more hits and writes a tenth at most."""

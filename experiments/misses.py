@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from experiments.harness.control_plane import ControlPlane
 from experiments.harness.experiment import Arm, Experiment, Row, predicted, within
+from experiments.harness.needs import Needs
 from experiments.harness.stage import Stage
 from nodes.origin.generate import sha256
 from topologies.emulator import setting
@@ -35,6 +36,9 @@ class Misses(Experiment):
 
     def question(self) -> str:
         return "What does a client do when its nearest edge lacks the file or died, and what does that cost?"
+
+    def needs(self) -> Needs:
+        return Needs(programs=("bird2",))
 
     def captures(self) -> tuple[str, ...]:
         return (CLIENT,)

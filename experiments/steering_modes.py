@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from experiments.harness.control_plane import NAME, ControlPlane, served_by
 from experiments.harness.experiment import Arm, Experiment, Row, predicted, within
+from experiments.harness.needs import Needs
 from experiments.harness.stage import Stage
 from nodes.origin.generate import sha256
 from topologies.emulator import setting
@@ -38,6 +39,9 @@ class SteeringModes(Experiment):
 
     def question(self) -> str:
         return "Who brings a client to its nearest edge: a ranked list, DNS with a far resolver, or anycast?"
+
+    def needs(self) -> Needs:
+        return Needs(programs=("bird2",))
 
     def clients(self) -> list[str]:
         """Places of the clients."""

@@ -62,7 +62,11 @@ def why(path: Path, request: str) -> Way:
         logs = read(run.path / "logs")
     except OSError as error:
         raise RunError(f"could not read the logs of {path}: {error.strerror}; make them readable") from error
-    return _Search(run, logs).way(_chosen(path, logs, request))
+    try:
+        return _Search(run, logs).way(_chosen(path, logs, request))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"could not explain the request {request} of {path}: a record of it is damaged ({error!r}); make the "
+                       "run again") from error  # fmt: skip
 
 
 def _chosen(path: Path, logs: Logs, request: str) -> Record:

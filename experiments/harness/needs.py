@@ -25,10 +25,14 @@ class Needs:
     programs: tuple[str, ...] = ()
 
 
+PROGRAM_OF = {"bird2": "bird"}
+"""Packages whose program has another name."""
+
+
 def without(name: str) -> str:
-    """Why a program cannot be started, empty where it can."""
+    """Why a package's program cannot be started, empty where it can."""
     try:
-        program(name, name)
+        program(PROGRAM_OF.get(name, name), name)
     except Failure as failure:
         return str(failure)
     return ""

@@ -46,14 +46,16 @@ class Routing:
         """Start every BIRD and wait until every session is up. `tell`: by router, further options of `node bird`, such as
         those that have it report to steering. Raises StageError."""
         texts = self.texts()
-        for router, host in self._sites.items():
+        for router, host in self._sites.items() if self._address else ():
             self._give_address(router, host)
         for router, text in texts.items():
             config = self.folder / f"{router}.conf"
             config.write_text(text, encoding="utf-8")
             more = (tell or {}).get(router, ())
             self._daemons[router] = self._stage.daemon(router, "bird", "--control", str(self._socket(router)), "--config",
-                                                       str(config), *more)  # fmt: skip
+                                                       str(config), *more, ready=False)  # fmt: skip
+        for daemon in self._daemons.values():
+            daemon.wait_ready()
         for router in texts:
             self.wait(f"every BGP session of {router} is up", partial(self._up, router))
 

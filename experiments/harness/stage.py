@@ -59,13 +59,14 @@ class Stage:
         self._fetched: dict[int, int] = {}
         """How many fetches each trial has made."""
 
-    def daemon(self, node: str, name: str, *options: str, instrument: bool = False) -> Daemon:
-        """Start `nodes/NAME` on a node and wait until it is ready; no fault touches an instrument. Raises StageError."""
+    def daemon(self, node: str, name: str, *options: str, instrument: bool = False, ready: bool = True) -> Daemon:
+        """Start `nodes/NAME` on a node and, if `ready`, wait until it is. No fault touches an instrument. Raises StageError."""
         log = self.logs / f"{node}.jsonl"
         found = Daemon(self.lab, node, f"nodes.{name}", ["--name", node, "--log", str(log), *options], self.logs,
                        self._secrets(node, name), instrument=instrument)  # fmt: skip
         self.daemons.append(found)
-        found.wait_ready()
+        if ready:
+            found.wait_ready()
         return found
 
     def origin(self, node: str, *options: str) -> Daemon:

@@ -1,6 +1,8 @@
-"""The control plane in a running lab: anycast by real BGP, DNS with a far resolver, withdrawals, and one request explained."""
+"""The control plane in a running lab: anycast by real BGP, DNS with a far resolver, one request explained. With
+LONGHAUL_EXPERIMENTS set, misses, withdrawals and fill too, each as it is."""
 
 import json
+import os
 
 import pytest
 
@@ -15,6 +17,7 @@ try:
 except Failure:
     pytest.skip("BIRD is not here: sudo ./provision.sh --peers", allow_module_level=True)
 
+ALL = pytest.mark.skipif("LONGHAUL_EXPERIMENTS" not in os.environ, reason="minutes: set LONGHAUL_EXPERIMENTS")
 ONCE = ("--repetitions", "1", "--set", "warmup=0")
 
 
@@ -47,6 +50,13 @@ def test_why_tells_a_requests_way(modes):
     assert "edge.mumbai: answers 200: TCP_HIT" in said
 
 
+@ALL
+@pytest.mark.parametrize("name", ["bgp-withdraw", "fill-or-lru"])
+def test_what_is_claimed_of_the_control_plane_holds(tmp_path, name):
+    longhaul("run", name, "--repetitions", "1", "--set", "warmup=0", "--out", tmp_path / "run", check=0)
+
+
+@ALL
 def test_what_the_nearest_edge_does_not_serve_is_labelled_in_logs_metrics_trials_and_report(tmp_path):
     out = tmp_path / "run"
     longhaul("run", "misses", *ONCE, "--out", out, check=0)

@@ -105,6 +105,12 @@ def test_what_no_log_tells_is_said(tmp_path):
     assert way.missing == ["lines of 1.jsonl that are no records: 1"]
 
 
+@pytest.mark.parametrize("record", [None, [], {}, {"started_ns": "x"}, {"started_ns": 1, "ranked": 5}])
+def test_a_damaged_record_is_an_error_that_says_so(tmp_path, record):
+    with pytest.raises(RunError, match=r"could not explain the request 7 of .*: a record of it is damaged"):
+        explained(tmp_path, record)
+
+
 @pytest.mark.parametrize(("request_id", "cause"), [
     ("8", "there are 7.1; give a trial's number"), ("", "could not find the request"),
     ("7.2", "could not find the request 7.2"),

@@ -120,6 +120,22 @@ def test_the_window_opens_by_itself_in_local_time(start, origin, edges, tmp_path
     fill.stop()
 
 
+def test_a_region_has_one_day_though_its_windows_open_one_after_the_other(start, origin, edges, tmp_path):
+    made = edges("mumbai", "chennai")
+    path = tmp_path / "fill.toml"
+    config(origin, made, tmp_path, day="12s", window='["02:00", "08:00"]')
+    text = path.read_text().replace('name = "chennai"\nregion', 'name = "chennai"\nutc_offset = "-02:00"\nregion')
+    path.write_text(text)
+    fill = start("fill", "--config", str(path), "--log", str(tmp_path / "fill.jsonl"))
+    play(made, dict(zip(TITLES, (6, 5, 4, 3, 1, 1), strict=True)))
+    assert wait_until(lambda: made["mumbai"].stats()["objects"] == 4, 5), "it opens a second after midnight"
+    play({"chennai": made["chennai"]}, {TITLES[5]: 40})
+    assert wait_until(lambda: made["chennai"].stats()["objects"] == 4, 5), "and this one a second later"
+    found = [has(made["chennai"], title) for title in TITLES]
+    assert found == [True] * 4 + [False] * 2, "what was played since is of the next day"
+    fill.stop()
+
+
 def test_an_edge_that_is_down_costs_its_copies_and_nothing_else(start, origin, edges, tmp_path):
     made = edges("mumbai", "chennai")
     fill = start("fill", "--config", config(origin, made, tmp_path), "--log", str(tmp_path / "fill.jsonl"))

@@ -2,17 +2,18 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodes.edge.simulator.drifting import drifting
 from nodes.edge.simulator.requests import Chunk
 from nodes.edge.simulator.simulation import simulate
 from nodes.steering.fill.errors import FillError
 from nodes.steering.fill.placement import Edge, place, replicas
 from nodes.steering.fill.plan import BETTER_BY, Limits, plan
 from nodes.steering.fill.popularity import Popularity
+from nodes.steering.fill.replay import replay
 from nodes.steering.fill.sources import Copy, Site, copies, master
 
 DAY = Limits(disk_bytes=100, rate_bps=8.0, window_s=1000)
@@ -170,40 +171,18 @@ FILES, DAYS, PLAYS_A_DAY, NEW_A_DAY, UNTIL_COUNTED = 20_000, 8, 100_000, 20, 4
 and 69 % of 20,000; fill, of these, 77 % when nothing changes, 74 % with 20 changes a day, 70 % with 40, 62 % with 60."""
 
 
-def days():
-    """Each day's requests: Zipf 1.1, and each day a few titles become hits in the place of others."""
-    chance = np.random.default_rng(8)
-    share = np.arange(1, FILES + 1) ** -1.1
-    titles = np.arange(FILES)
-    for _ in range(DAYS):
-        risen, fallen = chance.integers(0, FILES, NEW_A_DAY), chance.integers(0, FILES // 50, NEW_A_DAY)
-        for one, other in zip(risen, fallen, strict=True):
-            titles[[one, other]] = titles[[other, one]]
-        yield titles[chance.choice(FILES, PLAYS_A_DAY, p=share / share.sum())].tolist()
-
-
 def test_nightly_fill_beside_lru_on_demand_on_the_same_requests():
     """Reported of Open Connect for Zipf 1.1 and a disk of 3 % of the catalogue: about 69 % for LRU on demand, 70 to 75 % for
     nightly fill, and disk writes three orders of magnitude apart."""
-    size, requests = 1000, list(days())
+    size, requests = 1000, list(drifting(FILES, PLAYS_A_DAY, DAYS, NEW_A_DAY))
     capacity = FILES * size * 3 // 100
     lru = simulate([Chunk(keys, [size] * len(keys)) for keys in requests], "lru", capacity,
                    warm_up=UNTIL_COUNTED * PLAYS_A_DAY).tally  # fmt: skip
-    popularity, held, hits, writes = Popularity(half_life_days=4), set[str](), 0, 0
-    sizes = {str(number): size for number in range(FILES)}
-    for day, keys in enumerate(requests):
-        asked = Counter(map(str, keys))
-        if day >= UNTIL_COUNTED:
-            hits += sum(count for title, count in asked.items() if title in held)
-        popularity.day({title: count * size for title, count in asked.items()}, sizes)
-        tonight = plan(popularity.all(), sizes, held, Limits(capacity, capacity * 8, 1))
-        held = (held - set(tonight.go)) | set(tonight.come)
-        if UNTIL_COUNTED <= day < DAYS - 1:
-            writes += len(tonight.come)
-    counted = (DAYS - UNTIL_COUNTED) * PLAYS_A_DAY
-    lru_ratio, fill_ratio = lru.hits / lru.requests, hits / counted
+    fill = replay([list(map(str, keys)) for keys in requests], {str(number): size for number in range(FILES)},
+                  Limits(capacity, capacity * 8, 1), 4, UNTIL_COUNTED)  # fmt: skip
+    lru_ratio, fill_ratio = lru.hits / lru.requests, fill.hits / fill.requests
     lru_writes_a_day = (lru.requests - lru.hits) / (DAYS - UNTIL_COUNTED)
-    fill_writes_a_day = writes / (DAYS - UNTIL_COUNTED - 1)
+    fill_writes_a_day = fill.written / fill.nights
     assert lru_ratio == pytest.approx(0.69, abs=0.01)
     assert 0.70 <= fill_ratio <= 0.75
     assert lru_writes_a_day > 1000 * fill_writes_a_day > 0
