@@ -117,6 +117,8 @@ def _on_the_wire(one: Seen, names: Mapping[str, str], tls_ports: set[int]) -> It
                 connected_ns = request_ns if secure else begun_ns + round(float(table["handshake_ms"][stream]) * 1e6)
             first, last = (int(found.time_ns[place]) if place >= 0 else None for place in (exchange.first, exchange.last))
             frames = [int(frame[place]) for place in (exchange.request, exchange.first, exchange.last) if place >= 0]
+            if secure:  # it may be a session ticket: what an encrypted record is, the wire does not say
+                first = None
             yield Account(one.point, f"wire {ends[0]} → {ends[1]}", begun_ns, connected_ns, request_ns, first, last,
                           f"captures/{one.path.name}, frames {', '.join(map(str, frames))}")  # fmt: skip
 
