@@ -103,8 +103,8 @@ def test_a_sound_trial_counts(measure):
 
 
 def test_of_an_encrypted_fetch_only_the_connection_is_held_against_the_client(measure):
-    compared = {scheme: measure({**SOUND, "url": f"{scheme}://server/a"}).rows[0]["disagreement"] for scheme in ("http", "https")}
-    assert compared == {"http": "connect_ms first_byte_ms total_ms dns_ms", "https": "connect_ms dns_ms"}
+    for scheme, compared in (("http", "connect_ms first_byte_ms total_ms dns_ms"), ("https", "connect_ms dns_ms")):
+        assert measure({**SOUND, "url": f"{scheme}://server/a"}).rows[0]["disagreement"] == compared
 
 
 def test_what_capturing_took_is_added_up(measure):
