@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Account:
-    """One exchange as a witness has it: who saw what, times in ns since 1970 (None: not seen), and where to look it up."""
+    """One exchange as a witness has it: who saw what, times in ns since 1970 (None: not seen), and where to look it up. Of a
+    new connection `connected_ns` is behind the handshake of TLS, where there is one."""
 
     witness: str
     what: str
@@ -70,10 +72,13 @@ def accounts(run: Run, trial: Trial, seen: Sequence[Seen]) -> list[Account]:
         raise CaptureError("the trial was no fetch")
     until_ns = started_ns + round(total_ms * 1e6) + _LOG_SLACK_NS
     names = {str(node.get("address")): str(node["name"]) for node in _nodes(run)}
+    url = urlsplit(trial.text("url"))
+    tls_ports = {443, url.port or 443} if url.scheme == "https" else {443}
     client = seen[0].point if seen else "client"
     found = [_client(trial, client, started_ns)]
     for one in (one for one in seen if ":" not in one.point):
-        found += [account for account in _on_the_wire(one, names) if started_ns - _LOG_SLACK_NS <= account.begun_ns <= until_ns]
+        found += [account for account in _on_the_wire(one, names, tls_ports)
+                  if started_ns - _LOG_SLACK_NS <= account.begun_ns <= until_ns]  # fmt: skip
     for path in sorted((run.path / "logs").glob("*.jsonl")):
         found += _logged(path, started_ns, until_ns, names)
     rank = {"client": 0, "wire": 1, "log": 2}
@@ -91,23 +96,29 @@ def _client(trial: Trial, client: str, started_ns: int) -> Account:
 
     new = trial.text("connection") == "new"
     begun_ns = at("dns_ms") or started_ns
-    return Account(client, "client", begun_ns, at("connect_ms") if new else None, at("request_sent_ms"), at("first_byte_ms"),
+    connected = "tls_ms" if trial.text("tls_ms") and trial.number("tls_ms") else "connect_ms"
+    return Account(client, "client", begun_ns, at(connected) if new else None, at("request_sent_ms"), at("first_byte_ms"),
                    at("total_ms"), "libcurl's own clock, in trials.csv")  # fmt: skip
 
 
-def _on_the_wire(one: Seen, names: Mapping[str, str]) -> Iterator[Account]:
+def _on_the_wire(one: Seen, names: Mapping[str, str], tls_ports: set[int]) -> Iterator[Account]:
     found, table = one.analysis.segments, one.analysis.table
     frame = found.packets.frame[found.row]
     for stream in range(min(found.connections, CONNECTIONS_AT_MOST)):
         ends = [names.get(table[end][stream], table[end][stream]) for end in ("client", "server")]
-        for number, exchange in enumerate(exchanges(one.analysis, stream)):
+        said = exchanges(one.analysis, stream)
+        opened = not table["begun_before"][stream] and np.isfinite(table["handshake_ms"][stream])
+        secure = bool(opened and table["server_port"][stream] in tls_ports)
+        for number, exchange in enumerate(said[secure:]):  # the first one of TLS is its handshake
             request_ns = int(found.time_ns[exchange.request])
             begun_ns, connected_ns = request_ns, None
-            if number == 0 and not table["begun_before"][stream] and np.isfinite(table["handshake_ms"][stream]):
+            if number == 0 and opened:
                 begun_ns = int(table["start_ns"][stream])
-                connected_ns = begun_ns + round(float(table["handshake_ms"][stream]) * 1e6)
+                connected_ns = request_ns if secure else begun_ns + round(float(table["handshake_ms"][stream]) * 1e6)
             first, last = (int(found.time_ns[place]) if place >= 0 else None for place in (exchange.first, exchange.last))
             frames = [int(frame[place]) for place in (exchange.request, exchange.first, exchange.last) if place >= 0]
+            if secure:  # it may be a session ticket: what an encrypted record is, the wire does not say
+                first = None
             yield Account(one.point, f"wire {ends[0]} → {ends[1]}", begun_ns, connected_ns, request_ns, first, last,
                           f"captures/{one.path.name}, frames {', '.join(map(str, frames))}")  # fmt: skip
 

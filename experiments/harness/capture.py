@@ -5,59 +5,26 @@ It reads no packet: `results.captures` does. A capture that lost a packet is a r
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.harness import relay_log
-from experiments.harness.points import Point, points
+from experiments.harness.capture_plan import Plan
+from experiments.harness.points import Point
 from experiments.harness.rundir import explained
 from experiments.harness.tcpdump import CaptureError, Tcpdump, counts, problem_of
 from results.captures import pcapng
 from results.captures.errors import CaptureError as PcapError
 from topologies.emulator.lab import Lab
-from topologies.emulator.links.backend import UnsupportedError
 
-if TYPE_CHECKING:
-    from experiments.harness.experiment import Experiment
+__all__ = ["CaptureError", "Captures", "Outcome", "Overhead", "Recorder", "overhead"]
 
-__all__ = ["CaptureError", "Captures", "Outcome", "Overhead", "Plan", "Recorder", "overhead", "plan"]
-
-LEAST_SNAP_BYTES = 128
-"""Ethernet with a tag, IPv6 and TCP with all its options: less would cut headers."""
 DRAIN_WITHIN_S = 2.0
 MERGE_WITHIN_S = 60.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What every trial of a run captures. `own` are the points that the experiment itself asks for, the client's first."""
-
-    points: tuple[Point, ...]
-    own: frozenset[Point]
-    snap_bytes: int = 160
-    merged: bool = False
-    relay: bool = False
-    keys: bool = False
-
-
-def plan(experiment: Experiment) -> Plan:
-    """What an experiment and its user want captured. Raises SettingError, and UnsupportedError where a tool is missing."""
-    own = points(experiment.world, experiment.captures())
-    found = points(experiment.world, [*experiment.captures(), *experiment.capture__points])
-    if found and not shutil.which("tcpdump"):
-        raise UnsupportedError("could not capture: tcpdump was not found; run: sudo ./provision.sh")
-    tool = shutil.which("mergecap")
-    if experiment.capture__merged == "yes" and not tool:
-        raise UnsupportedError("could not merge the captures: mergecap was not found; install wireshark-common, or leave "
-                               "capture.merged out")  # fmt: skip
-    merged = bool(tool) and experiment.capture__merged != "no" and len(found) + experiment.capture__relay > 1
-    return Plan(found, frozenset(own), experiment.capture__snap or 262_144, merged, experiment.capture__relay,
-                experiment.capture__keys)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import units
-from experiments.harness.capture import LEAST_SNAP_BYTES
+from experiments.harness.capture_plan import LEAST_SNAP_BYTES
 from experiments.harness.needs import Needs
 from experiments.harness.stage import ENGINES, Stage
 from results.models.slow_start import Leg, Timing, transfer_time

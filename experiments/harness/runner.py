@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from experiments.harness import capture, enough, lifeline, machine, needs, stage, trial
+from experiments.harness import capture_plan, enough, lifeline, machine, needs, stage, trial
 from experiments.harness.blame import blamed
 from experiments.harness.capture import CaptureError, Overhead, Recorder
 from experiments.harness.experiment import Arm, Experiment
@@ -125,7 +125,7 @@ class Run:
         if lacks := needs.lacking(self.experiment.needs(), needs.of_this_machine()):
             raise UnsupportedError(f"could not run this experiment here: {'; '.join(lacks)}")
         self.progress.say(f"building {type(self.topology).__name__} ({len(self.topology.nodes_info)} nodes)")
-        wanted = capture.plan(self.experiment)
+        wanted = capture_plan.plan(self.experiment)
         self.lab = Lab(self.topology, self.link)
         with lifeline.tied_to(self.lab.links.alive):
             self.links = self.lab.verify()

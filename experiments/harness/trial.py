@@ -181,14 +181,14 @@ def _from_captures(row: dict[str, Any], views: list[tuple[Outcome, Followed]]) -
     port, started_ns = int(row["local_port"]), int(row["started_ns"])
     try:
         seen = transfer(views[0][1], port, started_ns)
-        row.update(seen.columns())
+        encrypted = str(row["url"]).startswith("https:")
+        row.update(seen.columns(encrypted))
     except PcapError as error:
         return [str(error)]
     # A segment lost on its way shows as a retransmission only where it was sent from: count at every point.
     row["cap_retransmissions"] = max(view.sum("retransmissions", view.streams(port)) for _, view in views)
-    row["disagreement"] = agreement(
-        {k: row[k] or None for k in ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")}, seen
-    )
+    compared = ("connect_ms", "dns_ms") if encrypted else ("connect_ms", "first_byte_ms", "total_ms", "dns_ms")
+    row["disagreement"] = agreement({name: row[name] or None for name in compared}, seen)
     return [f"the capture of {one.point.name} lacks {missing} bytes of the connection from port {client_port}"
             for one, view in views for stream, client_port in enumerate(view.analysis.table["client_port"])
             if (missing := view.sum("missing", [stream]))]  # fmt: skip

@@ -20,6 +20,8 @@ from results.captures.streams import Ints
 
 WITHIN_NS = 60 * 10**9
 """No packet is on its way for longer: equal ones farther apart are others."""
+_TRIED = 4096
+"""Pairs of equal packets of which each is tried with each."""
 BEFORE_NS = 1_000_000
 """A packet may seem to arrive so much before it left: kernels stamp at different places."""
 
@@ -123,14 +125,31 @@ def _medians(flow: Any, delay: Ints) -> dict[int, int]:
 
 
 def _greedy(a: Ints, b: Ints, time_a: Ints, time_b: Ints, usual: int) -> list[tuple[int, int]]:
-    """Pairs of equal packets whose delay is nearest to their flow's usual one, each used once; of the first 64."""
-    close = sorted((abs(int(time_b[two] - time_a[one]) - usual), int(one), int(two)) for one in a[:64] for two in b[:64])
+    """Pairs of equal packets whose delay is nearest to their flow's usual one, each used once."""
+    if len(a) * len(b) > _TRIED:
+        return _in_order(a, b, time_a, time_b, usual)
+    close = sorted((abs(int(time_b[two] - time_a[one]) - usual), int(one), int(two)) for one in a for two in b)
     used_a, used_b, pairs = set[int](), set[int](), []
     for _, one, two in close:
         if one not in used_a and two not in used_b:
             used_a.add(one)
             used_b.add(two)
             pairs.append((one, two))
+    return pairs
+
+
+def _in_order(a: Ints, b: Ints, time_a: Ints, time_b: Ints, usual: int) -> list[tuple[int, int]]:
+    """Of very many equal packets, such as acknowledgements without an IP id, none of which overtook another: those that
+    are left out are the ones whose successors fit better."""
+    if len(b) > len(a):
+        return [(one, two) for two, one in _in_order(b, a, time_b, time_a, -usual)]
+    pairs, at, spare = list[tuple[int, int]](), 0, len(a) - len(b)
+    for two in b.tolist():
+        due = int(time_b[two]) - usual
+        while spare and abs(due - int(time_a[a[at]])) > abs(due - int(time_a[a[at + 1]])):
+            at, spare = at + 1, spare - 1
+        pairs.append((int(a[at]), two))
+        at += 1
     return pairs
 
 

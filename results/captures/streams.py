@@ -17,6 +17,7 @@ from results.captures.columns import CUT, FRAGMENT, MALFORMED, TCP, Packets
 from results.captures.formats import ACK, SYN
 
 Ints = NDArray[np.int64]
+_FEW = 2000
 
 
 @dataclass
@@ -98,10 +99,27 @@ def _pairs(packets: Packets, rows: Ints, apart: bool) -> Ints:
 
 def _factored(values: Any) -> tuple[Ints, Ints]:
     """(where each value is first, number of each) with numbers in order of appearance."""
-    known, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    rank = np.empty(len(known), np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(known))
-    return np.sort(first), rank[inverse]
+    for shift in (0, 16, 32, 48):  # of few values 16 bits mostly tell them apart, and are sorted ten times as fast
+        bits = (values >> np.uint64(shift)).astype(np.uint16)
+        order = np.argsort(bits, kind="stable")
+        ordered, kept = values[order], bits[order]
+        begins = np.flatnonzero(np.append(True, kept[1:] != kept[:-1]))
+        sizes = np.diff(np.append(begins, len(values)))
+        if len(begins) > _FEW:
+            break
+        if (ordered == np.repeat(ordered[begins], sizes)).all():
+            first = order[begins]
+            number = np.empty(len(values), np.int64)
+            number[order] = np.repeat(_ranks(first), sizes)
+            return np.sort(first), number
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    return np.sort(first), _ranks(first)[inverse]
+
+
+def _ranks(values: Ints) -> Ints:
+    rank = np.empty(len(values), np.int64)
+    rank[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return rank
 
 
 def _exact(packets: Packets, rows: Ints, apart: bool) -> Ints:

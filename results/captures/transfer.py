@@ -1,6 +1,7 @@
 """What one measured fetch looked like on the wire, and whether the client's own times agree. It judges no experiment.
 
-It reads cleartext HTTP/1.1 at the client's side: with TLS the first server byte is a handshake, not a body.
+It reads cleartext HTTP/1.1 at the client's side: of TLS, whose first server byte is a handshake and whose last an alert, it
+tells the connection alone.
 """
 
 from __future__ import annotations
@@ -48,15 +49,15 @@ class Transfer:
     missing_bytes: int
     closed: bool
 
-    def columns(self) -> dict[str, float | int | str]:
-        """The `cap_*` columns of `trials.csv`."""
+    def columns(self, encrypted: bool = False) -> dict[str, float | int | str]:
+        """The `cap_*` columns of `trials.csv`; of an encrypted connection those that do not tell of its content."""
         return {
             "cap_connect_ms": "" if self.connect_ms is None else round(self.connect_ms, 6),
-            "cap_first_byte_ms": round(self.first_byte_ms, 6),
-            "cap_last_byte_ms": round(self.last_byte_ms, 6),
-            "cap_bytes": self.payload_bytes,
+            "cap_first_byte_ms": "" if encrypted else round(self.first_byte_ms, 6),
+            "cap_last_byte_ms": "" if encrypted else round(self.last_byte_ms, 6),
+            "cap_bytes": "" if encrypted else self.payload_bytes,
             "cap_retransmissions": self.retransmissions,
-            "cap_packets": self.packets,
+            "cap_packets": "" if encrypted else self.packets,
         }
 
 

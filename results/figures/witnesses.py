@@ -19,7 +19,7 @@ from results.judge import Verdict
 from results.rundir import Run
 
 WIDTH, LEFT, RIGHT, ROW, HEAD = 920, 276, 132, 21, 40
-PHASES = (("connect", SERIES[3]), ("request until first byte", SERIES[4]), ("body", SERIES[5]))
+PHASES = (("connect (and TLS)", SERIES[3]), ("request until first byte", SERIES[4]), ("body", SERIES[5]))
 ROWS_AT_MOST = 12
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.edge_vs_origin import EdgeVsOrigin
-from experiments.harness import capture
+from experiments.harness import capture_plan
 from experiments.harness.points import points
 from topologies.emulator.links.backend import UnsupportedError
 from topologies.emulator.setting import SettingError
@@ -55,7 +55,7 @@ def test_what_is_not_there_is_refused_with_the_nearest_name(text, words):
 
 def test_a_user_adds_to_what_the_experiment_captures_and_only_the_latter_is_held_against_a_trial():
     wanted = {"capture.points": "virginia-mumbai", "capture.snap": "0B", "capture.merged": "no"}
-    plan = capture.plan(EdgeVsOrigin(WORLD, wanted))
+    plan = capture_plan.plan(EdgeVsOrigin(WORLD, wanted))
     assert [point.name for point in plan.points] == [*EdgeVsOrigin(WORLD, {}).nodes(), "router.virginia:to-mumbai",
                                                      "router.mumbai:to-virginia"]  # fmt: skip
     assert len(plan.own) == 3
@@ -68,13 +68,13 @@ def test_a_snap_length_that_would_cut_headers_is_refused():
 
 
 def test_a_tool_that_is_missing_is_said_before_anything_is_built(monkeypatch):
-    monkeypatch.setattr(capture.shutil, "which", lambda tool: None if tool == "mergecap" else tool)
-    assert not capture.plan(EdgeVsOrigin(WORLD, {})).merged
+    monkeypatch.setattr(capture_plan.shutil, "which", lambda tool: None if tool == "mergecap" else tool)
+    assert not capture_plan.plan(EdgeVsOrigin(WORLD, {})).merged
     with pytest.raises(UnsupportedError, match="mergecap was not found"):
-        capture.plan(EdgeVsOrigin(WORLD, {"capture.merged": "yes"}))
-    monkeypatch.setattr(capture.shutil, "which", lambda tool: None)
+        capture_plan.plan(EdgeVsOrigin(WORLD, {"capture.merged": "yes"}))
+    monkeypatch.setattr(capture_plan.shutil, "which", lambda tool: None)
     with pytest.raises(UnsupportedError, match="tcpdump was not found"):
-        capture.plan(EdgeVsOrigin(WORLD, {}))
+        capture_plan.plan(EdgeVsOrigin(WORLD, {}))
 
 
 def test_a_smaller_world_names_its_own():

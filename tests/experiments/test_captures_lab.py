@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import trustme
 
-from experiments.harness.capture import Plan, Recorder
+from experiments.harness.capture import Recorder
+from experiments.harness.capture_plan import Plan
 from experiments.harness.points import points
 from results.captures import between, losses
 from results.captures.columns import Packets

@@ -74,14 +74,14 @@ def measure(monkeypatch):
 
         clock_now = {"time": 1000.0}
         times = {"cap_connect_ms": connect_ms, "cap_first_byte_ms": 160.6, "cap_last_byte_ms": 160.8}
-        seen = SimpleNamespace(columns=lambda: times)
+        seen = SimpleNamespace(columns=lambda encrypted: times)
 
         @contextmanager
         def watched(_draws, _bears_ms):
             yield list(late)
 
         monkeypatch.setattr(trial, "transfer", lambda *_: seen)
-        monkeypatch.setattr(trial, "agreement", lambda *_: "")
+        monkeypatch.setattr(trial, "agreement", lambda client, _: " ".join(client))
         monkeypatch.setattr(trial, "read", lambda _: (Packets.zeros(0), SimpleNamespace(check=lambda: None)))
         monkeypatch.setattr(trial, "followed", lambda *_: View(missing=missing, retransmissions=3))
         monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: clock_now["time"]))
@@ -100,6 +100,11 @@ def test_a_sound_trial_counts(measure):
     row = measure().rows[0]
     assert (row["valid"], row["reason"]) == (1, "")
     assert row["cap_retransmissions"] == 3
+
+
+def test_of_an_encrypted_fetch_only_the_connection_is_held_against_the_client(measure):
+    for scheme, compared in (("http", "connect_ms first_byte_ms total_ms dns_ms"), ("https", "connect_ms dns_ms")):
+        assert measure({**SOUND, "url": f"{scheme}://server/a"}).rows[0]["disagreement"] == compared
 
 
 def test_what_capturing_took_is_added_up(measure):

@@ -229,6 +229,12 @@ def test_new_bytes_are_counted_once_whatever_the_order(pieces: list[tuple[int, i
 _WIRE = Transfer(0, 40_000, START_NS, 80.0, 80.1, 160.0, 170.0, 4000, 9, 0, 0, 0, True)
 
 
+def test_of_an_encrypted_connection_nothing_is_told_of_its_content() -> None:
+    told = {name for name, value in _WIRE.columns(encrypted=True).items() if value != ""}
+    assert told == {"cap_connect_ms", "cap_retransmissions"}
+    assert "" not in _WIRE.columns().values()
+
+
 def test_client_and_capture_agree_within_one_millisecond_and_one_percent() -> None:
     assert agreement({"dns_ms": 0.4, "connect_ms": 80.6, "first_byte_ms": 162.9, "total_ms": 172.9}, _WIRE) == ""
 

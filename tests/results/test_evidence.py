@@ -31,7 +31,7 @@ def _addresses(manifest: dict[str, Any]) -> None:
     manifest["figures"] += [{"kind": kind, "by": "path", "where": WHERE} for kind in ("witnesses", "sequence")]
 
 
-def _capture(run: Path, trial: Trial, point: str, late_ms: float, again: bool = False) -> None:
+def _capture(run: Path, trial: Trial, point: str, late_ms: float, again: bool = False, asks_more: bool = False) -> None:
     at_ms = (int(trial.text("started_ns")) - START_NS) / 1e6 + 0.3 + late_ms
     talk = Dialogue(int(trial.text("local_port"))).handshake(22.0, at_ms).client(at_ms + 22.2, "PA", payload=120)
     for number in range(20):
@@ -39,6 +39,8 @@ def _capture(run: Path, trial: Trial, point: str, late_ms: float, again: bool = 
         talk.client(at_ms + 44.5 + number, seq=121)
     if again:
         talk.server(at_ms + 70, payload=1448)
+    if asks_more:
+        talk.client(at_ms + 80, "PA", payload=100, seq=121).server(at_ms + 90, payload=500, seq=1 + 20 * 1448)
     name = f"trial-{int(trial.text('trial')):04}.{point}"
     (run / "captures").mkdir(exist_ok=True)
     raw = talk.save(run / "captures" / f"{name}.pcap")
@@ -82,6 +84,21 @@ def test_client_wire_and_log_tell_of_one_fetch_on_one_clock(run: Run) -> None:
     assert log.first_ns is not None
     assert (log.first_ns - log.begun_ns) / 1e6 == pytest.approx(0.4)
     assert "line 1: TCP_HIT" in log.where
+
+
+def test_of_a_tls_connection_the_first_exchange_is_its_handshake(run: Run) -> None:
+    trial = _warm(run)
+    plain = captures(run, trial)
+    secure = Trial(trial.row, {**trial.values, "url": f"https://{SERVER}:8080/a", "tls_ms": "33.0"})
+    told = accounts(run, secure, plain)
+    assert not any(one.what.startswith("wire") for one in told), "these captures have a single exchange"
+    zero_ns = int(trial.text("started_ns"))
+    assert told[0].connected_ns == zero_ns + 33_000_000
+    _capture(run.path, trial, CLIENT, 0.0, asks_more=True)
+    (wire,) = [one for one in accounts(run, secure, captures(run, trial)) if one.what.startswith("wire")]
+    assert wire.last_ns is not None
+    assert (wire.connected_ns, wire.first_ns) == (wire.request_ns, None)
+    assert [(one - zero_ns) / 1e6 for one in (wire.begun_ns, wire.last_ns)] == pytest.approx([0.3, 90.3], abs=1e-3)
 
 
 def test_both_figures_are_drawn_with_frames_to_look_up(run: Run) -> None:

@@ -36,6 +36,16 @@ def test_the_number_of_packets_is_returned() -> None:
     assert convert(io.BytesIO(_plain(5)), io.BytesIO(), comment="", interface=Described("eth0")) == 5
 
 
+@pytest.mark.parametrize("keys", [b"", b"CLIENT_RANDOM 00 11\n"])
+def test_keys_stand_before_the_packets_that_they_open(tmp_path: Path, keys: bytes) -> None:
+    source = page().save(tmp_path / "a.pcap")
+    convert_file(source, tmp_path / "a.pcapng", comment="", interface=Described("eth0"), keys=keys)
+    packets, capture = read(tmp_path / "a.pcapng")
+    assert (capture.records.secrets, len(packets)) == (int(bool(keys)), len(page().packets))
+    data = (tmp_path / "a.pcapng").read_bytes()
+    assert (struct.pack("<III", 0x544C534B, len(keys), 0)[:8] + keys in data) == bool(keys)
+
+
 @needs_tshark
 def test_tshark_reads_the_same_packets_and_who_captured_them(tmp_path: Path) -> None:
     path = _converted(tmp_path, received=17, dropped=2)

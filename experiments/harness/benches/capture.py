@@ -14,7 +14,8 @@ from typing import Any
 
 from experiments.harness.bench import Row
 from experiments.harness.benches.lab import column, timed
-from experiments.harness.capture import Plan, Recorder, overhead
+from experiments.harness.capture import Recorder, overhead
+from experiments.harness.capture_plan import Plan
 from experiments.harness.points import points
 from topologies.emulator.lab import Lab
 from topologies.two_hosts import TwoHosts
