@@ -19,6 +19,8 @@ NAME = "cdn.test"
 SITE = "site."
 TELL = "1s"
 """How often a reporter looks: so much later steering hears of a change."""
+MEASURE = "5min"
+"""How often round trips into all prefixes are measured; those into new ones are at once."""
 
 
 class ControlPlane:
@@ -50,7 +52,7 @@ class ControlPlane:
                    f"http://{stage.lab.address(edge)}", "--interval", TELL)  # fmt: skip
             self.holds(site, titles)
             stage.daemon(edge, "edge_reporter", *who, "--rate", "1gbit", "--files", str(self._manifest(site)))
-            tell[f"{SITE}{site}"] = who
+            tell[f"{SITE}{site}"] = (*who, "--measure", MEASURE)
         self.routing.start(tell)
         self.routing.wait("steering knows of every site", partial(self._known, titles[0]))
 

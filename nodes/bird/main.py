@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -15,16 +16,19 @@ import time
 from pathlib import Path
 
 from nodes.bird.control import ControlError, ask
+from nodes.bird.delay import measure
 from nodes.bird.replies import ReplyError, learned
 from nodes.bird.reporter import Reporter
 from nodes.http.access_log import AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.options import Parser, positive, quantity
 from nodes.programs import program
+from nodes.steering.routes import Network
 from nodes.steering.telling import Troubles, send
 from units import milliseconds
 
 READY_S = 10.0
+MEASURE_WITHIN_S = 1.0
 STOP_S = 5.0
 
 DESCRIPTION = """\
@@ -49,6 +53,9 @@ def main(argv: list[str]) -> int:
                       help="ask BIRD so often (default 1s)")  # fmt: skip
     made.add_argument("--name", metavar="NAME", default="bird", help="what the log calls this node")
     made.add_argument("--log", metavar="FILE", help="append a JSON line for each report, with what came and what went")
+    made.add_argument("--measure", metavar="TIME", dest="measure_ms", type=quantity(positive(milliseconds)),
+                      help="with --steering: measure the round trip into each prefix so often, by a TCP handshake with its "
+                      "first address, and tell it too")  # fmt: skip
     options = made.parse_args(argv)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,11 +117,11 @@ def _stop(bird: subprocess.Popen[bytes]) -> None:
 def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subprocess.Popen[bytes] | None,
          ending: threading.Event, log: AccessLog) -> None:  # fmt: skip
     """Ask, tell, wait. Each trouble is said once, until it changes."""
-    troubles = Troubles()
+    troubles, delays = Troubles(), Delays(None if options.measure_ms is None else options.measure_ms / 1e3)
     while True:
         dead = bird is not None and bird.poll() is not None
         if reporter is not None:
-            cause = _learn(options.control, reporter)
+            cause = _learn(options.control, reporter, delays)
             troubles.say("learn routes from BIRD", cause, "steering keeps those it knows, marked stale; start BIRD again")
             troubles.say(f"report to {options.steering}", _send(options.steering, reporter, log), "it is tried again")
         if dead and bird is not None:
@@ -123,9 +130,27 @@ def _run(options: argparse.Namespace, reporter: Reporter | None, bird: subproces
             return
 
 
-def _learn(control: Path, reporter: Reporter) -> str:
+class Delays:
+    """Round trips into prefixes: those that are new at once, all of them each `every_s` (None: never)."""
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s, self._all_s, self._asked = every_s, -math.inf, set[Network]()
+
+    def due(self, prefixes: set[Network], now_s: float) -> set[Network]:
+        """Which are to be measured now."""
+        if self._every_s is None:
+            return set()
+        if now_s - self._all_s >= self._every_s:
+            self._all_s, self._asked = now_s, set()
+        new, self._asked = prefixes - self._asked, self._asked | prefixes
+        return new
+
+
+def _learn(control: Path, reporter: Reporter, delays: Delays) -> str:
     try:
-        reporter.learned(learned(ask(control, "show route all")))
+        routes = learned(ask(control, "show route all"))
+        reporter.measured(measure(delays.due({route.prefix for route in routes}, time.monotonic()), MEASURE_WITHIN_S))
+        reporter.learned(routes)
     except (ControlError, ReplyError) as error:
         reporter.failed(str(error))
         return str(error)

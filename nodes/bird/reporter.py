@@ -6,9 +6,10 @@ It reads and sends nothing; it takes `now`. Routes that were told stay told when
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from nodes.steering.routes import Route
+from nodes.steering.routes import Network, Route
 
 REPEAT_S = 30.0
 """An unchanged word is repeated so often: a steering that was started anew knows nothing."""
@@ -24,11 +25,16 @@ class Reporter:
         self._told: dict[str, Any] | None = None
         self._told_at_s = 0.0
         self._known: set[str] = set()
+        self._delays: dict[Network, float] = {}
+
+    def measured(self, delays_ms: Mapping[Network, float]) -> None:
+        """Round trips into prefixes; they go with the routes, in whole milliseconds, so that chance is no change."""
+        self._delays.update({prefix: float(round(delay_ms)) for prefix, delay_ms in delays_ms.items()})
 
     def learned(self, routes: Sequence[Route]) -> None:
         """BIRD has these routes now."""
         ordered = sorted(routes, key=lambda route: (route.prefix.version, route.prefix.network_address, route.prefix.prefixlen))
-        self._word = {"routes": [as_json(route) for route in ordered]}
+        self._word = {"routes": [as_json(replace(route, rtt_ms=self._delays.get(route.prefix))) for route in ordered]}
 
     def failed(self, cause: str) -> None:
         """BIRD does not say what it has."""
@@ -52,7 +58,8 @@ class Reporter:
 
 def as_json(route: Route) -> dict[str, Any]:
     """A route as `nodes/steering/routes.py` parses it."""
-    return {"prefix": str(route.prefix), "as_path": list(route.as_path), "next_hop": route.next_hop}
+    told: dict[str, Any] = {"prefix": str(route.prefix), "as_path": list(route.as_path), "next_hop": route.next_hop}
+    return told if route.rtt_ms is None else {**told, "rtt_ms": route.rtt_ms, "delay_source": route.delay_source}
 
 
 def as_text(route: Mapping[str, Any]) -> str:

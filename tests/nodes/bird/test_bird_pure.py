@@ -1,7 +1,10 @@
 """What BIRD says, read from recordings; what it is told to be; and when steering hears of it. No BIRD runs here, but it
 checks the configurations where it is on the machine."""
 
+import socket
 import subprocess
+import time
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 
 from nodes.bird import config
 from nodes.bird.config import ConfigError, Network, Session, configurations
+from nodes.bird.delay import first_address, measure
+from nodes.bird.main import Delays
 from nodes.bird.replies import ReplyError, as_path, learned, lines, whole
 from nodes.bird.reporter import Reporter
 from nodes.http.failure import Failure
@@ -209,3 +214,49 @@ def test_the_reporter_tells_changes_at_once_repeats_what_stays_and_says_when_bir
     reporter.sent(reporter.due(133))
     reporter.learned([])
     assert reporter.due(134)["routes"] == []
+
+
+def test_a_delay_goes_with_its_route_in_whole_milliseconds_and_chance_is_no_change():
+    reporter, routes = Reporter("edge1", "mumbai", "http://10.0.0.6", repeat_s=30), learned(RECORDED)
+    reporter.measured({routes[0].prefix: 30.4})
+    reporter.learned(routes)
+    report = reporter.due(1)
+    assert [one.get("rtt_ms") for one in report["routes"]] == [30.0, None]
+    assert parse(report, 1).routes[0].distance == (2, 30.0), "steering takes it"
+    reporter.sent(report)
+    reporter.measured({routes[0].prefix: 29.6})
+    reporter.learned(routes)
+    assert reporter.due(2) is None
+    reporter.measured({routes[0].prefix: 84.0})
+    reporter.learned(routes)
+    assert reporter.due(3)["routes"][0]["rtt_ms"] == 84.0
+
+
+def test_new_prefixes_are_measured_at_once_and_all_of_them_now_and_then():
+    one, two = (ip_network(text) for text in ("10.0.0.0/30", "10.0.0.4/30"))
+    delays = Delays(30.0)
+    assert [delays.due(prefixes, now) for prefixes, now in (({one}, 0), ({one}, 1), ({one, two}, 2), ({one, two}, 30))] == [
+        {one}, set(), {two}, {one, two}]  # fmt: skip
+    assert Delays(None).due({one}, 0) == set()
+
+
+def test_a_handshake_that_is_taken_or_refused_is_a_round_trip_and_silence_is_none():
+    taken, silent = ip_network("127.0.0.1/32"), ip_network("127.0.0.0/30")
+    assert (first_address(taken), first_address(silent), first_address(ip_network("10.0.0.4/31"))) == (
+        "127.0.0.1", "127.0.0.1", "10.0.0.4")  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert 0 < measure([taken], 1.0, port)[taken] < 500
+    assert 0 < measure([taken], 1.0, port)[taken] < 500, "refused"
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:  # nobody accepts, and the kernel drops what comes beyond the backlog
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        began = time.monotonic()
+        assert measure([taken], 0.2, full.getsockname()[1]) == {}
+        assert 0.15 < time.monotonic() - began < 1.0
+        for one in waiting:
+            one.close()
