@@ -123,6 +123,7 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
         said.append(f"The processors were emulated: times of the links were allowed to be off by up to {show_ms(slack_ms)}.")
     if bears_ms := raw.get("bears_ms"):
         said.append(f"Single packets may have left up to {show_ms(bears_ms)} late: what is measured here are means over many.")
+    said += [_part(number, part) for number, part in enumerate(raw.get("parts") or (), 1) if isinstance(part, Mapping)]
     steal = (raw.get("machine") or {}).get("steal_fraction")
     if isinstance(steal, (int, float)) and steal > 0.01:
         said.append(f"The machine was given to others for {steal:.1%} of the time (steal).")
@@ -134,6 +135,14 @@ def caveats(run: Run, verdict: Verdict) -> list[str]:
     notes = sorted({one.measured.note for one in verdict.claims if one.measured and one.measured.note})
     said += [f"Some intervals say little: {note}." for note in notes]
     return said
+
+
+def _part(number: int, part: Mapping[str, Any]) -> str:
+    """A stretch of the run that was interrupted, and what that means for its links."""
+    links = "before it and after it" if part.get("links_after") else (
+        "before it and not after it: what its trials themselves saw of them is the only watch")  # fmt: skip
+    return (f"The run was interrupted after part {number}, of {part.get('trials')} trials, and went on later in a new lab; the "
+            f"links of that part were measured {links}.")  # fmt: skip
 
 
 def command(run: Run) -> str:

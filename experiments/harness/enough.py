@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from results.manifest import default_needed
 from results.statistics import FEWEST_FOR_INTERVAL, estimate
 
 
@@ -18,6 +19,15 @@ def lacking(arms: Sequence[Mapping[str, str]], rows: Sequence[Mapping[str, Any]]
     how wide the 95 % interval of a metric's median may be, as a share of the median."""
     return [dict(arm) for arm in arms if lacks([row for row in rows if all(row[name] == level for name, level in arm.items())],
                                                needed, precise)]  # fmt: skip
+
+
+def none_to_spare(repetitions: int, most: int) -> str:
+    """What to say before a run in which no trial of an arm may be lost; empty where one may. `repetitions` are rows of an arm,
+    `most` how many there may be when lost ones are repeated (0: none is)."""
+    if repetitions > default_needed(repetitions) or most > repetitions:
+        return ""
+    return (f"of {repetitions} measured trials of an arm none may be lost: one that is disturbed makes the run invalid; of "
+            "five or more, one in five may be")  # fmt: skip
 
 
 def lacks(rows: Sequence[Mapping[str, Any]], needed: int, precise: Mapping[str, float]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any
 
 MOST_STEAL = 0.05
 """A run in which the hypervisor took more than this share of the CPU time is not trusted."""
+
+MEASURES, MEASURING = ("topologies/emulator", "topologies/data", "nodes", "experiments/harness"), (".py", ".c", ".toml", ".csv")
+"""Folders and kinds of files whose content a measurement depends on."""
 
 SYSCTLS = (
     "net.ipv4.tcp_congestion_control", "net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_rmem",
@@ -56,9 +60,10 @@ def sysctls() -> dict[str, str]:
     return {key: " ".join(_read(str(path)).split()) for key, path in paths.items() if path.exists()}
 
 
-def code(root: Path) -> dict[str, Any]:
-    """Version and git revision of the code, and whether it was changed since."""
-    found: dict[str, Any] = {"version": "0.1.0", "revision": "unknown", "dirty": None}
+def code(root: Path, own: Iterable[Path] = ()) -> dict[str, Any]:
+    """Version and git revision of the code, whether it was changed since, and a digest of what measures: topologies' and
+    experiments' machinery, the daemons, and the run's `own` files (paths that stand elsewhere count by their names)."""
+    found: dict[str, Any] = {"version": "0.1.0", "revision": "unknown", "dirty": None, "digest": digest(root, own)}
     if told := os.environ.get("LONGHAUL_REVISION"):  # a guest of `longhaul vm` has the files without their history
         revision, _, dirty = told.partition(" ")
         return {**found, "revision": revision, "dirty": bool(dirty)}
@@ -71,6 +76,17 @@ def code(root: Path) -> dict[str, Any]:
     except (OSError, subprocess.SubprocessError):
         found["revision"] = "unknown: not a git checkout, or git is missing"
     return found
+
+
+def digest(root: Path, own: Iterable[Path]) -> str:
+    """SHA-256 of the names and contents of the files that decide what a run measures, in the order of their names."""
+    machinery = (path for folder in MEASURES for path in (root / folder).rglob("*") if path.suffix in MEASURING)
+    found = hashlib.sha256()
+    for path in sorted({root / "units.py", *machinery, *own}):
+        name = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+        found.update(f"{name}\0{path.stat().st_size}\0".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def cpu_ticks() -> tuple[int, int]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import io
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class RunDirectory:
     def __init__(self, path: Path, run_id: str) -> None:
         self.path, self.run_id = path, run_id
         self._header: list[str] = []
+        self._held = -1
 
     @classmethod
     def create(cls, experiment: str, now: datetime, out: Path | None = None) -> RunDirectory:
@@ -53,7 +55,59 @@ class RunDirectory:
                 (path / name).mkdir()
         except OSError as error:
             raise OutError(f"could not make {path}: {error.strerror}; give another place with --out") from None
+        with suppress(OSError):  # a file system without locks keeps nobody away, and takes the run all the same
+            found.hold()
         return found
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunDirectory:
+        """One that was begun before, to go on with it: its rows are kept, a row that was cut off in the middle is not.
+
+        Raises OutError when it is no run directory, or when a run that still goes on writes it.
+        """
+        found = cls(path.resolve(), "")
+        try:
+            found.hold()
+            found.run_id = str(found.read_json("manifest.json")["run_id"])
+            if (path / "trials.csv").exists():
+                found._header, rows = whole_rows((path / "trials.csv").read_text("utf-8"))
+                found.rewrite("trials.csv", [found._header, *rows] if found._header else [])
+            if (path / "links.json").exists():
+                number = next(n for n in range(1, 1000) if not (path / f"links.{n}.json").exists())
+                shutil.copy(path / "links.json", path / f"links.{number}.json")
+            for name in ("captures", "logs", "figures", "scratch"):
+                (path / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutError(f"could not go on with {path}: {error.strerror}; give a run directory that you may write") from None
+        except (ValueError, KeyError) as error:
+            raise OutError(f"could not go on with {path}: its manifest.json or trials.csv is damaged ({error}); run it "
+                           "again") from None  # fmt: skip
+        return found
+
+    def hold(self) -> None:
+        """Keep others from writing it while this process and its children live. Raises OutError when another does."""
+        self._held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._held)
+            raise OutError(f"could not go on with {self.path}: the run still goes on; wait for its end") from None
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of trials.csv so far, as text."""
+        path = self.path / "trials.csv"
+        return list(csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))) if path.exists() else []
+
+    def rewrite(self, name: str, rows: Sequence[Sequence[str]]) -> None:
+        """Replace a CSV file, whole or not at all; without rows it is removed."""
+        with explained(self.path / name):
+            if not rows:
+                (self.path / name).unlink()
+                return
+            partial = self.path / f"{name}.partial"
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(rows)
+            partial.replace(self.path / name)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write one JSON file whole or not at all."""
@@ -98,6 +152,15 @@ class RunDirectory:
         above = [p for p in (self.path.parent, self.path.parent.parent) if p.is_relative_to(RUNS)]
         for path in [*above, self.path, *self.path.rglob("*")]:
             os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+def whole_rows(text: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a CSV text that may end in the middle of a row, which is left out."""
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if rows and not text.endswith("\n"):
+        rows.pop()
+    header = rows[0] if rows else []
+    return header, [row for row in rows[1:] if len(row) == len(header)]
 
 
 @contextmanager

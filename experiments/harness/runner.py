@@ -8,16 +8,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from experiments.harness import capture_plan, enough, lifeline, machine, needs, stage, trial
 from experiments.harness.blame import blamed
 from experiments.harness.capture import CaptureError, Overhead, Recorder
-from experiments.harness.experiment import Arm, Experiment
+from experiments.harness.experiment import Experiment
+from experiments.harness.order import Slot, schedule
 from experiments.harness.progress import Progress
-from experiments.harness.rundir import ROOT, RunDirectory
+from experiments.harness.resume import Earlier, again
+from experiments.harness.rundir import RunDirectory
 from experiments.harness.series import SeriesError
 from experiments.harness.stage import Stage, StageError
 from experiments.harness.status import INTERRUPTED, DefectError
@@ -33,31 +35,6 @@ from units import show_ms
 
 TROUBLE = (DefectError, StageError, SeriesError, CaptureError, BackendError, NamespaceError, NodeError, LinkError)
 """What may break in a lab while it runs: the run is then invalid, and everything that was measured is kept."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One place in the order of trials."""
-
-    number: int
-    repetition: int
-    warmup: bool
-    arm: Arm
-
-
-def schedule(arms: Sequence[Arm], repetitions: int, warmup: int, seed: int) -> list[Slot]:
-    """Warm-ups first, then block by block every arm once, each block in its own random order.
-
-    Blocks keep the arms interleaved: what drifts over the minutes of a run touches all of them alike.
-    """
-    order = random.Random(seed)
-    slots: list[Slot] = []
-    for block in range(warmup + repetitions):
-        shuffled = list(arms)
-        order.shuffle(shuffled)
-        for arm in shuffled:
-            slots.append(Slot(len(slots) + 1, max(0, block - warmup + 1), block < warmup, arm))
-    return slots
 
 
 def wrong_links(rows: Sequence[Mapping[str, Any]], when: str) -> list[str]:
@@ -82,34 +59,40 @@ def never_reached(score: Sequence[Moment], changes: Sequence[Mapping[str, Any]])
 
 @dataclass
 class Run:
-    """One run. `execute` is what happens inside the sandbox."""
+    """One run, or what goes on with an `earlier` one. `execute` is what happens inside the sandbox."""
 
     experiment: Experiment
     directory: RunDirectory
     link: str
     document: dict[str, Any]
     facts: dict[str, Any]
+    earlier: Earlier | None = None
+    done: Mapping[int, list[dict[str, Any]]] = field(default_factory=dict, init=False)
+    """Rows of the trials that an earlier part of the run has done."""
 
     def execute(self) -> int:
         """Run every trial and finish the manifest; 0 when it was finished, 130 when it was interrupted."""
         self.began, self.reading, self.invalid = time.monotonic(), machine.reading(), list[str]()
         self.captured = Overhead()
         self.rows: list[dict[str, Any]] = []
+        self.carried: dict[str, Any] = {}
         self.lab: Lab | None = None
         self.stage: Stage | None = None
         self.progress = Progress(0)
         self.topology = self.experiment.world
-        self.document.update(
-            run_id=self.directory.run_id, machine=self.facts, code=machine.code(ROOT), started=datetime.now(UTC).isoformat()
-        )
+        now = datetime.now(UTC).isoformat()
+        self.document.update(run_id=self.directory.run_id, machine=self.facts, started=now)
+        if self.earlier:
+            self._go_on(self.earlier, now)
         self.directory.write_json("manifest.json", self.document)
-        self.links: dict[str, Any] = {"backend": "", "links": []}
+        self.links: dict[str, Any] = {"backend": "", "links": []} | self.carried
         interrupted = False
         try:
             self._measure()
         except KeyboardInterrupt:
             interrupted = True
-            self.progress.say("interrupted: what is done is kept")
+            self.progress.say(f"interrupted: what is done is kept; {self.document['command']} --resume "
+                              f"{self.directory.path} goes on")  # fmt: skip
         except UnsupportedError as error:
             self.document["unsupported"] = [str(error)]
         except TROUBLE as error:
@@ -121,6 +104,15 @@ class Run:
         self._finish(interrupted)
         return INTERRUPTED if interrupted else 0
 
+    def _go_on(self, earlier: Earlier, now: str) -> None:
+        """Begin with what the run has so far: its reasons for distrust and its counts stay its own."""
+        before = earlier.document
+        self.document.update(started=before["started"], resumed=now, parts=earlier.parts())
+        self.invalid += before.get("invalid", [])
+        self.carried, self.done = earlier.carried(), earlier.rows
+        counts = before.get("machine") or {}
+        self.captured = Overhead(counts.get("captured_packets", 0), counts.get("capture_drops", 0))
+
     def _measure(self) -> None:
         if lacks := needs.lacking(self.experiment.needs(), needs.of_this_machine()):
             raise UnsupportedError(f"could not run this experiment here: {'; '.join(lacks)}")
@@ -128,10 +120,10 @@ class Run:
         wanted = capture_plan.plan(self.experiment)
         self.lab = Lab(self.topology, self.link)
         with lifeline.tied_to(self.lab.links.alive):
-            self.links = self.lab.verify()
+            self.links = self.lab.verify() | self.carried
         self._take(self.lab, self.links)
-        self.invalid += wrong_links(self.links["links"], "")
-        if self.invalid:
+        if wrong := wrong_links(self.links["links"], ""):
+            self.invalid += wrong
             return
         self.progress.say(f"links verified: {len(self.links['links'])}, by {self.links['backend']}")
         self.stage = Stage(self.lab, self.directory.path / "logs", self.directory.path / "scratch",
@@ -175,22 +167,28 @@ class Run:
 
     def _trials(self, stage: Stage, recorder: Recorder) -> None:
         header = trial.columns(self.document["factors"], self.experiment.columns)
-        progress = Progress(0)
+        progress, order = Progress(0), len(self.done)
         began, cpu = time.monotonic(), time.process_time()
         for slot in self._slots(progress):
+            if slot.number in self.done:
+                self.rows += self.done[slot.number]
+                continue
             with blamed(type(self.experiment), f"measure trial {slot.number}", *TROUBLE):
-                done = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
-            first = (slot.repetition - 1) * len(done.rows) + 1
-            for number, measured in enumerate(done.rows, first):
-                row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": slot.number,
+                found = trial.measure(self.experiment, stage, slot.arm, slot.number, recorder)
+            order += 1
+            first = (slot.repetition - 1) * len(found.rows) + 1
+            for number, measured in enumerate(found.rows, first):
+                row = {"trial": slot.number, "repetition": 0 if slot.warmup else number, "order": order,
                        "warmup": int(slot.warmup), **measured}  # fmt: skip
                 self.rows.append(row)
                 self.directory.add_row(header, row)
-            self._changed(slot.number, done.changes)
-            self.captured += done.overhead
-            if done.unchecked:
+            self._changed(slot.number, found.changes)
+            self.captured += found.overhead
+            if found.unchecked:
                 counts = self.links.setdefault("handshakes_unchecked", {})
-                counts[done.unchecked] = counts.get(done.unchecked, 0) + 1
+                counts[found.unchecked] = counts.get(found.unchecked, 0) + 1
+            if found.changes or found.unchecked:
+                self.directory.write_json("links.json", self.links)
             if trouble := stage.trouble():
                 raise StageError(trouble)
             progress.step(" · ".join(slot.arm.values()))
@@ -200,18 +198,24 @@ class Run:
             self.progress.say(f"warning: {words}")
 
     def _slots(self, progress: Progress) -> Iterator[Slot]:
-        """The schedule; then, where the experiment may repeat on, block by block those arms whose trials are not enough yet."""
+        """The schedule; then, where the experiment may repeat on, block by block those arms whose trials are not enough yet.
+
+        Trials that a run which goes on has done are among them; before all stand their warm-ups, once more.
+        """
         experiment, seed = self.experiment, self.document["seed"]
         slots = schedule(experiment.arms(), experiment.repetitions, experiment.warmup, seed)
-        progress.total, number = len(slots), len(slots)
-        yield from slots
+        most = len(experiment.arms()) * (experiment.warmup + max(experiment.repetitions, experiment.most_repetitions))
+        warm = again(slots, self.done, most)
+        number = len(slots)
+        progress.total = len(warm) + sum(slot.number not in self.done for slot in slots)
+        yield from (*warm, *slots)
         needed = default_needed(experiment.repetitions * experiment.side_by_side)
         for repetition in range(experiment.repetitions + 1, experiment.most_repetitions + 1):
             arms = enough.lacking(experiment.arms(), self.rows, needed, experiment.precise)
             random.Random(f"{seed} {repetition}").shuffle(arms)
-            progress.total += len(arms)
             for arm in arms:
                 number += 1
+                progress.total += number not in self.done
                 yield Slot(number, repetition, False, arm)
 
     def _changed(self, number: int, changes: list[dict[str, Any]]) -> None:
@@ -226,6 +230,7 @@ class Run:
         self.directory.begin_table(trial.columns(self.document["factors"], self.experiment.columns))
         self.directory.write_json("links.json", self.links)
         self.document["machine"] = {**self.facts, "load_after": machine.load(), **load, **self.captured.as_dict()}
+        took_s = time.monotonic() - self.began + sum(part["duration_s"] or 0 for part in self.document.get("parts", []))
         self.document.update(interrupted=interrupted, invalid=self.invalid, ended=datetime.now(UTC).isoformat(),
-                             duration_s=round(time.monotonic() - self.began, 3))  # fmt: skip
+                             duration_s=round(took_s, 3))  # fmt: skip
         self.directory.write_json("manifest.json", self.document)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.harness.rundir import explained
+from experiments.harness.rundir import RunDirectory, explained, whole_rows
 
 
 class SeriesError(Exception):
@@ -24,6 +24,9 @@ class Series:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._headers: dict[str, list[str]] = {}
+        for path in folder.glob("*.csv"):  # of a run that goes on
+            with path.open(encoding="utf-8", newline="") as file:
+                self._headers[path.stem] = next(csv.reader(file), [])
 
     def add(self, name: str, trial: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append the rows of one trial. Raises SeriesError, and RunDirectoryError when the disk does not take them."""
@@ -44,3 +47,13 @@ class Series:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerows([header] if new else [])
                 writer.writerows([trial, *row.values()] for row in rows)
+
+
+def keep_only(directory: RunDirectory, trials: Collection[int]) -> None:
+    """Drop the rows of all but these trials, in trials.csv and in every series: those of one that was cut off. Raises
+    RunDirectoryError."""
+    for path in filter(Path.exists, (directory.path / "trials.csv", *sorted((directory.path / "series").glob("*.csv")))):
+        header, rows = whole_rows(path.read_text("utf-8"))
+        kept = [row for row in rows if row[0].isdecimal() and int(row[0]) in trials]
+        name = path.relative_to(directory.path).as_posix()
+        directory.rewrite(name, [header, *kept] if kept or name == "trials.csv" else [])

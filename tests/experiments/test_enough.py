@@ -7,6 +7,7 @@ import pytest
 from experiments.harness import enough, needs
 from experiments.harness.progress import Progress
 from experiments.harness.runner import Run
+from results.manifest import default_needed
 
 ARMS = [{"path": "a"}, {"path": "b"}]
 
@@ -24,6 +25,15 @@ def test_an_arm_whose_median_is_not_known_closely_enough_is_repeated():
     rows = [row("a", value) for value in (10.0, 10.1, 10.2, 10.1)] + [row("b", value) for value in (10.0, 14.0, 19.0, 12.0)]
     assert enough.lacking(ARMS, rows, 3, {"t_ms": 0.1}) == [{"path": "b"}]
     assert enough.lacking(ARMS, rows, 3, {"t_ms": 1.0}) == []
+
+
+@pytest.mark.parametrize(("repetitions", "most", "warns"), [
+    (1, 0, True), (4, 0, True), (5, 0, False), (3, 6, False), (3, 3, True),
+])  # fmt: skip
+def test_a_run_that_may_lose_no_trial_says_so_beforehand(repetitions, most, warns):
+    said = enough.none_to_spare(repetitions, most)
+    assert ("none may be lost" in said) == warns
+    assert (default_needed(repetitions) == repetitions and most <= repetitions) == warns, "as the verdict counts"
 
 
 def test_two_samples_have_no_interval_and_are_never_enough_for_one():

@@ -29,6 +29,33 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
     assert (out / "report.html").exists()
 
 
+def test_an_interrupted_run_goes_on_where_it_was_and_only_as_it_was_begun(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "new-vs-warm-connection", "--repetitions", "4")
+    assert wait_until(lambda: len(rows(out)) >= 5, 20)
+    busy = longhaul("run", "new-vs-warm-connection", "--repetitions", "4", "--resume", out, check=2)
+    assert "the run still goes on" in busy.stderr
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=8)
+    before = rows(out)
+    refused = longhaul("run", "new-vs-warm-connection", "--repetitions", "4", "--set", "size=65KB", "--resume", out, check=2)
+    assert 'settings size was "64KB" and is "65KB" now; go on as it began: longhaul run' in refused.stderr
+    done = longhaul("run", "new-vs-warm-connection", "--repetitions", "4", "--resume", out)
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    after = rows(out)
+    assert after[: len(before)] == before, "what was measured is kept"
+    again = {row["trial"] for row in before if row["warmup"] == "1"}
+    assert len([row for row in after if row["warmup"] == "1"]) == 2 * len(again), "the new daemons are warmed up too"
+    assert sorted(row["repetition"] for row in after if row["warmup"] == "0") == [str(n) for n in (1, 2, 3, 4) for _ in "ab"]
+    assert [int(row["order"]) for row in after] == list(range(1, len(after) + 1))
+    (part,) = manifest(out)["parts"]
+    assert (part["trials"], part["links_after"], manifest(out)["interrupted"]) == (len(before), True, False)
+    assert (out / "links.1.json").exists()
+    assert "went on later in a new lab" in (out / "report.html").read_text()
+    finished = longhaul("run", "new-vs-warm-connection", "--repetitions", "4", "--resume", out, check=2)
+    assert "could not go on with" in finished.stderr
+
+
 LYING = """
 from dataclasses import replace
 from topologies.two_hosts import TwoHosts

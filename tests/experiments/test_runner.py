@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import experiments
 from experiments.harness import capture, catalogue, trial
 from experiments.harness.manifest import manifest
+from experiments.harness.order import schedule
 from experiments.harness.progress import Progress, time_left
-from experiments.harness.runner import schedule
 from results.manifest import parse
 
 ARMS = [{"path": "direct"}, {"path": "cold"}, {"path": "warm"}]
