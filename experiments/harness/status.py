@@ -7,6 +7,7 @@ from experiments.harness.output import OutputError
 from experiments.harness.rundir import OutError, RunDirectoryError
 from experiments.harness.vm.errors import VmError, VmUnsupportedError
 from results.captures.errors import CaptureError
+from results.exports.machinery.request import ExportError
 from results.rundir import RunError
 from topologies.emulator.links.backend import BackendError, UnsupportedError
 from topologies.emulator.links.netns import NamespaceError
@@ -31,7 +32,7 @@ class DefectError(Exception):
 FAILURES = (
     UsageError, DefectError, SettingError, LinkError, PlanError, RunError, RunDirectoryError, CaptureError, SandboxError,
     UnsupportedError, BackendError, NamespaceError, NodeError, VmError, OutputError,
-    LoadError,
+    LoadError, ExportError,
 )  # fmt: skip
 
 
