@@ -4,9 +4,9 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
-#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx, bird2 and
-#                            memcached where they are not here yet. Their packages would bring services, so their programs
-#                            alone are unpacked, into .venv/nginx, .venv/bird2 and .venv/memcached
+#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx, bird2,
+#                            memcached and caddy where they are not here yet. Their packages would bring services, so their
+#                            programs alone are unpacked, into .venv/nginx, .venv/bird2, .venv/memcached and .venv/caddy
 set -eu
 
 PACKAGES="mininet iproute2 iputils-ping ethtool tcpdump iperf3 python3 python3-venv gcc libc6-dev ca-certificates"
@@ -25,7 +25,7 @@ if [ "${1:-}" = --peers ]; then
     PACKAGES="wrk tshark libssh-gcrypt-4 $event libsasl2-2"
     again=" --peers"
     here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
-    for package in nginx bird2 memcached; do
+    for package in nginx bird2 memcached caddy; do
         PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "${package%2}" >/dev/null ||
             [ -d "$here/.venv/$package" ] || unpack="${unpack:-} $package"
     done
@@ -63,7 +63,7 @@ apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network a
     fail "apt-get install failed" "read the lines above, mend apt, then run it again"
 for package in ${unpack:-}; do
     where="$here/.venv/$package"
-    case $package in bird2) try="bird --version" ;; memcached) try="memcached -V" ;; *) try="$package -v" ;; esac
+    case $package in bird2) try="bird --version" ;; memcached) try="memcached -V" ;; caddy) try="caddy version" ;; *) try="$package -v" ;; esac
     mkdir -p "$where.new"
     (cd "$where.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && PATH="./usr/sbin:./usr/bin:$PATH" $try) \
         >"$log" 2>&1 || { rm -rf "$where.new"; fail "unpacking $package failed" "read the lines above, or install it by hand"; }

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from experiments.harness.generators import Generators, Load, longest_s
 from experiments.harness.pinging import Pinging
 from experiments.harness.rundir import explained
 from experiments.harness.series import Series
+from nodes.http.authority import AUTHORITY
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
 from topologies.emulator.lab import Lab
@@ -52,6 +53,7 @@ class Stage:
         self.lab, self.logs, self.scratch, self.engine = lab, logs, scratch, engine
         self.keys, self._keep_keys = scratch / "keys", keys
         self.series, self.trial = Series(logs.parent / "series"), 0
+        self.authority = scratch / "authority"
         self.daemons: list[Daemon] = []
         self._workers: dict[tuple[str, str], Daemon] = {}
         self._flows = Flows(lab, lambda node: self._worker(node, "flow", says_ready=True), self.trouble, self.keep)
@@ -69,20 +71,28 @@ class Stage:
             found.wait_ready()
         return found
 
-    def origin(self, node: str, *options: str) -> Daemon:
-        """Start an origin on port 80 of a node."""
-        return self.daemon(node, "origin", "--listen", f"{self.lab.address(node)}:80", *options)
+    def origin(self, node: str, *options: str, https: bool = False) -> Daemon:
+        """Start an origin on port 80 of a node, or with `https` on 443."""
+        return self.daemon(node, "origin", *self._listening(node, https), *options)
 
-    def edge(self, node: str, origin: str, *options: str, capacity: str = "10GiB", engine: str = "") -> Daemon:
-        """Start an edge on port 80 of a node, with a cache of files, in front of an origin node.
+    def edge(
+        self, node: str, origin: str, *options: str, capacity: str = "10GiB", engine: str = "", https: bool = False
+    ) -> Daemon:
+        """Start an edge on port 80 of a node, or with `https` on 443, with a cache of files, in front of an origin node.
 
         `engine` is one of ENGINES; empty: what the run's setting `edge.engine` says.
         """
         cache = self.scratch / node
         cache.mkdir(parents=True, exist_ok=True)
-        return self.daemon(node, ENGINES[engine or self.engine], "--listen", f"{self.lab.address(node)}:80", "--origin",
+        return self.daemon(node, ENGINES[engine or self.engine], *self._listening(node, https), "--origin",
                            f"http://{self.lab.address(origin)}:80", "--cache", str(cache), "--capacity", capacity,
                            *options)  # fmt: skip
+
+    def _listening(self, node: str, https: bool) -> list[str]:
+        """Options for where a daemon listens. With `https` it has a certificate for its name from the lab's own authority,
+        which the clients of `fetch` trust."""
+        secured = ["--tls-authority", str(self.authority)] if https else []
+        return ["--listen", f"{self.lab.address(node)}:{443 if https else 80}", *secured]
 
     def balancer(self, node: str, members: Mapping[str, Any], *options: str) -> Daemon:
         """Start a balancer on port 80 of a node. `members` are as in docs/balancer.md, where a node may leave out its `url`:
@@ -94,18 +104,19 @@ class Stage:
         return self.daemon(node, "balancer", "--listen", f"{self.lab.address(node)}:80", "--members", str(file), *options)
 
     def fetch(
-        self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120, ranked: bool = False,
-        resolver: str = "",
+        self, node: str, url: str, *, connection: str = "new", sha256: str = "", within_s: float = 120, resolver: str = "",
+        **order: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """One measured fetch by the client of a node: the client's columns of trials.csv. Raises StageError.
 
-        `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before. `ranked`: the URL is
-        steering's, and the client goes down its list. `resolver` (HOST:PORT) looks the URL's name up. Each fetch has a record
-        in the node's log, with `request_id`: the trial's number, a dot, and which fetch of the trial it is.
-        A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
+        `connection`: `new` is closed afterwards, `keep` is new and kept, `reuse` is the one kept before. `resolver` (HOST:PORT)
+        looks the URL's name up. `order` are more fields of the client's orders: `ranked` (the URL is steering's, and the client
+        goes down its list), `tls_version`, `tls_session`, `http_version`, `fast_open`, `congestion_control`, `headers`.
+        Each fetch has a record in the node's log, with `request_id`: the trial's number, a dot, and which fetch of the trial
+        it is. A fetch that fails is a result (`ok` false with `error`), not an exception; a dead client is one.
         """
         client = self._worker(node, "client")
-        order = {"url": url, "connection": connection, "timeout_s": within_s, "ranked": ranked}
+        order = {"url": url, "connection": connection, "timeout_s": within_s, **self._trust(url), **order}
         if sha256:
             order["expect_sha256"] = sha256
         if resolver:
@@ -117,6 +128,28 @@ class Stage:
         with explained(self.logs / f"{node}.jsonl"), (self.logs / f"{node}.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record, separators=(",", ":")) + "\n")
         return result
+
+    def page(
+        self, node: str, page: Sequence[Mapping[str, Any]], *, connections: int = 6, http_version: str = "1.1",
+        within_s: float = 120,
+    ) -> dict[str, Any]:  # fmt: skip
+        """One page load by a node, over new connections: `ok`, `error`, `page_load_ms`, `connections`, `size_bytes` and a row
+        for each of its `objects` (see nodes/page). Raises StageError."""
+        loader = self._worker(node, "page")
+        loader.order({"page": list(page), "connections": connections, "http_version": http_version, "timeout_s": within_s,
+                      **self._trust(str(page[0]["url"]))}, "load the page")  # fmt: skip
+        return loader.read(within_s + 10, "load the page", self.trouble)
+
+    @contextmanager
+    def playing(self, node: str, url: str, *, for_s: float, **order: Any) -> Iterator[dict[str, Any]]:
+        """A video that a node plays while the body runs; after it, the dictionary has `ok`, `error`, `stalled_s` and a row for
+        each of its `segments` (see nodes/player, for `order` too). Raises StageError."""
+        player, found = self._worker(node, "player"), dict[str, Any]()
+        player.order({"url": url, "for_s": for_s, **order}, f"play {url}")
+        began = time.monotonic()
+        yield found
+        left_s = max(0.0, for_s - (time.monotonic() - began)) + float(order.get("timeout_s", 60)) + 10
+        found.update(player.read(left_s, f"play {url}", self.trouble))
 
     def flows(self, *flows: Flow, sample_ms: float = 100.0) -> Running:
         """Begin bulk flows together; `.results()` waits for their ends. Raises StageError."""
@@ -157,6 +190,10 @@ class Stage:
                                lambda began_ns: self.faults.played(steps, began_ns) if steps else nullcontext())  # fmt: skip
         finally:
             running.stop()
+
+    def _trust(self, url: str) -> dict[str, str]:
+        """Whom the client of an https URL trusts: the lab's authority, and nobody where there is none."""
+        return {"cacert": str(self.authority / AUTHORITY)} if url.startswith("https:") else {}
 
     def control(
         self, node: str, method: str, url: str, headers: Mapping[str, str] | None = None, data: object = None

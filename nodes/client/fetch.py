@@ -108,7 +108,7 @@ class Fetcher:
             return sock
 
         handshake = Handshake()
-        _configure(handle, order)
+        configure(handle, order)
         if order.url.startswith("https:"):
             secure(handle, order, handshake)
         handle.setopt(pycurl.OPENSOCKETFUNCTION, open_socket)
@@ -121,16 +121,16 @@ class Fetcher:
             result.error = refusal[0] if refusal else f"{error.args[1]} (curl {error.args[0]})"
         else:
             result.ok = True
-        _read(handle, result)
+        read(handle, result)
         result.tls_version, result.tls_session_offered = handshake.version, handshake.session_offered
-        result.headers = _last_fields(fields)
+        result.headers = last_fields(fields)
         result.size_bytes = body.size_bytes
         result.tcp_info = self._kernel_view(opened, result.local_port)
         if not keep:
             handle.close()
         self._forget(opened, keep)
         if result.http_status:
-            _judge(result, order, body)
+            judge(result, order, body)
         return result
 
     def _by_name(self, order: Order, resolver: str, held: list[bytes] | None) -> Result:
@@ -183,7 +183,8 @@ def _both(held: list[bytes], body: Hash) -> Callable[[bytes], None]:
     return take
 
 
-def _configure(handle: pycurl.Curl, order: Order) -> None:
+def configure(handle: pycurl.Curl, order: Order) -> None:
+    """Set up a handle for an order, all but its sockets, its trust and where its body goes."""
     handle.setopt(pycurl.URL, order.url)
     handle.setopt(pycurl.PROXY, "")  # not even one from the environment
     handle.setopt(pycurl.NOSIGNAL, 1)
@@ -192,6 +193,8 @@ def _configure(handle: pycurl.Curl, order: Order) -> None:
     handle.setopt(pycurl.TIMEOUT_MS, max(1, round(order.timeout_s * 1e3)))
     handle.setopt(pycurl.HTTP_VERSION, _VERSIONS[order.http_version])
     handle.setopt(pycurl.MAXAGE_CONN, 24 * 3600)
+    if order.fast_open:
+        handle.setopt(pycurl.TCP_FASTOPEN, 1)
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in order.headers.items()]
     handle.setopt(pycurl.HTTPHEADER, lines)
     handle.setopt(pycurl.USERAGENT, "longhaul-client")
@@ -204,7 +207,7 @@ def _configure(handle: pycurl.Curl, order: Order) -> None:
         handle.setopt(pycurl.FORBID_REUSE, 1)
 
 
-def _read(handle: pycurl.Curl, result: Result) -> None:
+def read(handle: pycurl.Curl, result: Result) -> None:
     """Times in microseconds from libcurl, each since the start of the fetch; a step not reached reads 0 there."""
 
     def at_ms(option: int) -> float:
@@ -226,7 +229,7 @@ def _read(handle: pycurl.Curl, result: Result) -> None:
     result.total_ms = at_ms(pycurl.TOTAL_TIME_T)
 
 
-def _last_fields(lines: list[bytes]) -> dict[str, str]:
+def last_fields(lines: list[bytes]) -> dict[str, str]:
     """The fields of the final response, names in lower case; a repeated name has its values joined by commas."""
     found: dict[str, str] = {}
     for line in lines:
@@ -241,7 +244,7 @@ def _last_fields(lines: list[bytes]) -> dict[str, str]:
     return found
 
 
-def _judge(result: Result, order: Order, body: Hash) -> None:
+def judge(result: Result, order: Order, body: Hash) -> None:
     """Digest and, when the transfer itself went well, whether what came is what was expected."""
     result.sha256 = body.hexdigest()
     if order.expect_sha256 is not None:

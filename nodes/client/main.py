@@ -20,7 +20,7 @@ DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
 With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
 expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, cacert, tls_version,
-tls_session new|reuse, ranked, resolver HOST:PORT, id) and write one result a line to stdout."""
+tls_session new|reuse, fast_open, ranked, resolver HOST:PORT, id) and write one result a line to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 
@@ -40,6 +40,8 @@ def main(argv: list[str]) -> int:
     made.add_argument("--tls-version", metavar="V", help="1.2 or 1.3 alone (default both)")
     made.add_argument("--tls-session", metavar="KIND", default="new",
                       help="new: a full handshake each time; reuse: resume the session of the fetch before")  # fmt: skip
+    made.add_argument("--http-version", metavar="V", default="1.1", help="1.0, 1.1, 2, 2-prior-knowledge or 3 (default 1.1)")
+    made.add_argument("--fast-open", action="store_true", help="TCP Fast Open, once there is a cookie")
     made.add_argument("--ranked", action="store_true",
                       help="each URL is steering's: fetch what it lists, in order, until one serves")  # fmt: skip
     made.add_argument("--resolver", metavar="HOST:PORT", help="look the URLs' names up here, and measure that too")
@@ -82,7 +84,8 @@ def _fetch_all(options: argparse.Namespace) -> int:
                                "congestion_control": options.congestion_control, "cacert": options.cacert,
                                "insecure": options.insecure, "tls_version": options.tls_version,
                                "tls_session": options.tls_session, "ranked": options.ranked,
-                               "resolver": options.resolver})  # fmt: skip
+                               "resolver": options.resolver, "fast_open": options.fast_open,
+                               "http_version": options.http_version})  # fmt: skip
             try:
                 order: Order = parse(text)
             except OrderError as error:

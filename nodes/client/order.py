@@ -28,6 +28,9 @@ class Order:
 
     `resolver` (HOST:PORT) is asked for the URL's name, and the time that takes is the look-up's; without it the system is.
 
+    `fast_open` sends the request in the SYN where the kernel has a cookie of the server, and asks for one where it has not
+    (RFC 7413); whether the server took it is `syn_data_acked` of the result's `tcp_info`.
+
     `ranked` says that the URL is steering's, and that what it lists is to be fetched, in order, until one serves.
 
     Of https: `cacert` is a PEM file of the authorities to trust (the system's without it), `insecure` trusts anyone,
@@ -48,6 +51,7 @@ class Order:
     cacert: str | None = None
     tls_version: str | None = None
     tls_session: str = "new"
+    fast_open: bool = False
     ranked: bool = False
     resolver: str | None = None
     id: Any = None
@@ -95,7 +99,7 @@ def _check(order: Order) -> None:
         value = getattr(order, name)
         if value is not None and not isinstance(value, str):
             raise OrderError(f"{name} {value!r} is not a {'file' if name == 'cacert' else 'name'}")
-    for name in ("insecure", "ranked"):
+    for name in ("insecure", "fast_open", "ranked"):
         if not isinstance(getattr(order, name), bool):
             raise OrderError(f"{name} {getattr(order, name)!r} is neither true nor false")
 

@@ -11,6 +11,8 @@ import struct
 from typing import Any
 
 _HEAD = struct.Struct("=8B24I")
+SYN_DATA = 32
+"""TCPI_OPT_SYN_DATA: what was sent in the SYN was acknowledged with it (TCP Fast Open)."""
 _NAMES = (
     "rto_us", "ato_us", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets", "last_data_sent_ms",
     "last_ack_sent_ms", "last_data_recv_ms", "last_ack_recv_ms", "pmtu", "rcv_ssthresh", "rtt_us", "rttvar_us",
@@ -31,6 +33,7 @@ def tcp_info(sock: socket.socket) -> dict[str, Any]:
     values = _HEAD.unpack_from(raw.ljust(_HEAD.size, b"\0"))
     found: dict[str, Any] = dict(zip(_NAMES, values[8:], strict=True))
     found["state"], found["retransmits"] = values[0], values[2]
+    found["syn_data_acked"] = bool(values[5] & SYN_DATA)
     at = _HEAD.size
     for kind, name in _LATER:
         if at + struct.calcsize(kind) > len(raw):

@@ -91,7 +91,7 @@ http {{
     }}
 
     server {{
-        listen {edge.listen} reuseport backlog=4096{" ssl" if edge.tls else ""};
+        listen {edge.listen} reuseport backlog=4096{" ssl http2" if edge.tls else ""};
 {_tls(edge)}
         location / {{
             proxy_pass {edge.origin.scheme}://origin;

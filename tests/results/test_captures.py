@@ -80,6 +80,14 @@ def test_a_hole_never_filled_is_reported(tmp_path: Path) -> None:
     assert transfer(talk.save(tmp_path / "a.pcap"), 40_000).missing_bytes == 1000
 
 
+def test_what_a_syn_brings_begins_behind_it(tmp_path: Path) -> None:
+    talk = Dialogue().client(0, "S", payload=536, seq=0).server(80, "SA", seq=0).client(80.1, "PA", payload=100, seq=537)
+    talk.server(160, payload=500).client(160.1, "FA", seq=637)
+    found = transfer(talk.save(tmp_path / "a.pcap"), 40_000)
+    assert (found.missing_bytes, found.retransmissions, found.payload_bytes) == (0, 0, 500)
+    assert (found.connect_ms, found.first_byte_ms) == (pytest.approx(80), pytest.approx(160))
+
+
 def test_requests_on_a_reused_connection_are_separate(tmp_path: Path) -> None:
     talk = Dialogue().handshake().client(80.1, "PA", 100).server(160, payload=1000)
     talk.client(500, "PA", 100, seq=101).server(580, payload=700, seq=1001).server(581, payload=300, seq=1701)

@@ -27,7 +27,7 @@ def text(**more):
         ({"log": "/l", "combined": True}, ['access_log "/l" combined']),
         ({"as_root": True}, ["user root;"]),
         ({"files": 1024}, ["worker_rlimit_nofile 1024;", "worker_connections 256;"]),
-        ({"tls": ("/c", "/k", ("TLSv1.3",))}, ["backlog=4096 ssl;", 'ssl_certificate "/c";', "ssl_protocols TLSv1.3;"]),
+        ({"tls": ("/c", "/k", ("TLSv1.3",))}, ["backlog=4096 ssl http2;", 'ssl_certificate "/c";', "ssl_protocols TLSv1.3;"]),
         ({"origin": Origin("a", 443, "https", "b"), "origin_authority": "/ca", "origin_tls": ("TLSv1.2",)},
          ["proxy_pass https://origin;", "proxy_ssl_name b;", 'proxy_ssl_trusted_certificate "/ca";', "proxy_ssl_verify on;",
           "proxy_set_header Host a;"]),

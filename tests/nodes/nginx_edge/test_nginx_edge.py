@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from nodes.client.fetch import Fetcher
+from nodes.client.order import Order
 from nodes.http.failure import Failure
 from nodes.nginx_edge.process import program
+from nodes.page.load import load
+from nodes.page.plan import Item
 from tests.nodes.wirekit import ENV, Daemon, hear, ok
 
 try:
@@ -225,6 +229,22 @@ def test_it_speaks_tls_with_a_certificate_of_the_labs_authority(script, start, t
         sock.sendall(b"GET /x HTTP/1.1\r\nHost: e1\r\nConnection: close\r\n\r\n")
         assert sock.version() == "TLSv1.3"
         assert hear(sock).endswith(b"data")
+
+
+def test_it_speaks_http_2_under_tls_to_who_asks_for_it(script, start, tmp_path):
+    behind = script(lambda head, sock: sock.sendall(ok(b"data", FRESH)))
+    edge = start("nginx_edge", "--origin", behind.url, "--cache", str(tmp_path / "c"), "--capacity", "1MiB",
+                 "--tls-authority", str(tmp_path / "ca"))  # fmt: skip
+    fetcher = Fetcher()
+    for version in ("1.1", "2"):
+        order = Order(f"https://127.0.0.1:{edge.port}/x", http_version=version, cacert=str(tmp_path / "ca" / "ca.pem"))
+        found = fetcher.fetch(order)
+        assert (found.ok, found.http_version, found.size_bytes) == (True, version, 4), found.error
+    items = [Item(name, f"https://127.0.0.1:{edge.port}/{name}", ("a",) if name != "a" else ()) for name in "abcdef"]
+    for version, connections in (("1.1", 5), ("2", 1)):
+        page = load(items, 6, version, 10, cacert=str(tmp_path / "ca" / "ca.pem"))
+        assert (page.error, page.connections) == (None, connections)
+    fetcher.close()
 
 
 def test_it_asks_an_origin_over_tls_and_refuses_one_it_does_not_trust(script, start, tmp_path):
