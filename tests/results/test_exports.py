@@ -87,6 +87,18 @@ def test_flent_gets_one_file_for_each_arm_with_its_trials_that_count(folder):
     assert unpacked(chosen)["results"]["HTTP latency"] == [float(row["connect_ms"]) for row in counting]
 
 
+def test_flent_gets_the_flows_of_a_run_that_has_some(folder):
+    first = next(row["trial"] for row in read(folder / "trials.csv") if row["warmup"] == "0")
+    rows = "".join(f"{first},{flow},{t},{mbps}\n" for flow, mbps in (("a", 4), ("b", 6)) for t in (0.1, 0.2, 0.3))
+    (folder / "series" / "flows.csv").write_text(f"trial,flow,t_s,goodput_mbps\n{rows}99,a,0.1,1\n")
+    (path,) = flent.write(request(folder))
+    found = unpacked(path)
+    assert (found["metadata"]["NAME"], found["metadata"]["TEST_PARAMETERS"]) == ("tcp_ndown", {"download_streams": "2"})
+    assert found["results"]["TCP download::2"] == [6, 6, 6]
+    assert found["results"]["TCP download sum"] == [10, 10, 10]
+    assert found["x_values"] == [0.1, 0.2, 0.3]
+
+
 @pytest.mark.parametrize(("metric", "words"), [("size_bytes", "is not in ms"), ("no_ms", "has no column no_ms; give one of")])
 def test_flent_refuses_what_it_could_not_draw(folder, metric, words):
     with pytest.raises(ExportError, match=words):
