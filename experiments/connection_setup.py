@@ -23,6 +23,7 @@ class ConnectionSetup(Experiment):
     minutes = 0.8
     ways = setting.words("http,http+fast,TLS1.2,TLS1.2+resumed,TLS1.3,TLS1.3+resumed,TLS1.3+resumed+fast",
                          "how connections are set up; also HTTP/3, which Caddy serves")  # fmt: skip
+    groups = setting.text("X25519:P-256", "key exchanges to offer; with a post-quantum one TLS begins with more than a segment")
     size = setting.size("1KiB", "size of the object, less than the initial window")
 
     def question(self) -> str:
@@ -66,9 +67,10 @@ class ConnectionSetup(Experiment):
 
     def fetch(self, stage: Stage, setup: str) -> Row:
         """One fetch, set up so."""
-        where, order = f"//server/objects/{self.size}B/page", dict[str, Any](fast_open="fast" in setup)
+        where = f"//server/objects/{self.size}B/page"
+        order: dict[str, Any] = {"fast_open": "fast" in setup, "tls_groups": self.groups}
         if setup == "HTTP/3":
-            return stage.fetch("client", f"https:{where.replace('server', 'server:8443')}", http_version="3")
+            return stage.fetch("client", f"https:{where.replace('server', 'server:8443')}", http_version="3", **order)
         if setup.startswith("TLS"):
             order.update(tls_version=setup[3:6], tls_session="reuse" if "resumed" in setup else "new")
         return stage.fetch("client", f"http{'s' if 'TLS' in setup else ''}:{where}", **order)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from experiments.harness.experiment import Arm, Row
 from experiments.harness.flows import Flow, failed, goodput_mbps
 from experiments.harness.stage import Stage
-from experiments.harness.study import Study
+from experiments.harness.study import Study, expected
 from topologies.dumbbell import Dumbbell
 from topologies.emulator import setting
 
@@ -24,13 +24,14 @@ class TimidPlayer(Study):
     paper = "timid_player"
     topology = Dumbbell
     topology_settings: ClassVar = {"pairs": "2", "rate": "5mbit", "rtts": "2ms", "queue": "151400B", "access": "100mbit"}
-    minutes, quick_minutes = 11.0, 2.9
-    quick: ClassVar = {"repetitions": "1", "beside": "90s"}
+    minutes, quick_minutes = 7.7, 1.4
+    quick: ClassVar = {"repetitions": "1", "buffer": "20s", "before": "20s", "beside": "48s", "after": "8s"}
     columns: ClassVar = {
         "contended_kbps": "rate of the segments at the end of the contention: the median of the last five",
         "before_kbps": "rate of the last segment before it", "after_kbps": "the highest rate within 30 s after it",
         "flow_mbps": "goodput of the long flow in the second half of the contention", "stalled_s": "time without a picture",
     }  # fmt: skip
+    repetitions = setting.count("2", "measured trials of each arm", 1, 10_000)
     buffer = setting.duration("40s", "what the player keeps at most")
     before = setting.duration("40s", "how long it plays alone")
     beside = setting.duration("150s", "how long the flow is beside it")
@@ -62,6 +63,13 @@ class TimidPlayer(Study):
                 "before_kbps": [rate for at_s, rate in rates if at_s <= begin_s][-1],
                 "after_kbps": max((rate for at_s, rate in rates if end_s < at_s < end_s + 30), default=0),
                 "flow_mbps": goodput_mbps(flow, (end_s - begin_s) / 2, end_s - begin_s - 1)}  # fmt: skip
+
+    def laws(self) -> list[dict[str, Any]]:
+        """Half of the link would be enough for more: what the player's own table gives for it."""
+        fair_kbps = (self.world.rate or 0) / 2e3
+        enough = next(rate for above, rate in LADDER if fair_kbps > above)
+        return [expected("less than its fair share would allow", "contended_kbps", arm, enough, None, 0.99 * enough,
+                         "the player's table for half of the bottleneck", "below it") for arm in self.arms()]  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
         return [{"kind": "series", "name": "segments", "x": "at_s", "y": f"{name}_kbps", "by": "flow",

@@ -36,6 +36,8 @@ class Order:
     Of https: `cacert` is a PEM file of the authorities to trust (the system's without it), `insecure` trusts anyone,
     `tls_version` allows that version alone, and `tls_session` is `new` (a full handshake, remembering nothing) or
     `reuse` (the session of the last fetch of that host ordered so is offered, and the one that comes is remembered).
+    `tls_groups` are the key exchanges to offer, such as `X25519:P-256`; OpenSSL's own choice has a post-quantum one, whose
+    share makes the first message of the handshake longer than a segment: it fits neither a SYN nor one packet of QUIC.
     """
 
     url: str
@@ -51,6 +53,7 @@ class Order:
     cacert: str | None = None
     tls_version: str | None = None
     tls_session: str = "new"
+    tls_groups: str | None = None
     fast_open: bool = False
     ranked: bool = False
     resolver: str | None = None
@@ -95,7 +98,7 @@ def _check(order: Order) -> None:
             raise OrderError(f"{name} is not an object of strings")
         if any(mark in text for pair in value.items() for text in pair for mark in "\r\n"):
             raise OrderError(f"{name} holds a line break")
-    for name in ("congestion_control", "cacert"):
+    for name in ("congestion_control", "cacert", "tls_groups"):
         value = getattr(order, name)
         if value is not None and not isinstance(value, str):
             raise OrderError(f"{name} {value!r} is not a {'file' if name == 'cacert' else 'name'}")
