@@ -24,7 +24,7 @@ class TimidPlayer(Study):
     paper = "timid_player"
     topology = Dumbbell
     topology_settings: ClassVar = {"pairs": "2", "rate": "5mbit", "rtts": "2ms", "queue": "151400B", "access": "100mbit"}
-    minutes, quick_minutes = 7.7, 1.4
+    minutes, quick_minutes, bears_ms = 7.7, 1.4, 20.0
     quick: ClassVar = {"repetitions": "1", "buffer": "20s", "before": "20s", "beside": "48s", "after": "8s"}
     columns: ClassVar = {
         "contended_kbps": "rate of the segments at the end of the contention: the median of the last five",
