@@ -22,7 +22,8 @@ class ConnectionSetup(Experiment):
     topology_settings: ClassVar = {"rtt": "80ms"}
     minutes = 0.8
     ways = setting.words("http,http+fast,TLS1.2,TLS1.2+resumed,TLS1.3,TLS1.3+resumed,TLS1.3+resumed+fast",
-                         "how connections are set up; also HTTP/3, which Caddy serves")  # fmt: skip
+                         "how connections are set up; also +early behind +resumed, which nginx serves, and HTTP/3, which Caddy "
+                         "serves")  # fmt: skip
     groups = setting.text("X25519:P-256", "key exchanges to offer; with a post-quantum one TLS begins with more than a segment")
     size = setting.size("1KiB", "size of the object, less than the initial window")
 
@@ -36,7 +37,7 @@ class ConnectionSetup(Experiment):
     def arms(self) -> list[Arm]:
         if unknown := [way for way in self.ways if way.split("+")[0] not in ROUND_TRIPS]:
             raise setting.SettingError(f"could not set up a connection by {unknown[0]}: the ways are {', '.join(ROUND_TRIPS)}, "
-                                       "with +resumed and +fast behind them; change ways")  # fmt: skip
+                                       "with +resumed, +early and +fast behind them; change ways")  # fmt: skip
         return [{"setup": way} for way in self.ways]
 
     def start(self, stage: Stage) -> None:
@@ -44,8 +45,12 @@ class ConnectionSetup(Experiment):
         stage.lab.node("server").tune({"net.ipv4.tcp_fastopen": "1026"}, {})  # as server, on all listening sockets
         stage.origin("server")
         stage.origin("server", https=True)
+        host = stage.lab.address("server")
+        if any("early" in way for way in self.ways):
+            stage.daemon("server", "nginx_edge", "--listen", f"{host}:9443", "--origin", f"http://{host}:80",
+                         "--cache", str(stage.scratch / "nginx"), "--capacity", "10MiB",
+                         "--tls-authority", str(stage.authority))  # fmt: skip
         if "HTTP/3" in self.ways:
-            host = stage.lab.address("server")
             stage.daemon("server", "caddy", "--listen", f"{host}:8443", "--origin", f"http://{host}:80", "--tls-authority",
                          str(stage.authority))  # fmt: skip
 
@@ -63,14 +68,17 @@ class ConnectionSetup(Experiment):
             row["unexpected"] = "the request went in the SYN where it should not, or did not where it should"
         elif row["ok"] and bool(row["tls_session_offered"]) != ("resumed" in setup):
             row["unexpected"] = "a session was offered where none should be, or none was where one should"
+        elif row["ok"] and bool(row["early_data_bytes"]) != ("early" in setup):
+            row["unexpected"] = "the request went with the first message of TLS where it should not, or did not where it should"
         return row if setup != "HTTP/3" else {**row, "url": ""}  # its capture has no TCP to hold it against
 
     def fetch(self, stage: Stage, setup: str) -> Row:
         """One fetch, set up so."""
-        where = f"//server/objects/{self.size}B/page"
-        order: dict[str, Any] = {"fast_open": "fast" in setup, "tls_groups": self.groups}
+        port = ":8443" if setup == "HTTP/3" else ":9443" if "early" in setup else ""
+        where = f"//server{port}/objects/{self.size}B/page"
+        order: dict[str, Any] = {"fast_open": "fast" in setup, "early_data": "early" in setup, "tls_groups": self.groups}
         if setup == "HTTP/3":
-            return stage.fetch("client", f"https:{where.replace('server', 'server:8443')}", http_version="3", **order)
+            return stage.fetch("client", f"https:{where}", http_version="3", **order)
         if setup.startswith("TLS"):
             order.update(tls_version=setup[3:6], tls_session="reuse" if "resumed" in setup else "new")
         return stage.fetch("client", f"http{'s' if 'TLS' in setup else ''}:{where}", **order)
@@ -80,7 +88,7 @@ class ConnectionSetup(Experiment):
         found = []
         for arm in self.arms():
             kind, *more = arm["setup"].split("+")
-            trips = ROUND_TRIPS[kind] - ("fast" in more) - (kind == "TLS1.2" and "resumed" in more)
+            trips = ROUND_TRIPS[kind] - ("fast" in more) - ("early" in more) - (kind == "TLS1.2" and "resumed" in more)
             found.append(within(arm["setup"], "first_byte_ms", arm, trips * rtt_ms, 0.02, 5, BASIS))
         return found
 

@@ -123,6 +123,8 @@ class Fetcher:
             result.ok = True
         read(handle, result)
         result.tls_version, result.tls_session_offered = handshake.version, handshake.session_offered
+        if order.url.startswith("https:"):
+            result.early_data_bytes = max(0, handle.getinfo(pycurl.EARLYDATA_SENT_T))  # below 0: the server refused it
         result.headers = last_fields(fields)
         result.size_bytes = body.size_bytes
         result.tcp_info = self._kernel_view(opened, result.local_port)

@@ -20,7 +20,8 @@ DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
 With --worker, read one order a line from stdin (JSON: url, and optionally connection new|keep|reuse, method,
 expect_sha256, timeout_s, headers, congestion_control, resolve, http_version, insecure, cacert, tls_version,
-tls_session new|reuse, tls_groups, fast_open, ranked, resolver HOST:PORT, id) and write one result a line to stdout."""
+tls_session new|reuse, tls_groups, early_data, fast_open, ranked, resolver HOST:PORT, id) and write one result a line
+to stdout."""
 
 COLUMNS = ("dns_ms", "connect_ms", "tls_ms", "request_sent_ms", "first_byte_ms", "total_ms")
 

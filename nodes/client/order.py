@@ -38,6 +38,7 @@ class Order:
     `reuse` (the session of the last fetch of that host ordered so is offered, and the one that comes is remembered).
     `tls_groups` are the key exchanges to offer, such as `X25519:P-256`; OpenSSL's own choice has a post-quantum one, whose
     share makes the first message of the handshake longer than a segment: it fits neither a SYN nor one packet of QUIC.
+    `early_data` sends the request with that message where the session that is resumed allows it (RFC 8446, section 2.3).
     """
 
     url: str
@@ -54,6 +55,7 @@ class Order:
     tls_version: str | None = None
     tls_session: str = "new"
     tls_groups: str | None = None
+    early_data: bool = False
     fast_open: bool = False
     ranked: bool = False
     resolver: str | None = None
@@ -102,7 +104,7 @@ def _check(order: Order) -> None:
         value = getattr(order, name)
         if value is not None and not isinstance(value, str):
             raise OrderError(f"{name} {value!r} is not a {'file' if name == 'cacert' else 'name'}")
-    for name in ("insecure", "fast_open", "ranked"):
+    for name in ("insecure", "fast_open", "early_data", "ranked"):
         if not isinstance(getattr(order, name), bool):
             raise OrderError(f"{name} {getattr(order, name)!r} is neither true nor false")
 

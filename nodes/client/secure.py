@@ -41,6 +41,8 @@ def secure(handle: pycurl.Curl, order: Order, handshake: Handshake) -> None:
     """Set up a handle for an https URL."""
     handle.setopt(pycurl.SSLVERSION, _VERSIONS[order.tls_version])
     handle.setopt(pycurl.SSL_SESSIONID_CACHE, order.tls_session == "reuse")
+    if order.early_data:
+        handle.setopt(pycurl.SSL_OPTIONS, pycurl.SSLOPT_EARLYDATA)
     if order.tls_groups is not None:
         handle.setopt(pycurl.SSL_EC_CURVES, order.tls_groups)
     if order.cacert is not None:

@@ -191,6 +191,7 @@ def _tls(edge: Edge) -> str:
         ssl_certificate "{certificate}";
         ssl_certificate_key "{key}";
         ssl_protocols {" ".join(versions)};
+        ssl_early_data on;
         ssl_session_cache shared:tls:10m;"""
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,18 @@ def test_it_speaks_http_2_under_tls_to_who_asks_for_it(script, start, tmp_path):
         page = load(items, 6, version, 10, cacert=str(tmp_path / "ca" / "ca.pem"))
         assert (page.error, page.connections) == (None, connections)
     fetcher.close()
+
+
+def test_it_takes_a_request_with_the_first_message_of_a_resumed_session(script, start, tmp_path):
+    behind = script(lambda head, sock: sock.sendall(ok(b"data", FRESH)))
+    edge = start("nginx_edge", "--origin", behind.url, "--cache", str(tmp_path / "c"), "--capacity", "1MiB",
+                 "--tls-authority", str(tmp_path / "ca"))  # fmt: skip
+    fetcher = Fetcher()
+    order = Order(f"https://127.0.0.1:{edge.port}/x", cacert=str(tmp_path / "ca" / "ca.pem"), tls_session="reuse")
+    early = [fetcher.fetch(replace(order, early_data=asked)).early_data_bytes for asked in (True, True, False)]
+    fetcher.close()
+    assert early[0] == early[2] == 0, "nothing to resume, and nothing asked"
+    assert early[1] > 50
 
 
 def test_it_asks_an_origin_over_tls_and_refuses_one_it_does_not_trust(script, start, tmp_path):
