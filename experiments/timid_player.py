@@ -25,13 +25,14 @@ class TimidPlayer(Study):
     topology = Dumbbell
     topology_settings: ClassVar = {"pairs": "2", "rate": "5mbit", "rtts": "2ms", "queue": "151400B", "access": "100mbit"}
     minutes, quick_minutes, bears_ms = 7.7, 1.4, 20.0
-    quick: ClassVar = {"repetitions": "1", "buffer": "20s", "before": "20s", "beside": "48s", "after": "8s"}
+    quick: ClassVar = {"repetitions": "1", "segment": "2s", "buffer": "16s", "before": "20s", "beside": "48s", "after": "8s"}
     columns: ClassVar = {
         "contended_kbps": "rate of the segments at the end of the contention: the median of the last five",
         "before_kbps": "rate of the last segment before it", "after_kbps": "the highest rate within 30 s after it",
         "flow_mbps": "goodput of the long flow in the second half of the contention", "stalled_s": "time without a picture",
     }  # fmt: skip
     repetitions = setting.count("2", "measured trials of each arm", 1, 10_000)
+    segment = setting.duration("4s", "how long a segment lasts")
     buffer = setting.duration("40s", "what the player keeps at most")
     before = setting.duration("40s", "how long it plays alone")
     beside = setting.duration("150s", "how long the flow is beside it")
@@ -50,7 +51,7 @@ class TimidPlayer(Study):
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
         begin_s, end_s = self.before / 1e3, (self.before + self.beside) / 1e3
         with stage.playing("receiver1", "http://sender1/objects/{size}B/{number}-{rate}", for_s=end_s + self.after / 1e3,
-                           ladder=LADDER, buffer_s=self.buffer / 1e3) as played:  # fmt: skip
+                           ladder=LADDER, segment_s=self.segment / 1e3, buffer_s=self.buffer / 1e3) as played:  # fmt: skip
             time.sleep(begin_s)
             (flow,) = stage.flows(Flow("sender2", "receiver2", seconds=end_s - begin_s,
                                        congestion_control=arm["flow"])).results()  # fmt: skip

@@ -123,6 +123,7 @@ class Fetcher:
             result.ok = True
         read(handle, result)
         result.tls_version, result.tls_session_offered = handshake.version, handshake.session_offered
+        result.tls_session_resumed = handshake.session_resumed
         if order.url.startswith("https:"):
             result.early_data_bytes = max(0, handle.getinfo(pycurl.EARLYDATA_SENT_T))  # below 0: the server refused it
         result.headers = last_fields(fields)

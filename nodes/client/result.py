@@ -16,9 +16,9 @@ class Result:
     `dns_ms` name known; `connect_ms` TCP handshake done (0 on a reused connection); `tls_ms` TLS handshake done (0
     without TLS); `request_sent_ms` about to send the request (CURLINFO_PRETRANSFER); `first_byte_ms` first byte of the
     response received (CURLINFO_STARTTRANSFER); `total_ms` last byte received. None where a fetch failed before that
-    step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected. `tls_version` and
-    `tls_session_offered` are of the handshake of this fetch, None when it made none; whether an offered session was
-    resumed is the server's to say. `early_data_bytes` went with the first message of TLS 1.3 and were not refused, None
+    step. `started_ns` is CLOCK_REALTIME. `digest_ok` is None when no digest was expected. `tls_version`,
+    `tls_session_offered` and `tls_session_resumed` (the server took it, and sent no certificate) are of the handshake of this
+    fetch, None when it made none. `early_data_bytes` went with the first message of TLS 1.3 and were not refused, None
     without TLS. `ranked` is of a fetch by steering's list: `rank` and `site` that served, `miss`
     (`content`, `health` or empty), every one of the `tries`, `list_ms` and, with all of these, `spent_ms`; and `listed`, the
     whole answer of steering. `lookup` is what the order's resolver said; `dns_ms` and all after it hold its time.
@@ -44,6 +44,7 @@ class Result:
     new_connection: bool | None = None
     tls_version: str | None = None
     tls_session_offered: bool | None = None
+    tls_session_resumed: bool | None = None
     early_data_bytes: int | None = None
     started_ns: int = 0
     headers: dict[str, str] = field(default_factory=dict)

@@ -16,6 +16,8 @@ _VERSIONS = {
     "1.3": pycurl.SSLVERSION_TLSv1_3,
 }  # fmt: skip
 _SPOKEN = re.compile(r"SSL connection using TLSv(1\.\d)")
+_CERTIFICATE = re.compile(r"TLSv1\.\d \(IN\), TLS handshake, Certificate \(11\)")
+"""The server's; a handshake that resumes a session has none."""
 
 
 class Handshake:
@@ -24,7 +26,8 @@ class Handshake:
     def __init__(self) -> None:
         self.version: str | None = None
         self.session_offered: bool | None = None
-        self._offers = False
+        self.session_resumed: bool | None = None
+        self._offers = self._certified = False
 
     def hear(self, kind: int, line: bytes) -> None:
         """One line of libcurl's account; there is no other way to ask it."""
@@ -33,8 +36,11 @@ class Handshake:
         text = line.decode("latin-1")
         if text.startswith("SSL reusing session"):
             self._offers = True
+        elif _CERTIFICATE.match(text):
+            self._certified = True
         elif spoken := _SPOKEN.match(text):
             self.version, self.session_offered = spoken[1], self._offers
+            self.session_resumed = self._offers and not self._certified
 
 
 def secure(handle: pycurl.Curl, order: Order, handshake: Handshake) -> None:

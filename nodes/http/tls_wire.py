@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import ssl
+from contextlib import suppress
 
 from nodes.http.wire import READ, RECEIVE_BYTES, WRITE, FileSpan, Wire
 
@@ -72,6 +73,13 @@ class TlsWire(Wire):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass  # it is sent; the client's own is not waited for
         self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self, *, abort: bool = False) -> None:
+        """See Wire. Without a close_notify of ours OpenSSL forgets the session of TLS 1.2, and nobody could resume it."""
+        if not self.closed and self.ready and not abort:
+            with suppress(OSError):  # SSLWant* among them: it is sent as far as it can be, and nothing is waited for
+                self.sock.unwrap()
+        super().close(abort=abort)
 
     def _want(self, *, write: bool) -> None:
         self._wants_write = write

@@ -13,7 +13,7 @@ from topologies.two_hosts import TwoHosts
 pytestmark = pytest.mark.lab
 
 RTT_MS = 40.0
-KEPT = ("ok", "error", "first_byte_ms", "tls_version", "tls_session_offered")
+KEPT = ("ok", "error", "first_byte_ms", "tls_version", "tls_session_resumed")
 
 
 def everything(folder):
@@ -67,7 +67,7 @@ def test_a_fetch_takes_its_round_trips(found, name):
 def test_handshakes_are_what_was_asked_for(found):
     assert [found[name]["in_syn"] for name in ("plain", "cookie", "fast")] == [False, False, True]
     assert (found["old"]["tls_version"], found["new"]["tls_version"]) == ("1.2", "1.3")
-    assert (found["new"]["tls_session_offered"], found["resumed"]["tls_session_offered"]) == (False, True)
+    assert (found["new"]["tls_session_resumed"], found["resumed"]["tls_session_resumed"]) == (False, True)
 
 
 def test_a_page_takes_its_round_trips_and_a_video_plays(found):

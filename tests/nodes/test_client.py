@@ -183,6 +183,7 @@ def test_a_session_is_resumed_when_the_order_says_so(secured: tuple[Daemon, str]
     results = [fetcher.fetch(Order(url, cacert=authority, tls_version=version, tls_session=kind)) for kind in kinds]
     assert [result.ok for result in results] == [True] * 5
     assert [result.tls_session_offered for result in results] == [False, False, True, False, True]
+    assert [result.tls_session_resumed for result in results] == [False, False, True, False, True]
     assert {result.new_connection for result in results} == {True}
 
 
