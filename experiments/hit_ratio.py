@@ -15,27 +15,26 @@ FORMULAS = {"lru": lru_hit_ratio, "fifo": fifo_hit_ratio}
 
 
 class HitRatio(Study):
-    """Clients ask an edge for objects of one size by Zipf's law, each independent of those before. Every arm has an edge of its
-    own, whose room holds so many objects; it is warmed up once, before its first trial, by five requests for each object."""
+    """Clients ask an edge for objects of one size by Zipf's law. Every arm has an edge of its own, with room for so many; it is
+    warmed up once, before its first trial, by five requests for each object."""
 
     claim = "LRU's hit ratio is Che's formula's and FIFO's is Gelenbe's, some four points lower."
     paper = "hit_ratio"
     topology = EdgeOnPath
-    topology_settings: ClassVar = {"near": "0ms", "far": "0ms", "rate": "unlimited", "edges": "6"}
+    topology_settings: ClassVar = {"near": "0ms", "far": "0ms", "rate": "unlimited", "edges": "2"}
     minutes, quick_minutes = 4.5, 0.8
-    quick: ClassVar = {"repetitions": "1", "caches": "1000 0.8", "edges": "1", "policies": "lru"}
+    quick: ClassVar = {"repetitions": "1", "objects": "1000", "caches": "100 0.8", "counted": "8000"}
     columns: ClassVar = {"hit_fraction": "requests that the edge answered from its cache, by its own counters"}
-    caches = setting.words("100 0.8,1000 0.8,1000 1.0", "objects that a cache holds, and Zipf's exponent of the requests")
+    caches = setting.words("1000 0.8", "objects that a cache holds, and Zipf's exponent of the requests")
     policies = setting.words("lru,fifo", "eviction policies")
     objects = setting.count("10000", "objects that there are", 10, 1_000_000)
-    counted = setting.count("20000", "requests of a trial", 100, 1_000_000)
+    counted = setting.count("15000", "requests of a trial", 100, 1_000_000)
 
     def question(self) -> str:
         return "Which share of requests does a cache of LRU or FIFO answer?"
 
     def arms(self) -> list[Arm]:
-        return [{"policy": policy, "room": cache.split()[0], "alpha": cache.split()[1]}
-                for cache in self.caches for policy in self.policies]  # fmt: skip
+        return [{"policy": p, "room": n, "alpha": alpha} for n, alpha in map(str.split, self.caches) for p in self.policies]
 
     def edge(self, arm: Arm) -> str:
         return [node.name for node in self.world.nodes_info if node.role == "edge"][self.arms().index(arm)]
@@ -69,11 +68,12 @@ class HitRatio(Study):
                           arm["alpha"]).columns  # fmt: skip
         return {"ok": not said["failed"], "error": f"{said['failed']} requests failed: {said['errors']}"}
 
-    def count(self, stage: Stage, arm: Arm) -> tuple[int, int]:
-        state = stage.control("client", "GET", f"http://{self.edge(arm)}/-/cache").json()
-        return state["hits"], state["misses"]
+    def count(self, stage: Stage, arm: Arm) -> list[int]:
+        return [stage.control("client", "GET", f"http://{self.edge(arm)}/-/cache").json()[name] for name in ("hits", "misses")]
 
     def laws(self) -> list[dict[str, Any]]:
         ratios = [FORMULAS[arm["policy"]](zipf(self.objects, float(arm["alpha"])), int(arm["room"])) for arm in self.arms()]
-        return [expected(f"formula, {', '.join(arm.values())}", "hit_fraction", arm, ratio, ratio - 0.01, ratio + 0.01,
-                         "Che 2002; Gelenbe 1973", "one point") for arm, ratio in zip(self.arms(), ratios, strict=True)]
+        apart = [0.01 + 2 * (ratio * (1 - ratio) / self.counted) ** 0.5 for ratio in ratios]
+        return [expected(f"formula, {', '.join(arm.values())}", "hit_fraction", arm, ratio, ratio - by, ratio + by,
+                         "Che 2002; Gelenbe 1973", "one point, and chance")
+                for arm, ratio, by in zip(self.arms(), ratios, apart, strict=True)]  # fmt: skip
