@@ -69,8 +69,8 @@ class PoissonQueue(StudySideBySide):
                 "load_fraction": self.service_ms * rate / 1e3}  # fmt: skip
 
     def laws(self) -> list[dict[str, Any]]:
-        return [expected(f"{words}, {arm['load']}", metric, arm, due := waiting_packets(float(arm["load"])), 0.9 * due, 1.1 * due,
-                         "M/D/1 queue", "10 %: the chance of some minutes", statistic="mean")
+        return [expected(f"{words}, {arm['load']}", metric, arm, due := waiting_packets(float(arm["load"])), 0.9 * due,
+                         1.1 * due, "M/D/1 queue", "10 %: the chance of some minutes", statistic="mean")
                 for arm in self.arms()
                 for words, metric in (("packets waiting", "waiting_packets"), ("by recursion", "by_recursion"))]  # fmt: skip
 
