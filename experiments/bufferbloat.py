@@ -38,7 +38,8 @@ class Bufferbloat(StudySideBySide):
         return Needs(self.congestions)
 
     def ceiling_ms(self, arm: Arm) -> float:
-        return self.world.rtt + (int(arm["queue"]) + 1) * (MSS_BYTES + OVERHEAD_BYTES) * 8e3 / bits_per_second(arm["rate"])
+        queue_ms = (int(arm["queue"]) + 1) * (MSS_BYTES + OVERHEAD_BYTES) * 8e3 / bits_per_second(arm["rate"])
+        return float(self.world.rtt) + queue_ms
 
     def question(self) -> str:
         return "How long does a ping take beside a long flow?"
