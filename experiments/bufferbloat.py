@@ -26,8 +26,7 @@ class Bufferbloat(StudySideBySide):
     topology_settings: ClassVar = {"pairs": "3", "rtt": "20ms", "rate": "100mbit", "queue": "256KiB"}
     minutes, quick_minutes, bears_ms = 9.5, 1.1, 50.0
     quick: ClassVar = {"lines": "10mbit 100", "congestions": "reno,bbr", "time": "15s", "settle": "6s", "page": "0B"}
-    columns: ClassVar = {"ping_p95_ms": "95th percentile of ping while the flow runs", "ping_median_ms": "its median",
-                         "page_ms": "a page beside the flow, from the start of its fetch to the last byte"}  # fmt: skip
+    columns: ClassVar = {"ping_p95_ms": "95th percentile of ping", "ping_median_ms": "its median", "page_ms": "a page's time"}
     lines = setting.words("1.5mbit 20,1.5mbit 100,10mbit 20,10mbit 100", "rate, and queue in packets, of each line")
     congestions = setting.words("reno,cubic,bbr", "congestion controls of the flow, separated by commas")
     time = setting.duration("20s", "how long ping is looked at; longer where reno's cycle is")
