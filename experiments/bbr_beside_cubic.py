@@ -24,7 +24,6 @@ class BbrBesideCubic(StudySideBySide):
     claim = "One BBR flow among nine of cubic takes several shares; with six to nine BBR flows of ten, cubic is ahead."
     paper = "bbr_beside_cubic"
     headline = "each BBR flow, 1 of 10"
-    idle_paths = False
     bears_ms = 30.0
     topology_settings: ClassVar = {"pairs": "2", "rtt": "40ms", "rate": "100mbit", "queue": "1MB"}
     minutes, quick_minutes = 13.0, 0.7

@@ -55,6 +55,17 @@ def test_changed_links_are_not_the_papers():
     assert "changes of links" in changed[-1]["incomparable"]
 
 
+def test_a_queue_of_chance_does_not_count_where_the_sender_was_late():
+    study = catalogue.build(catalogue.experiment("poisson-queue"), {})
+    due_s = [0.5 + turn / 500 for turn in range(200)]
+    left_s = [at - 0.5 for at in due_s]
+    sound = study.row(due_s, left_s, [11.5] * 200)
+    assert (sound["unexpected"], sound["waiting_packets"]) == ("", pytest.approx(0.25, rel=0.01))
+    bunched = [at + 0.002 if turn > 190 else at for turn, at in enumerate(left_s)]
+    assert "the sender was 2 ms late" in study.row(due_s, bunched, [11.5] * 200)["unexpected"]
+    assert not study.row(due_s, left_s, [11.5] * 199 + [None])["ok"]
+
+
 def test_an_unknown_study_names_the_nearest(capsys):
     assert cli.main(["studies", "rate-stop"]) == 2
     assert "did you mean rate-step" in capsys.readouterr().err
