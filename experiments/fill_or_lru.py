@@ -47,7 +47,7 @@ class FillOrLru(Experiment):
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 10)
     titles = setting.count("20000", "titles in the catalogue", 100, 200_000)
     plays = setting.count("10000", "requests a day", 100, 1_000_000)
-    days = setting.count("6", "days; the first half fills the cache and is not counted", 2, 100)
+    days = setting.count("4", "days; the first half fills the cache and is not counted", 2, 100)
     rising = setting.count("20", "titles that become hits each day", 0, 10_000)
     columns: ClassVar[Mapping[str, str]] = {
         "hit_fraction": "of the requests of the counted days, those that the edge answered from its disk",

@@ -53,7 +53,8 @@ class SteeringModes(Experiment):
     def labels(self) -> dict[str, dict[str, str]]:
         return {"by": {"nearest": "nearest edge, by an oracle", "ranked": "ranked list over HTTP",
                        "dns": "DNS, the resolver in Singapore", "dns with subnet": "the same, with the client's subnet",
-                       "anycast": "anycast"}}  # fmt: skip
+                       "anycast": "anycast"},
+                "client": {place: f"in {place.title()}" for place in self.clients()}}  # fmt: skip
 
     def arms(self) -> list[Arm]:
         return [{"client": place, "by": by} for place in self.clients() for by in self.labels()["by"]]

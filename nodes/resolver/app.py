@@ -28,7 +28,6 @@ from nodes.resolver.kept import Address, Answers, Kept, scope_of
 from nodes.resolver.messages import MessageError, Question
 
 ALLOWED = {"/-/state": "GET, HEAD", "/-/kept": "DELETE"}
-SERVER_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,12 @@ class Told:
 
 
 class Resolver:
-    """`zones`: a domain and its server (host, port). `bits` of each client's address are told to servers."""
+    """`zones`: a domain and its server (host, port), which is waited for `within_s`. `bits` of each client's address are told
+    to servers."""
 
-    def __init__(self, name: str, zones: Mapping[dns.name.Name, tuple[str, int]], bits: int, metrics: Metrics) -> None:
-        self.name, self._zones, self._bits, self._metrics = name, dict(zones), bits, metrics
+    def __init__(self, name: str, zones: Mapping[dns.name.Name, tuple[str, int]], bits: int, within_s: float,
+                 metrics: Metrics) -> None:  # fmt: skip
+        self.name, self._zones, self._bits, self._within_s, self._metrics = name, dict(zones), bits, within_s, metrics
         self._answers = Answers()
         self.listens = ""
         """Where it answers DNS."""
@@ -117,7 +118,7 @@ class Resolver:
         told = replace(told, known_from="asked", server=f"{host}:{port}", subnet=subnet)
         began_s = time.perf_counter()
         try:
-            answer, _ = await dns.asyncquery.udp_with_fallback(query, host, SERVER_WITHIN_S, port)
+            answer, _ = await dns.asyncquery.udp_with_fallback(query, host, self._within_s, port)
             rcode, records, keep_s, scope_bits = messages.said(answer)
         except (dns.exception.DNSException, OSError, ValueError) as error:
             return Kept("SERVFAIL", (), None, 0), replace(told, error=str(error) or type(error).__name__)

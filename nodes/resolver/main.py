@@ -12,9 +12,10 @@ from nodes.dns.server import NameServer
 from nodes.http.access_log import AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
-from nodes.http.options import address, parser, quantity, serve
+from nodes.http.options import address, parser, positive, quantity, serve
 from nodes.resolver import app
 from nodes.resolver.app import Resolver
+from units import milliseconds
 
 DESCRIPTION = """\
 Answer clients' DNS questions for zones whose servers are given, as a resolver that may stand far from its clients. With
@@ -36,6 +37,8 @@ def main(argv: list[str]) -> int:
                       help="a domain and its server; give it once for each")  # fmt: skip
     made.add_argument("--client-subnet", metavar="BITS", dest="bits", type=quantity(_bits), default=0,
                       help="tell servers so many bits of the client's address, 24 is usual (default 0: nothing)")  # fmt: skip
+    made.add_argument("--server-timeout", metavar="TIME", dest="server_ms", type=positive(milliseconds), default=5000.0,
+                      help="wait so long for a server's answer (default 5s)")  # fmt: skip
     options = made.parse_args(argv)
     try:
         if options.workers != 1:
@@ -47,7 +50,7 @@ def main(argv: list[str]) -> int:
         return failure.status
 
     def build(name: str, metrics: Metrics) -> Resolver:
-        resolver = Resolver(name, dict(options.zones), options.bits, metrics)
+        resolver = Resolver(name, dict(options.zones), options.bits, options.server_ms / 1e3, metrics)
         log = AccessLog(options.log)
         log.name(name, None)
         resolver.sockets = NameServer(sockets, resolver.answer, log, metrics)
