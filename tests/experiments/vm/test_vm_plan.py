@@ -147,6 +147,7 @@ def test_the_answer_about_kvm_is_remembered_for_this_kernel(tmp_path, monkeypatc
 
 
 def test_a_run_in_a_guest_knows_the_revision_that_it_was_told(monkeypatch, tmp_path):
+    (tmp_path / "units.py").touch()
     monkeypatch.setenv("LONGHAUL_REVISION", "abc123 dirty")
     assert code(tmp_path)["revision"] == "abc123"
     assert code(tmp_path)["dirty"] is True
