@@ -24,8 +24,10 @@ from experiments.harness.load import wrk
 from experiments.harness.load.engine import Engine
 from experiments.harness.load.turns import say
 from nodes.evcache.cache import EVCache
-from nodes.evcache.node_list import parse
+from nodes.evcache.node_list import NodeList, parse
 from nodes.evcache.settings import Settings
+from nodes.evcache.truth_client import TruthClient
+from nodes.http.origin_address import parse_origin
 
 SERVER, CLIENT = "0", "1"
 KEYS = [f"key{number}" for number in range(64)]
@@ -57,6 +59,8 @@ def _measure(repetitions: int, gets: int) -> list[Row]:
             say(f"  run {number + 1}: " + ", ".join(f"{name} {values[-1]:.4g}" for name, values in samples.items()))
         face = _face(zones[0], folder, repetitions, stack)
         p50_ms, p99_ms = zip(*_on_ssd(folder, gets, repetitions, stack), strict=True)
+        relayed = _relayed(folder, zones, gets // 5, repetitions, stack)
+        warmed = tuple(asyncio.run(_warmed(zones[:2], gets)) / 1e3 for _ in range(repetitions))
     several = {name: tuple(values) for name, values in samples.items()}
     return [
         Row("gets of 1 KiB, 64 under way", "1000/s", several["rate"], None, "pymemcache get", several["peer rate"], 30, 0.5),
@@ -66,6 +70,8 @@ def _measure(repetitions: int, gets: int) -> list[Row]:
         Row("HTTP face, gets of 1 KiB, 64 connections", "1000/s", face, at_least=8),
         Row("hit on SSD, 1 KiB, median", "ms", p50_ms, 0.3),
         Row("hit on SSD, 1 KiB, p99", "ms", p99_ms, 1.0),
+        Row("rows that a relay sets in another region", "1000/s", relayed),
+        Row("items that warming copies", "1000/s", warmed),
         Row("write to 3 zones beyond its slowest counted zone", "ms", several["beyond"], 0.3),
     ]  # fmt: skip
 
@@ -180,13 +186,66 @@ def _on_ssd(folder: str, gets: int, repetitions: int, stack: ExitStack) -> list[
     return found
 
 
+def _relayed(folder: str, zones: list[Engine], rows: int, repetitions: int, stack: ExitStack) -> tuple[float, ...]:
+    """How fast rows that wait are in the other region's source of truth and cache."""
+    here, there = (stack.enter_context(Engine("truth", "--database", str(Path(folder) / f"{name}.db"), cpus=SERVER))
+                   for name in ("here", "there"))  # fmt: skip
+    nodes = f"BENCH-NODES=zone0={zones[1].host}:{zones[1].port}"
+    face = stack.enter_context(Engine("evcache", "--nodes", nodes, "--zone", "zone0", "--truth", there.url, cpus=SERVER))
+
+    async def run(number: int) -> float:
+        truth = TruthClient(parse_origin(here.url), 10.0)
+        cache = EVCache(_nodes(zones[:1]), Settings(local_zone="zone0", read_s=0.5), truth,
+                        regions={"there": parse_origin(face.url)})  # fmt: skip
+        relay = cache.relays["there"]
+        versions = {f"{number}-{key}": cache.zones.next_version() for key in range(rows)}
+        for at in range(0, rows, 50):
+            await asyncio.gather(*(truth.put(key, version, VALUE) for key, version in list(versions.items())[at : at + 50]))
+
+        async def empty() -> None:
+            for key, version in versions.items():
+                relay.tell(key, version, None)
+            while len(relay.queue):
+                await asyncio.sleep(0.002)
+
+        took_s = await _seconds(empty)
+        sent = cache.zones.metrics.value("evcache_replicated_total", result="stored")
+        await cache.close()
+        return sent / took_s / 1e3
+
+    return tuple(asyncio.run(run(number)) for number in range(repetitions))
+
+
+async def _warmed(zones: list[Engine], items: int) -> float:
+    """Items a second from one zone into another that is empty."""
+    cache = _cache(zones)
+    for at in range(0, items, 100):
+        await asyncio.gather(*(cache.put(f"warm{number}", VALUE, policy="all") for number in range(at, at + 100)))
+    for number in range(items):
+        await cache.zones.replicas["zone1"].forget(cache.zones.keys.wire(f"warm{number}"))
+    progress = cache.warming.begin("zone1", "zone0", 10**12)
+
+    async def over() -> None:
+        while progress.state in ("listing", "copying"):
+            await asyncio.sleep(0.002)
+
+    took_s = await _seconds(over)
+    await cache.close()
+    if progress.state != "done":
+        raise AssertionError(f"warming failed: {progress.cause}")
+    return progress.copied / took_s
+
+
 def _stat(engine: Engine, name: str) -> int:
     return int(Client((engine.host, engine.port)).stats()[name.encode()])
 
 
+def _nodes(zones: list[Engine]) -> NodeList:
+    return parse("BENCH-NODES=" + ";".join(f"zone{number}={zone.host}:{zone.port}" for number, zone in enumerate(zones)))
+
+
 def _cache(zones: list[Engine]) -> EVCache:
-    nodes = ";".join(f"zone{number}={zone.host}:{zone.port}" for number, zone in enumerate(zones))
-    return EVCache(parse(f"BENCH-NODES={nodes}"), Settings(local_zone="zone0", read_s=0.5), None)
+    return EVCache(_nodes(zones), Settings(local_zone="zone0", read_s=0.5), None)
 
 
 async def _seconds(work: Callable[[], Awaitable[Any]]) -> float:
