@@ -74,6 +74,9 @@ def main(argv: list[str]) -> int:
         for zone in (*settings.write_only, *filter(None, [settings.local_zone, options.warm])):
             if zone not in options.nodes.zones:
                 raise ValueError(f"'{zone}' is none of the zones {', '.join(options.nodes.zones)}")
+        regions = [name for name, _ in options.replicate]
+        if len(set(regions)) < len(regions):
+            raise ValueError(f"--replicate: a region stands twice among {', '.join(regions)}")
         if options.warm is not None and len(set(options.nodes.zones) - settings.write_only - {options.warm}) == 0:
             raise ValueError(f"--warm {options.warm}: no zone serves beside it, so that none can fill it")
     except ValueError as error:
