@@ -34,7 +34,9 @@ class Partition(caching.CacheExperiment):
     topology_settings: ClassVar = {"regions": "Virginia,Mumbai", "zones": "1", "truths": "every"}
     minutes = 2.5
     idle_paths = False
+    bears_ms = 100.0
     repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    most_repetitions = setting.count("6", "measured trials of an arm at most, where some do not count", 0, 10_000)
     warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
     before = setting.duration("3s", "how long both write before they are parted")
     apart = setting.duration("30s", "how long nothing passes between them")

@@ -28,6 +28,7 @@ class RamOrSsd(caching.CacheExperiment):
 
     topology_settings: ClassVar = {"zones": "1", "caches": "3"}
     minutes = 4.0
+    bears_ms = 50.0
     repetitions = setting.count("5", "measured trials of each arm", 1, 10_000)
     ram = setting.size("32MiB", "RAM of the cache that is RAM alone: with the prices it is what all three cost")
     ram_beside = setting.size("16MiB", "RAM of the caches that have an SSD")

@@ -22,6 +22,7 @@ class Stampede(caching.CacheExperiment):
     memcached's own lease. Without, every one of them asks the source of truth."""
 
     minutes = 1.5
+    bears_ms = 100.0
     clients = setting.count("1000", "readers of the key, in all zones together", 1, 10_000)
     processes = setting.count("2", "processes of each zone that they are in", 1, 10)
     size = setting.size("1KiB", "size of the value")

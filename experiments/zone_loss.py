@@ -30,8 +30,10 @@ class ZoneLoss(caching.CacheExperiment):
 
     minutes = 3.0
     repetitions = setting.count("3", "measured trials of each arm", 1, 10_000)
+    most_repetitions = setting.count("6", "measured trials of an arm at most, where some do not count", 0, 10_000)
     warmup = setting.count("0", "trials of each arm before the measured ones, left out of the answer", 0, 100)
     idle_paths = False
+    bears_ms = 50.0
     before = setting.duration("4s", "how long all zones work")
     out = setting.duration("5s", "how long the zone is away")
     after = setting.duration("6s", "how long the load goes on afterwards")

@@ -10,6 +10,7 @@ from typing import Any
 from experiments.harness.experiment import Experiment
 from experiments.harness.needs import Needs
 from experiments.harness.stage import Daemon, Stage, StageError
+from topologies.emulator import setting
 from topologies.zones import Zones
 
 PORT, TRUTH_PORT, FACE_PORT = 11211, 9100, 8090
@@ -26,6 +27,8 @@ class CacheExperiment(Experiment):
 
     topology = Zones
     world: Zones
+
+    most_repetitions = setting.count("15", "measured trials of an arm at most, where some do not count", 0, 10_000)
 
     def needs(self) -> Needs:
         return Needs(programs=("memcached",))
