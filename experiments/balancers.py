@@ -37,7 +37,7 @@ class Balancers(Experiment):
         "changes": "router.az1.mumbai-edge1.az1.mumbai: rate 1mbit queue 4MiB | "
                    + " | ".join(f"router.az1.mumbai-edge{number}.az1.mumbai: rate 2mbit queue 4MiB" for number in (2, 3, 4)),
     }  # fmt: skip
-    minutes = 5.0
+    minutes, bears_ms = 5.0, 30.0
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("6", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
