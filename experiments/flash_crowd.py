@@ -26,7 +26,7 @@ class FlashCrowd(Experiment):
     topology_settings: ClassVar[dict[str, str]] = {"edges": "Mumbai,Frankfurt", "clients": "Chennai,Paris", "zones": "2",
                                                     "edges_per_zone": "2", "clients_per_place": "2",
                                                     "balancers": "regional"}  # fmt: skip
-    minutes = 1.0
+    minutes, bears_ms = 1.0, 50.0
     repetitions = setting.count("5", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("8", "so many at most, where trials were disturbed", 0, 100)
     crowd = setting.count("200", "clients, all sites together", 4, 3000)

@@ -23,7 +23,7 @@ class NodeFailure(Experiment):
 
     topology = OpenConnect
     topology_settings: ClassVar[dict[str, str]] = {"edges_per_zone": "4", "balancers": "regional"}
-    minutes = 1.5
+    minutes, bears_ms = 1.5, 20.0
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("5", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)

@@ -23,7 +23,7 @@ class ZoneOutage(Experiment):
     topology = OpenConnect
     topology_settings: ClassVar[dict[str, str]] = {"zones": "2", "edges_per_zone": "2", "balancers": "two-tier",
                                                     "zone_rtts": "1ms,6ms"}  # fmt: skip
-    minutes = 1.5
+    minutes, bears_ms = 1.5, 20.0
     repetitions = setting.count("3", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("6", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)

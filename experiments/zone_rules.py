@@ -39,7 +39,7 @@ class ZoneRules(Experiment):
     topology = OpenConnect
     topology_settings: ClassVar[dict[str, str]] = {"zones": "2", "edges_per_zone": "4", "balancers": "regional",
                                                     "zone_rtts": "1ms,2ms"}  # fmt: skip
-    minutes = 2.0
+    minutes, bears_ms = 2.0, 50.0
     repetitions = setting.count("1", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("4", "so many at most, where trials were disturbed", 0, 100)
     warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
