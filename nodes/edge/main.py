@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rules(options: argparse.Namespace) -> Rules:
     """The rules of the file. Raises Failure."""
+    if options.origin is None and options.rules == DEFAULT_RULES:
+        raise Failure("start the edge", "no --origin is given", "give --origin URL, or --rules FILE with [origins] of its own",
+                      USAGE)  # fmt: skip
     try:
         return parse(_text(options.rules), options.origin)
     except RulesError as error:

@@ -66,7 +66,7 @@ def test_a_port_in_use_says_so_and_what_to_do() -> None:
         ("edge", ["--cache", "CACHE", "--capacity", "10"], ["--capacity", "no unit"]),
         ("edge", ["--cache", "CACHE", "--capacity", "0B"], ["--capacity", "above zero"]),
         ("edge", ["--cache", "CACHE", "--capacity", "1MiB", "--origin", "ftp://x"], ["--origin", "ftp://x", "http://"]),
-        ("edge", ["--cache", "CACHE", "--capacity", "1MiB"], ["default", "--origin"]),
+        ("edge", ["--cache", "CACHE", "--capacity", "1MiB"], ["start the edge: no --origin is given; give --origin URL"]),
         ("edge", ["--cache", "CACHE", "--capacity", "1MiB", "--rules", "/nowhere"], ["/nowhere", "--rules"]),
         ("edge", ["--capacity", "1MiB"], ["--cache"]),
         ("client", [], ["no URL"]),
