@@ -62,7 +62,7 @@ def main(given: argparse.Namespace) -> int:
     if not result.as_dict()["requests"]:
         behind = f" behind a warm-up of {given.warm_up}" if given.warm_up else ""
         raise UsageError(f"could not measure the trace {given.trace}: it has no request{behind}; give a longer one")
-    print(json.dumps(result.as_dict()) if given.json else _table(result))
+    print(json.dumps(result.as_dict()) if given.json else _table(result, given.capacity))
     return HOLDS
 
 
@@ -70,7 +70,7 @@ class _Watch:
     """Shows how far it has come."""
 
     def __init__(self, trace: Trace) -> None:
-        self._trace, self._progress = trace, Progress(100, sys.stderr, of="percent")
+        self._trace, self._progress = trace, Progress(100, sys.stderr, of="part")
 
     def __call__(self, requests: int) -> None:
         while self._progress.done < int(self._trace.fraction * 100):
@@ -92,11 +92,11 @@ def _capacity(text: str) -> int:
     return capacity_bytes
 
 
-def _table(result: Result) -> str:
+def _table(result: Result, capacity: str) -> str:
     value: dict[str, Any] = result.as_dict()
     rows = [
         ("policy", value["policy"] + ("" if value["admission"] == "always" else f", admission {value['admission']}")),
-        ("capacity", show_bytes(value["capacity_bytes"])),
+        ("capacity", capacity),
         ("requests", f"{value['requests']:,} ({show_bytes(value['requested_bytes'])})"),
         ("object hit ratio", f"{value['object_hit_ratio']:.4f}  ({value['hits']:,} hits)"),
         ("byte hit ratio", f"{value['byte_hit_ratio']:.4f}  ({show_bytes(value['hit_bytes'])})"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -73,8 +74,10 @@ def test_the_verb_gives_the_same_for_every_form(tmp_path: Path, capsys: pytest.C
 
 
 def test_the_verb_prints_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cache-sim", str(TRACE), "--capacity", "400B", "--admission", "second-hit", "--warm-up", "100"]) == 0
-    out = capsys.readouterr().out
+    assert main(["cache-sim", str(TRACE), "--capacity", "1KB", "--admission", "second-hit", "--warm-up", "100"]) == 0
+    out, told = capsys.readouterr()
+    assert re.search(r"^capacity +1KB$", out, re.M), "as it was given"
+    assert told == "part 100 of 100, done\n"
     assert "lru, admission second-hit" in out
     assert "900 (" in out
 
