@@ -53,7 +53,7 @@ class Store(Purgeable):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._shelf.empty_temporary()
             if not self._file.load():
-                metrics.count("longhaul_cache_bad_objects_total")
+                self._say_bad(self._shelf.objects, "what was purged cannot be read any more, so no object can be trusted")
                 shutil.rmtree(self._shelf.set_aside())
             self._rebuild.start()
             if len(self.purges):

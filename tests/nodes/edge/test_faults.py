@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -211,6 +212,10 @@ def test_damage_beyond_what_was_sent_cuts_the_answer(
     assert len(again.body) >= 1_000_000
     assert get(edge, "/objects/3MB/t").body == content("t", 3_000_000, 0, 3_000_000)
     assert edge.stats()["bad_objects"] == 1
+    told = re.fullmatch(r"longhaul: dropped (\S+) from the cache: it is not what was stored of (\S+)\n", edge.stop()[1])
+    assert told, "one line for the one object"
+    assert told[1].startswith(str(tmp_path / "cache" / "objects"))
+    assert told[2].endswith("/objects/3MB/t")
 
 
 def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
