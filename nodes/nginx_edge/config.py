@@ -135,8 +135,8 @@ http {{
 
 
 def _log(edge: Edge) -> str:
-    """The fields of our own access log. nginx's times are seconds with three digits: the moment is written as nanoseconds, which
-    end in six zeros, and durations with an exponent."""
+    """The fields of our own access log. nginx's times are seconds with three digits: a moment is written as nanoseconds,
+    which end in six zeros, and durations with an exponent."""
     return f"""\
     map $msec $ts_ns {{ "~^(?<whole_s>[0-9]+)[.](?<whole_ms>[0-9]+)$" "${{whole_s}}${{whole_ms}}000000"; }}
     map $request_completion $finished {{ default false; OK true; }}

@@ -125,6 +125,18 @@ def test_a_trace_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -
     assert "could not read the trace /nowhere/trace: no such file or directory" in capsys.readouterr().err
 
 
+def test_an_object_that_changes_its_size_is_told_and_takes_the_room_that_it_was_stored_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "trace").write_text("3 7 100\n2.5 8 0\n1 7 200\n1 7 0\n")
+    for policy in ("lru", "sieve", "belady"):
+        assert main(["cache-sim", str(tmp_path / "trace"), "--policy", policy, "--capacity", "1KiB", "--json"]) == 0
+        out, told = capsys.readouterr()
+        assert told.startswith("longhaul: request 3 says 200 B of object 7, where it had 100 B: an object takes the room")
+        got = json.loads(out)
+        assert (got["requested_bytes"], got["hit_bytes"], got["used_bytes"]) == (300, 200, 100)
+
+
 def test_a_trace_without_requests_is_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "trace").touch()
     for policy in ("lru", "belady"):
