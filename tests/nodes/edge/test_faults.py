@@ -230,6 +230,19 @@ def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
     assert edge.stats()["bad_objects"] == 1
 
 
+@pytest.mark.parametrize("name", ["tmp", "objects"])
+def test_a_folder_that_is_no_cache_is_refused_and_left_as_it_is(
+    origin: Daemon, edge_for: Edges, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "cache" / name / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ten years of work")
+    with pytest.raises(AssertionError, match=f"{name} is there, and no edge has made it; choose a new or empty folder"):
+        edge_for(origin.url)
+    assert theirs.read_text() == "ten years of work"
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [name]
+
+
 def test_two_edges_do_not_share_a_cache(origin: Daemon, edge_for: Edges) -> None:
     edge_for(origin.url)
     with pytest.raises(AssertionError, match="another edge uses it; choose another --cache"):
