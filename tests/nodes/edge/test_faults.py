@@ -149,7 +149,7 @@ def test_content_that_is_malformed_or_cut_is_the_clients_fault_not_the_origins(
                             half_close=half_close))  # fmt: skip
         assert answer.status == 400
         assert words in answer.body
-    assert "longhaul_origin_errors_total" not in edge.get("/-/metrics").body.decode()
+    assert re.search(r"^longhaul_origin_errors_total\{.*\} 0$", edge.get("/-/metrics").body.decode(), re.M)
 
 
 def test_a_full_disk_passes_through_and_is_counted(origin: Daemon, edge_for: Edges) -> None:
