@@ -87,7 +87,8 @@ def distrust(run: Run) -> list[str]:
             spoilt = sorted({trial.text("reason") or trial.text("error") for trial in tried if not trial.counts} - {""})
             arm_name, why = manifest.arm_name(arm) or "the only arm", f" ({'; '.join(spoilt[:3])})" if spoilt else ""
             reasons.append(
-                f"{arm_name}: {good} valid {'trial' if good == 1 else 'trials'} where {manifest.needed} are needed{why}"
+                f"{arm_name}: {good} valid {'trial' if good == 1 else 'trials'} where "
+                f"{manifest.needed} {'is' if manifest.needed == 1 else 'are'} needed{why}"
             )
     return reasons
 

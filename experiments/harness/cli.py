@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
             sys.stdout.flush()
             return status
         if verb and argv[0] == verb:
-            print(f"longhaul: could not {verb}: there is no such verb; {nearest(verb, known)}", file=sys.stderr)
+            print(f"longhaul: could not run `longhaul {verb}`: there is no such verb; {nearest(verb, known)}", file=sys.stderr)
             return USAGE
         _help(known)
         sys.stdout.flush()
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line, status 2."""
-        raise UsageError(f"could not {self.prog.split()[-1]}: {message}; see `{self.prog} --help`")
+        raise UsageError(f"could not run `{self.prog}`: {message}; see `{self.prog} --help`")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """After the help was printed."""

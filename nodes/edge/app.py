@@ -10,6 +10,7 @@ from collections.abc import Callable
 from nodes.edge import control
 from nodes.edge.cached import Cached
 from nodes.edge.caching.directives import of
+from nodes.edge.families import COUNTERS, OTHERS
 from nodes.edge.fetching import Fetching
 from nodes.edge.hit import Ready
 from nodes.edge.passing import Passing
@@ -45,6 +46,7 @@ class Edge:
         self.preparing = Preparing(name, self.prepared, store, most_files)
         self.cached = Cached(name, store, self.fetching, self.preparing, metrics)
         self.passing = Passing(name, self.fetching, self.purging, self.preparing.settled, metrics)
+        metrics.declare(COUNTERS, OTHERS)
         metrics.before_text(store.publish)
 
     async def close(self) -> None:

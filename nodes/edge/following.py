@@ -53,7 +53,7 @@ def fills(request: Request, fetch: Fetch) -> bool:
     part = draft.parts[0]
     return all(
         part.start <= start and start + length <= part.start + part.length
-        for start, length in gaps(joins.parts, *wanted)
+        for start, length in gaps(joins.parts, wanted.start, wanted.length)
     )  # fmt: skip
 
 
@@ -110,10 +110,9 @@ async def complete(
     draft, wanted = fetch.arrival.draft, wanted_part(request, held.opened.stored)
     assert draft is not None
     assert wanted is not None
-    start, end = wanted[0], wanted[0] + wanted[1]
+    start, end = wanted.start, wanted.start + wanted.length
     part = draft.parts[0]
-    whole = wanted[1] == draft.size_bytes and "range" not in request.fields
-    made = shaped(Selected(200 if whole else 206, (wanted,)), 200, fields, draft.size_bytes, "")
+    made = shaped(wanted, 200, fields, draft.size_bytes, "")
     reply.start(made.status, fields, made.length_bytes)
     first, last = max(start, part.start), min(end, part.start + part.length)
     if start < first:

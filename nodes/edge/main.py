@@ -17,7 +17,7 @@ from nodes.edge.worker import EdgeWorker
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
-from nodes.http.options import parser, positive, quantity, serve
+from nodes.http.options import directory, parser, positive, quantity, serve
 from nodes.http.pool import Pool
 from nodes.http.timeouts import Timeouts
 from units import byte_count, milliseconds
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = parser("edge", DESCRIPTION, EXAMPLE)
     made.add_argument("--origin", metavar="URL", type=quantity(origin), help="the origin called default in the rules")
-    made.add_argument("--cache", metavar="DIR", type=Path, required=True, help="where objects are kept")
+    made.add_argument("--cache", metavar="DIR", type=quantity(directory), required=True, help="where objects are kept")
     made.add_argument("--capacity", metavar="SIZE", dest="capacity_bytes", type=positive(byte_count), required=True,
                       help="how many bytes of files are kept at most, such as 10GiB")  # fmt: skip
     made.add_argument("--policy", choices=catalogue.policy_names(offline=False), default="lru",
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rules(options: argparse.Namespace) -> Rules:
     """The rules of the file. Raises Failure."""
+    if options.origin is None and options.rules == DEFAULT_RULES:
+        raise Failure("start the edge", "no --origin is given", "give --origin URL, or --rules FILE with [origins] of its own",
+                      USAGE)  # fmt: skip
     try:
         return parse(_text(options.rules), options.origin)
     except RulesError as error:

@@ -79,13 +79,13 @@ def completion(request: Request, stored: Stored) -> tuple[tuple[str, str], ...]:
     wanted = wanted_part(request, stored)
     if wanted is None:
         return ()
-    gaps = partial.gaps(stored.parts, *wanted)
+    gaps = partial.gaps(stored.parts, wanted.start, wanted.length)
     start, end = gaps[0][0], gaps[-1][0] + gaps[-1][1]
     return tuple(partial.request_for(stored, [(start, end - start)]))
 
 
-def wanted_part(request: Request, stored: Stored) -> tuple[int, int] | None:
-    """The one (start, length) of a partly stored representation that the request is for; None when it is for several."""
+def wanted_part(request: Request, stored: Stored) -> Selected | None:
+    """The one part of a partly stored representation that the request is for, or its whole; None when it is for several."""
     if stored.size_bytes is None or request.method != "GET":
         return None
     fields = stored.headers
@@ -94,4 +94,4 @@ def wanted_part(request: Request, stored: Stored) -> tuple[int, int] | None:
         "GET", request.fields, fields.get("etag"), fields.get("last-modified"), stored.size_bytes,
         origin=False, date_is_strong=validator is not None and validator[0] == "last-modified", several=True,
     )  # fmt: skip
-    return selected.parts[0] if selected.status in (200, 206) and len(selected.parts) == 1 else None
+    return selected if selected.status in (200, 206) and len(selected.parts) == 1 else None

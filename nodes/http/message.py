@@ -138,7 +138,10 @@ class HttpError(Exception):
         self.close = close
 
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_RENAMED = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+"""RFC 9110, section 15.5; before Python 3.13 `http` has the phrases of older standards."""
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | _RENAMED
 
 
 def reason(status: int) -> str:

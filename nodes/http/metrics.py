@@ -6,7 +6,7 @@ It is not a client library: no registry, no threads, no timestamps. Names carry 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS_NS = tuple(round(bound * 1e9) for bound in BUCKETS_S)
@@ -74,6 +74,15 @@ class Metrics:
         self._gauges: dict[_Key, float] = {}
         self._histograms: dict[_Key, Histogram] = {}
         self._before: list[Callable[[], None]] = []
+        self._help: dict[str, str] = {}
+
+    def declare(self, counters: Mapping[str, str], others: Mapping[str, str]) -> None:
+        """Families by name, with what each of them is. `counters` have no labels and stand at zero until they count:
+        Prometheus sees no increase in a sample that was not there before its first event."""
+        self._help.update(counters)
+        self._help.update(others)
+        for name in counters:
+            self.counter(name)
 
     def counter(self, name: str, **labels: str) -> Counter:
         """The counter itself, for code that counts often."""
@@ -123,13 +132,13 @@ class Metrics:
             seen = ""
             for (name, labels), value in sorted(family.items()):
                 if name != seen:
-                    lines.append(f"# TYPE {name} {kind}")
+                    lines += self._heading(name, kind)
                     seen = name
                 lines.append(f"{name}{self._labels(labels)} {value:.15g}")
         seen = ""
         for (name, labels), histogram in sorted(self._histograms.items(), key=lambda item: item[0]):
             if name != seen:
-                lines.append(f"# TYPE {name} histogram")
+                lines += self._heading(name, "histogram")
                 seen = name
             running = 0
             for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), histogram.counts, strict=True):
@@ -138,6 +147,10 @@ class Metrics:
             lines.append(f"{name}_sum{self._labels(labels)} {histogram.sum_s:.9g}")
             lines.append(f"{name}_count{self._labels(labels)} {running}")
         return "\n".join(lines) + "\n"
+
+    def _heading(self, name: str, kind: str) -> list[str]:
+        help_text = self._help.get(name)
+        return [*([] if help_text is None else [f"# HELP {name} {help_text}"]), f"# TYPE {name} {kind}"]
 
     def _labels(self, labels: tuple[tuple[str, str], ...]) -> str:
         pairs = (("node", self._node), *labels)

@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from nodes.http import tls_options, workers
@@ -18,6 +19,9 @@ from nodes.http.failure import USAGE, Failure
 from nodes.http.limits import Limits
 from nodes.http.listening import listen
 from units import UnitError, byte_count, milliseconds
+
+MOST_WORKERS = 256
+"""Each of them is a process that the home has a connection to."""
 
 TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*", re.ASCII)
 """An sf-token (RFC 8941): what a node may be called, because the name stands in Cache-Status and Via."""
@@ -41,7 +45,7 @@ def parser(name: str, description: str, example: str) -> Parser:
     made.add_argument("--log", metavar="FILE", help="append one JSON line per request to this file")
     made.add_argument("--congestion-control", metavar="NAME",
                       help="TCP congestion control of this daemon's connections, such as cubic, reno, bbr")  # fmt: skip
-    made.add_argument("--workers", metavar="N", type=positive(int), default=1,
+    made.add_argument("--workers", metavar="N", type=at_most(MOST_WORKERS), default=1,
                       help="serve with so many processes (default %(default)s)")  # fmt: skip
     made.add_argument("--largest-body", metavar="SIZE", dest="largest_body_bytes", type=positive(byte_count),
                       default=Limits.body_bytes, help="refuse larger content of requests with 413 (default 1TiB)")  # fmt: skip
@@ -79,6 +83,24 @@ def positive(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         return value
 
     return quantity(convert)
+
+
+def at_most(most: int) -> Callable[[str], Any]:
+    """A whole number from 1 to `most`."""
+
+    def convert(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise ValueError(f"'{text}' is not a number between 1 and {most}")
+        return int(text)
+
+    return quantity(convert)
+
+
+def directory(text: str) -> Path:
+    """A folder, whether it is there or not. Raises ValueError."""
+    if not text:
+        raise ValueError("'' is no folder; write for example ./cache")
+    return Path(text)
 
 
 def not_negative(parse: Callable[[str], Any]) -> Callable[[str], Any]:

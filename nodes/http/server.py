@@ -17,6 +17,7 @@ from nodes.http.access_log import AccessLog
 from nodes.http.application import Application
 from nodes.http.connection import Connection
 from nodes.http.dates import http_date, parse_date
+from nodes.http.families import COUNTERS, OTHERS
 from nodes.http.limits import Limits
 from nodes.http.link_wire import LinkWire
 from nodes.http.listener import Listener
@@ -53,6 +54,7 @@ class Server:
         host, port = listening.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.parser = RequestParser(limits, self.address)
+        metrics.declare(COUNTERS, OTHERS)
         log.name(application.name, None if team is None else team.index)
         self.records = Records(log, metrics, self.loop, getattr(application, "used", None))
         self._answers: PreparedAnswers | None = getattr(application, "prepared", None)

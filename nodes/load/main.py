@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
-from nodes.http.options import Parser, not_negative, positive, quantity
+from nodes.http.options import Parser, at_most, not_negative, positive, quantity
 from nodes.load.arrivals import OPEN, due
 from nodes.load.sending import How, Sender, split
 from nodes.load.summary import first_errors, summary
@@ -102,19 +102,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--arrivals", choices=(*OPEN, CLOSED), default="poisson",
         help="poisson: gaps by chance; fixed: equal gaps; burst: all at once; closed: clients that wait (default %(default)s)")
     add("--rate", metavar="RATE", type=quantity(per_second), help="of poisson and fixed, such as 100/s")
-    add("--clients", metavar="N", type=_count(MOST_CONNECTIONS), help="of closed (default 1)")
+    add("--clients", metavar="N", type=at_most(MOST_CONNECTIONS), help="of closed (default 1)")
     add("--think", metavar="TIME", dest="think_ms", type=not_negative(milliseconds),
         help="of closed: wait so long between an answer and the next request (default 0ms)")  # fmt: skip
     add("--time", metavar="TIME", dest="time_ms", type=positive(milliseconds), default=10_000.0,
         help="nothing is due after this time (default 10s)")  # fmt: skip
-    add("--requests", metavar="N", type=_count(MOST_REQUESTS), help="at most so many (default 100000)")
+    add("--requests", metavar="N", type=at_most(MOST_REQUESTS), help="at most so many (default 100000)")
     add("--timeout", metavar="TIME", dest="timeout_ms", type=positive(milliseconds), default=10_000.0,
         help="give a request up after this time (default 10s)")  # fmt: skip
-    add("--connections", metavar="N", type=_count(MOST_CONNECTIONS), default=256,
+    add("--connections", metavar="N", type=at_most(MOST_CONNECTIONS), default=256,
         help="to one server at most; what finds none free waits (default %(default)s)")  # fmt: skip
     add("--connection", choices=("keep", "new"), default="keep", help="keep connections, or a new one for each request")
     add("--method", choices=("GET", "HEAD"), default="GET", help="of all requests (default %(default)s)")
-    add("--objects", metavar="N", type=_count(MOST_OBJECTS), help=f"how many {MARK} can be (default 1000)")
+    add("--objects", metavar="N", type=at_most(MOST_OBJECTS), help=f"how many {MARK} can be (default 1000)")
     add("--zipf", metavar="S", type=quantity(_exponent), help="rank k is asked for in proportion to 1/k^S (default 1)")
     add("--seed", metavar="N", type=int, default=1, help="of arrivals and objects (default %(default)s)")
     add("--congestion-control", metavar="NAME", help="TCP congestion control of its connections, such as cubic, bbr")
@@ -160,15 +160,6 @@ def per_second(text: str) -> float:
     if not match or not 0.0 < float(match[1]) <= 1e6:
         raise ValueError(f"'{text}' is not a rate between 0 and 1000000 a second; write for example 100/s")
     return float(match[1])
-
-
-def _count(most: int) -> Any:
-    def convert(text: str) -> int:
-        if not text.isdecimal() or not 1 <= int(text) <= most:
-            raise ValueError(f"'{text}' is not a number between 1 and {most}")
-        return int(text)
-
-    return quantity(convert)
 
 
 def _exponent(text: str) -> float:

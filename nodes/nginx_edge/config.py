@@ -116,13 +116,12 @@ http {{
             add_header Via "1.1 {edge.name}" always;
             add_header Cache-Status $cache_status always;
         }}
-        location = /healthz {{
+        location = /-/healthz {{
             {_access_log(edge, "own")}
             default_type text/plain;
             add_header Cache-Control no-store;
             return 200 "ok\\n";
         }}
-        location = /metrics {{ {_access_log(edge, "own")} proxy_pass http://unix:{HELPER}:; }}
         location /-/ {{ {_access_log(edge, "own")} proxy_pass http://unix:{HELPER}:; proxy_read_timeout 60s; }}
     }}
 
@@ -136,8 +135,10 @@ http {{
 
 
 def _log(edge: Edge) -> str:
-    """The fields of our own access log. nginx's times are seconds with three digits, so they are written with an exponent."""
+    """The fields of our own access log. nginx's times are seconds with three digits: a moment is written as nanoseconds,
+    which end in six zeros, and durations with an exponent."""
     return f"""\
+    map $msec $ts_ns {{ "~^(?<whole_s>[0-9]+)[.](?<whole_ms>[0-9]+)$" "${{whole_s}}${{whole_ms}}000000"; }}
     map $request_completion $finished {{ default false; OK true; }}
     map $upstream_header_time $upstream_ms {{ default null; "" null; "~^[0-9.]+$" "${{upstream_header_time}}e3"; }}
 {_format(edge, "asked", "$result", "$cache_status")}
@@ -148,7 +149,7 @@ def _log(edge: Edge) -> str:
 def _format(edge: Edge, name: str, result: str, cache_status: str) -> str:
     client = "[$remote_addr]:$remote_port" if edge.listen.startswith("[") else "$remote_addr:$remote_port"
     return f"""\
-    log_format {name} escape=json '{{"ts_ns":${{msec}}e9,"node":"{edge.name}","client":"{client}","method":"$request_method",'
+    log_format {name} escape=json '{{"ts_ns":$ts_ns,"node":"{edge.name}","client":"{client}","method":"$request_method",'
         '"target":"$request_uri","status":$status,"bytes":$body_bytes_sent,"duration_ms":${{request_time}}e3,'
         '"first_byte_ms":null,"result":"{result}","cache_status":"{cache_status}","upstream_ms":$upstream_ms,'
         '"request_id":"$pid-$connection-$connection_requests","finished":$finished,"engine":"nginx"}}';"""

@@ -40,7 +40,7 @@ class Control:
         """A status and what to say."""
         reading = method in ("GET", "HEAD")
         try:
-            if path == "/metrics" and reading:
+            if path == "/-/metrics" and reading:
                 return 200, metrics(stub_status(self.folder, config.STATUS), self.edge.name)
             if path == "/-/cache" and reading:
                 return 200, self.state()
@@ -51,7 +51,7 @@ class Control:
                 return 200, {}
         except (TimeoutError, OSError, http.client.HTTPException) as error:
             return 500, {"error": str(error)}
-        known = path in ("/metrics", "/-/cache", "/-/connections")
+        known = path in ("/-/metrics", "/-/cache", "/-/connections")
         return (405 if known else 404), {"error": f"{method} {path} is nothing that this node answers"}
 
     def state(self) -> Answer:

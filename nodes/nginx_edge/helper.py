@@ -1,4 +1,4 @@
-"""What nginx cannot say of itself: `/-/cache`, `/-/connections` and `/metrics`, answered over a unix socket that only
+"""What nginx cannot say of itself: `/-/cache`, `/-/connections` and `/-/metrics`, answered over a unix socket that only
 nginx asks. It is no proxy and sees no other request.
 """
 
@@ -13,6 +13,9 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from nodes.http.families import COUNTERS, OTHERS
+from nodes.http.metrics import Metrics
 
 Answer = dict[str, object]
 
@@ -87,15 +90,14 @@ def stub_status(folder: Path, name: str) -> str:
 
 
 def metrics(status: str, node: str) -> str:
-    """stub_status in Prometheus' words. What nginx does not count is absent."""
+    """stub_status in the words of our own servers. What nginx does not count is absent."""
     words = status.split()
-    open_now, (accepted, handled, requests) = int(words[2]), map(int, words[7:10])
-    return "".join(
-        f"# TYPE {name} {kind}\n{name}{{node=\"{node}\"}} {value}\n"
-        for name, kind, value in (
-            ("longhaul_connections_open", "gauge", open_now),
-            ("longhaul_connections_accepted_total", "counter", accepted),
-            ("longhaul_connections_handled_total", "counter", handled),
-            ("longhaul_requests_total", "counter", requests),
-        )
-    )
+    accepted, handled, requests = map(int, words[7:10])
+    told = Metrics(node)
+    told.declare({name: COUNTERS[name] for name in ("longhaul_connections_total", "longhaul_accept_errors_total")},
+                 {**OTHERS, "longhaul_requests_total": "Requests."})  # fmt: skip
+    told.gauge("longhaul_connections_open", int(words[2]))
+    told.count("longhaul_connections_total", accepted)
+    told.count("longhaul_accept_errors_total", accepted - handled)
+    told.count("longhaul_requests_total", requests)
+    return told.text()

@@ -15,7 +15,7 @@ from pathlib import Path
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.listening import listen
-from nodes.http.options import Parser, limits, parser, positive, quantity
+from nodes.http.options import Parser, directory, limits, parser, positive, quantity
 from nodes.http.origin_address import parse_origin
 from nodes.http.tls import server_context
 from nodes.nginx_edge.config import Edge
@@ -42,7 +42,7 @@ def made() -> Parser:
     found = parser("nginx-edge", DESCRIPTION, "longhaul node nginx-edge --listen 127.0.0.1:8080 --origin "
                    "http://127.0.0.1:9000 --cache /tmp/cache --capacity 10GiB")  # fmt: skip
     found.add_argument("--origin", metavar="URL", type=quantity(parse_origin), required=True, help="where misses go")
-    found.add_argument("--cache", metavar="DIR", type=Path, required=True, help="where objects are kept")
+    found.add_argument("--cache", metavar="DIR", type=quantity(directory), required=True, help="where objects are kept")
     found.add_argument("--capacity", metavar="SIZE", dest="capacity_bytes", type=positive(byte_count), required=True,
                        help="how many bytes of objects are kept; nginx evicts afterwards, every 10 ms")  # fmt: skip
     found.add_argument("--fsync", choices=("always", "never"), default="never", help="nginx can only `never`")

@@ -30,6 +30,13 @@ def test_every_verb_has_help_with_an_example(capsys, verb):
     assert f"longhaul {verb}" in out
 
 
+@pytest.mark.parametrize("action", ["build", "run", "shell", "status"])
+def test_what_the_vm_does_has_help_with_an_example_each(capsys, action):
+    status, out, _ = call(capsys, "vm", action, "--help")
+    assert status == 0
+    assert f"example:\n  {'sudo ' if action == 'build' else ''}longhaul vm {action}" in out
+
+
 def test_the_help_lists_every_verb(capsys):
     status, out, _ = call(capsys, "--help")
     assert status == 0
@@ -65,7 +72,9 @@ def test_the_help_lists_every_verb(capsys):
     (["exec", "two_hosts", "client", "ping", "server"], "no -- before the command"),
     (["node", "orign"], "did you mean origin"),
     (["bench", "labb"], "did you mean lab"),
-    (["run"], "required: EXPERIMENT"),
+    (["run"], "could not run `longhaul run`: the following arguments are required: EXPERIMENT"),
+    (["node"], "could not run `longhaul node`: the following arguments are required: NAME"),
+    (["vm", "run", "--cpus", "two"], "could not run `longhaul vm run`: argument --cpus"),
     (["run", "edge-vs-origin", "--link", "foo"], "invalid choice: 'foo'"),
     (["run", "edge-vs-origin", "--colour"], "unrecognized arguments"),
     (["verify", "open_connect", "--set", "clients="], "name one"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nodes.http.framing import HeadScanner, check
 from nodes.http.inbound import Inbound
 from nodes.http.limits import Limits
-from nodes.http.message import HttpError
+from nodes.http.message import HttpError, reason
 from nodes.http.requests import RequestParser
 from tests.nodes.framing_cases import CASES, HOST, head, post
 from tests.nodes.hearing import LIMITS, SMALL, hear
@@ -34,6 +34,14 @@ def test_byte_by_byte_it_means_the_same(section: str, said: bytes, status: int) 
     said += head()
     whole = hear([said])
     assert hear([said[i : i + 1] for i in range(len(said))] if len(said) < 4000 else [said[:3999], said[3999:]]) == whole
+
+
+@pytest.mark.parametrize(("status", "phrase"), [
+    (200, "OK"), (413, "Content Too Large"), (414, "URI Too Long"), (416, "Range Not Satisfiable"),
+    (422, "Unprocessable Content"), (799, ""),
+])  # fmt: skip
+def test_reason_phrases_are_those_of_rfc_9110_section_15(status: int, phrase: str) -> None:
+    assert reason(status) == phrase
 
 
 _PARTS = st.sampled_from(

@@ -179,6 +179,8 @@ def test_a_message_of_the_longest_fields_fits_where_the_kernel_allows_the_usual(
 def test_sums_keep_families_together() -> None:
     one = '# TYPE a counter\na{x="1"} 1\n# TYPE b gauge\nb 2\n'
     two = '# TYPE a counter\na{x="1"} 2\na{x="2"} 5\n# TYPE b gauge\nb 0.5\n# TYPE c counter\nc 1\n'
+    told = "# HELP a what it is\n"
+    assert summed([told + one, told + two]).splitlines()[:2] == ["# HELP a what it is", "# TYPE a counter"]
     assert summed([one, two]) == '# TYPE a counter\na{x="1"} 3\na{x="2"} 5\n# TYPE b gauge\nb 2.5\n# TYPE c counter\nc 1\n'
 
 

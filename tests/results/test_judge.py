@@ -84,6 +84,12 @@ def test_an_arm_with_too_few_valid_trials_is_invalid_and_says_why(tmp_path: Path
     assert verdict.reasons == ["cold · 4 MiB: 7 valid trials where 8 are needed (capture lost 3 packets)"]
 
 
+def test_one_trial_that_is_needed_is_one(tmp_path: Path) -> None:
+    verdict = _judge(tmp_path, change=lambda m: m.update(needed=1),
+                     change_rows=lambda rows: [row.update(valid=0) for row in _arm(rows, "cold", "4 MiB")])  # fmt: skip
+    assert any("4 MiB: 0 valid trials where 1 is needed" in reason for reason in verdict.reasons)
+
+
 def test_the_manifest_may_ask_for_every_trial(tmp_path: Path) -> None:
     verdict = _judge(
         tmp_path,

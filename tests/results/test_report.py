@@ -127,7 +127,7 @@ def test_whatever_a_run_says_is_text_not_markup(tmp_path: Path) -> None:
 def test_disagreements_are_shown_with_their_words(tmp_path: Path) -> None:
     words = "first byte: client 63.000 ms, capture 44.000 ms"
     page = _page(tmp_path, change_rows=lambda rows: rows[40].update(disagreement=words))
-    assert "1 of them disagree" in page
+    assert "1 of them disagrees with" in page
     assert f"trial 40: {words}" in page
 
 

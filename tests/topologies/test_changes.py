@@ -174,7 +174,8 @@ def test_segments_are_a_setting_of_the_emulated_links():
     ("client-server", "'client-server' is not LINK: WHAT; write for example"), ("client-server:", "is not LINK: WHAT"),
     (": loss 1%", "is not LINK: WHAT"), ("client-server: rate 0bit", "rate 0 bit/s is not within"),
     ("client-server: queue 100B", "queue 100 B holds no frame of 1514 B"), ("client-server: queue 0packets", "holds no frame"),
-    ("client-server: jitter 50ms", "not within"), ("client-server: loss 100%", "is not a probability"),
+    ("client-server: jitter 50ms", "not within"),
+    ("client-server: loss 100%", "loss 100% is not a probability from 0% to below 100%"),
     ("client-server: faster", "'faster' is none of"), ("client-server: delay -5ms", "delay -5.0 ms is not within"),
     ("client-server: trace /nowhere", "No such file"), ("client-server: mtu 1400B", "'mtu' is none of"),
 ])  # fmt: skip

@@ -15,6 +15,9 @@ from topologies.emulator.setting import nearest
 from units import UnitError, byte_count, show_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nodes.edge.simulator.requests import Chunk
     from nodes.edge.simulator.simulation import Result
     from nodes.edge.simulator.trace import Trace
 
@@ -51,7 +54,7 @@ def main(given: argparse.Namespace) -> int:
     capacity_bytes = _capacity(given.capacity)
     trace = Trace(given.trace, given.format)
     try:
-        chunks = iter(trace)
+        chunks = _watched(iter(trace))
         if catalogue.policy(given.policy).offline:
             chunks = with_next_uses(chunks)
         result = simulate(chunks, given.policy, capacity_bytes, given.admission, warm_up=given.warm_up,
@@ -62,15 +65,28 @@ def main(given: argparse.Namespace) -> int:
     if not result.as_dict()["requests"]:
         behind = f" behind a warm-up of {given.warm_up}" if given.warm_up else ""
         raise UsageError(f"could not measure the trace {given.trace}: it has no request{behind}; give a longer one")
-    print(json.dumps(result.as_dict()) if given.json else _table(result))
+    print(json.dumps(result.as_dict()) if given.json else _table(result, given.capacity))
     return HOLDS
+
+
+def _watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same, after a look at the first some hundred thousand requests."""
+    from nodes.edge.simulator.requests import resized
+
+    for number, chunk in enumerate(chunks):
+        odd = None if number else resized(chunk)
+        if odd is not None:
+            place, key, before, now = odd
+            print(f"longhaul: request {place} says {now} B of object {key}, where it had {before} B: an object takes the "
+                  "room it had when it was stored, and each request counts with its own size", file=sys.stderr)  # fmt: skip
+        yield chunk
 
 
 class _Watch:
     """Shows how far it has come."""
 
     def __init__(self, trace: Trace) -> None:
-        self._trace, self._progress = trace, Progress(100, sys.stderr, of="percent")
+        self._trace, self._progress = trace, Progress(100, sys.stderr, of="part")
 
     def __call__(self, requests: int) -> None:
         while self._progress.done < int(self._trace.fraction * 100):
@@ -92,11 +108,11 @@ def _capacity(text: str) -> int:
     return capacity_bytes
 
 
-def _table(result: Result) -> str:
+def _table(result: Result, capacity: str) -> str:
     value: dict[str, Any] = result.as_dict()
     rows = [
         ("policy", value["policy"] + ("" if value["admission"] == "always" else f", admission {value['admission']}")),
-        ("capacity", show_bytes(value["capacity_bytes"])),
+        ("capacity", capacity),
         ("requests", f"{value['requests']:,} ({show_bytes(value['requested_bytes'])})"),
         ("object hit ratio", f"{value['object_hit_ratio']:.4f}  ({value['hits']:,} hits)"),
         ("byte hit ratio", f"{value['byte_hit_ratio']:.4f}  ({show_bytes(value['hit_bytes'])})"),

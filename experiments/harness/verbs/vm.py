@@ -23,10 +23,20 @@ LEAST_MEMORY_BYTES = 256 << 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("build", help="make the image, unless it is there (needs root and the network)")
-    for name, about in (("run", "run a command in a new guest; its streams and exit status are passed on"),
-                        ("shell", "the same on this terminal; without a command, bash")):  # fmt: skip
-        action = actions.add_parser(name, help=about, usage=f"longhaul vm {name} [OPTION]... -- COMMAND [ARGUMENT]...")
+
+    def add(name: str, about: str, example: str, usage: str | None = None) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = actions.add_parser(
+            name, help=about, description=f"{about[0].upper()}{about[1:]}.", usage=usage, allow_abbrev=False,
+            epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        return made
+
+    add("build", "make the image, unless it is there (needs root and the network)", "sudo longhaul vm build")
+    for name, about, example in (
+        ("run", "run a command in a new guest; its streams and exit status are passed on", EXAMPLE),
+        ("shell", "run a command, or bash, in a new guest on this terminal", "longhaul vm shell --memory 4GiB"),
+    ):
+        command = "-- COMMAND [ARGUMENT]..." if name == "run" else "[-- COMMAND [ARGUMENT]...]"
+        action = add(name, about, example, f"longhaul vm {name} [OPTION]... {command}")
         action.add_argument("--memory", default="2GiB", metavar="SIZE", help="of the guest (default 2GiB)")
         action.add_argument("--cpus", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="default: all of ours")
         action.add_argument("--timeout", metavar="DURATION", help="end the guest then, such as 10min (default: never)")
@@ -34,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                             help="auto: kvm where a guest boots under it, else tcg")  # fmt: skip
         action.add_argument("--bring", action="append", default=[], metavar="PATH",
                             help="bring this back too, besides new files under results/runs; may be repeated")  # fmt: skip
-    options.json(actions.add_parser("status", help="whether image and QEMU are here"))
+    options.json(add("status", "tell whether image and QEMU are here", "longhaul vm status --json"))
 
 
 def passes_on(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:

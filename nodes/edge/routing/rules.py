@@ -160,7 +160,8 @@ def _route(table: Table, number: int, known: dict[str, Origin], by_client: bool)
         return tests, Route(number, deny=deny, redirect=to, by_client=by_client)
     name = table.text("origin") or "default"
     if name not in known:
-        table.wrong("origin", name, ", ".join(known) or "none: give --origin or an [origins] table")
+        named = [*known] or ["a name of an [origins] table"]
+        table.wrong("origin", name, " or ".join(named if "default" in known else [*named, "default with --origin URL"]))
     passes = table.flag("pass", False)
     for key in ("key", "freshness"):
         if passes and key in table:

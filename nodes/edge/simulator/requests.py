@@ -33,6 +33,16 @@ class Chunk:
         return len(self.keys)
 
 
+def resized(chunk: Chunk) -> tuple[int, int, int, int] | None:
+    """The first request whose object had another size before: its number from 1, key, size before and now; or None."""
+    sizes: dict[int, int] = {}
+    for number, (key, size) in enumerate(zip(chunk.keys, chunk.sizes, strict=True), start=1):
+        before = sizes.setdefault(key, size)
+        if before != size:
+            return number, key, before, size
+    return None
+
+
 def with_next_uses(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """The same requests, each with the number of the request that asks for its key next; the whole is held in memory."""
     columns = [(np.array(chunk.keys, np.uint64), np.array(chunk.sizes, np.int64)) for chunk in chunks]

@@ -1,6 +1,6 @@
 """Traces as text: `time id size` in each line, separated by spaces or tabs; empty lines and lines with # are passed over.
 
-Times are numbers and not used; ids are whole numbers below 2^64; sizes are in bytes.
+Times are numbers and not used, so they may run backwards; ids are whole numbers below 2^64; sizes are in bytes, from 0.
 """
 
 from __future__ import annotations

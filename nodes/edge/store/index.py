@@ -122,7 +122,7 @@ class Index:
             if count % BATCH == 0:
                 yield [gone for gone in must_go if gone not in now.came]
                 must_go = []
-        for name in now.gone:
+        for name in (*now.gone, *now.came):  # what came anew in the place of what was found must not go in its place
             self.policy.remove(name)
         must_go = [gone for gone in must_go if gone not in now.came]
         self._meanwhile = None

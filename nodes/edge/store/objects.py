@@ -5,7 +5,9 @@ It stores nothing new (`store.py` does). What is damaged or purged is found here
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from nodes.edge.store.shelf import Shelf, read_entry
 from nodes.edge.stored import Stored
 from nodes.http.metrics import Metrics
 
+MOST_TOLD = 100
+"""So many damaged objects are told of on stderr; a pipe that nobody reads takes no more, and then would stop the edge."""
+
 
 class Objects:
     """`on_change` is called with the name (`names.name_of(key)`) of every object that is removed, replaced or given new
@@ -28,7 +33,7 @@ class Objects:
     def __init__(self, shelf: Shelf, index: Index, purges: Purges, metrics: Metrics) -> None:
         self.index, self.purges = index, purges
         self._shelf, self._metrics, self._known = shelf, metrics, Known()
-        self._evicted_bytes = 0
+        self._evicted_bytes = self._told = 0
         self.on_change: Callable[[int | None], None] = lambda name: None
 
     def __len__(self) -> int:
@@ -101,8 +106,8 @@ class Objects:
             entry = self._shelf.load(name)
             if entry is not None and entry.purges > self.purges.count:
                 raise RecordError("the object is of another list of purges")
-        except (RecordError, OSError):
-            self._metrics.count("longhaul_cache_bad_objects_total")
+        except (RecordError, OSError) as error:
+            self._say_bad(self._shelf.path(name), str(error))
             self._drop(name)
             return None
         if entry is not None and self.purges.reach(entry.stored, entry.purges):
@@ -152,15 +157,24 @@ class Objects:
 
     def _bad(self, entry: Entry) -> None:
         """Its file is not what was stored. A newer file of that name is left alone."""
-        self._metrics.count("longhaul_cache_bad_objects_total")
+        self._say_bad(self._shelf.path(entry.name), f"it is not what was stored of {entry.stored.uri}")
         current = self._known.entry(entry.name)
         if current is None or current is entry:
             self._drop(entry.name)
 
     def _bad_path(self, path: str) -> None:
         """A file in the folder that can be no object."""
-        self._metrics.count("longhaul_cache_bad_objects_total")
+        self._say_bad(path, "it can be no object")
         self.discard(Path(path))
+
+    def _say_bad(self, path: str | Path, why: str) -> None:
+        """Count what is damaged, and tell whoever looks after the disk."""
+        self._metrics.count("longhaul_cache_bad_objects_total")
+        self._told += 1
+        if self._told <= MOST_TOLD:
+            last = "; what else is bad is only counted" if self._told == MOST_TOLD else ""
+            with contextlib.suppress(OSError):  # a reader of our stderr that went away costs no answer
+                print(f"longhaul: dropped {path} from the cache: {why}{last}", file=sys.stderr, flush=True)
 
     def _disk_error(self) -> None:
         self._metrics.count("longhaul_cache_disk_errors_total")

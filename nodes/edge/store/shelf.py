@@ -27,11 +27,19 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.objects, self.temporary = folder, folder / "objects", folder / "tmp"
-        self._root = str(self.objects)
+        self._root, self.lock = str(self.objects), folder / "lock"
+
+    def foreign(self) -> Path | None:
+        """What is in the way: a folder named as one of ours that is not, and of which files would be deleted."""
+        if self.lock.exists():
+            return None
+        return next((path for path in (self.temporary, self.objects) if path.exists()), None)
 
     def make(self) -> None:
-        """The folders, where they are missing. Raises OSError."""
-        self.objects.mkdir(parents=True, exist_ok=True)
+        """The folders, where they are missing; the lock first, because it is what a cache is known by. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock.touch()
+        self.objects.mkdir(exist_ok=True)
         self.temporary.mkdir(exist_ok=True)
 
     def path(self, name: int) -> str:

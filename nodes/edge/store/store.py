@@ -48,12 +48,16 @@ class Store(Purgeable):
         self._admission = catalogue.admission_rule(admission)(capacity_bytes)
         self._fsync, self._serial = fsync, itertools.count()
         try:
+            foreign = self._shelf.foreign()
+            if foreign is not None:
+                raise Failure(f"use the cache {folder}", f"{foreign} is there, and no edge has made it",
+                              "choose a new or empty folder with --cache")  # fmt: skip
             self._shelf.make()
-            self._lock = open(folder / "lock", "w", encoding="ascii")  # noqa: SIM115 (held while the edge lives)
+            self._lock = open(self._shelf.lock, "w", encoding="ascii")  # noqa: SIM115 (held while the edge lives)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._shelf.empty_temporary()
             if not self._file.load():
-                metrics.count("longhaul_cache_bad_objects_total")
+                self._say_bad(self._shelf.objects, "what was purged cannot be read any more, so no object can be trusted")
                 shutil.rmtree(self._shelf.set_aside())
             self._rebuild.start()
             if len(self.purges):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -148,7 +149,7 @@ def test_content_that_is_malformed_or_cut_is_the_clients_fault_not_the_origins(
                             half_close=half_close))  # fmt: skip
         assert answer.status == 400
         assert words in answer.body
-    assert "longhaul_origin_errors_total" not in edge.get("/-/metrics").body.decode()
+    assert re.search(r"^longhaul_origin_errors_total\{.*\} 0$", edge.get("/-/metrics").body.decode(), re.M)
 
 
 def test_a_full_disk_passes_through_and_is_counted(origin: Daemon, edge_for: Edges) -> None:
@@ -211,6 +212,10 @@ def test_damage_beyond_what_was_sent_cuts_the_answer(
     assert len(again.body) >= 1_000_000
     assert get(edge, "/objects/3MB/t").body == content("t", 3_000_000, 0, 3_000_000)
     assert edge.stats()["bad_objects"] == 1
+    told = re.fullmatch(r"longhaul: dropped (\S+) from the cache: it is not what was stored of (\S+)\n", edge.stop()[1])
+    assert told, "one line for the one object"
+    assert told[1].startswith(str(tmp_path / "cache" / "objects"))
+    assert told[2].endswith("/objects/3MB/t")
 
 
 def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
@@ -223,6 +228,19 @@ def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
     assert again.body == content("t", 100_000, 0, 100_000)
     assert "stored" in again.fields["cache-status"]
     assert edge.stats()["bad_objects"] == 1
+
+
+@pytest.mark.parametrize("name", ["tmp", "objects"])
+def test_a_folder_that_is_no_cache_is_refused_and_left_as_it_is(
+    origin: Daemon, edge_for: Edges, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "cache" / name / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("ten years of work")
+    with pytest.raises(AssertionError, match=f"{name} is there, and no edge has made it; choose a new or empty folder"):
+        edge_for(origin.url)
+    assert theirs.read_text() == "ten years of work"
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [name]
 
 
 def test_two_edges_do_not_share_a_cache(origin: Daemon, edge_for: Edges) -> None:

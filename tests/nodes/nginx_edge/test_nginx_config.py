@@ -45,10 +45,11 @@ def test_an_insecure_origin_is_not_verified():
 
 
 def test_stub_status_becomes_metrics():
-    said = "Active connections: 3 \nserver accepts handled requests\n 11 12 130 \nReading: 0 Writing: 1 Waiting: 2 \n"
+    said = "Active connections: 3 \nserver accepts handled requests\n 11 10 130 \nReading: 0 Writing: 1 Waiting: 2 \n"
     found = metrics(said, "e1")
     assert 'longhaul_connections_open{node="e1"} 3\n' in found
-    assert 'longhaul_connections_accepted_total{node="e1"} 11\n' in found
+    assert 'longhaul_connections_total{node="e1"} 11\n' in found
+    assert 'longhaul_accept_errors_total{node="e1"} 1\n' in found
     assert 'longhaul_requests_total{node="e1"} 130\n' in found
 
 

@@ -80,6 +80,7 @@ def test_miss_then_hit_and_both_say_so_and_the_log_has_our_fields(script, nginx_
     assert (records[1]["target"], records[1]["bytes"], records[1]["status"]) == ("/x?y=1", 4, 200)
     assert records[1]["cache_status"] == "edge1; hit"
     assert records[1]["finished"] is True
+    assert isinstance(records[1]["ts_ns"], int)
     assert abs(records[1]["ts_ns"] / 1e9 - time.time()) < 60
 
 
@@ -164,10 +165,16 @@ def test_what_was_stored_is_there_after_a_restart(script, nginx_for):
 
 def test_health_metrics_and_what_is_unknown(script, nginx_for):
     edge = nginx_for(script(lambda head, sock: None).url)
-    assert edge.get("/healthz").body == b"ok\n"
-    assert b'longhaul_requests_total{node="edge1"}' in edge.get("/metrics").body
+    assert edge.get("/-/healthz").body == b"ok\n"
+    assert b'longhaul_requests_total{node="edge1"}' in edge.get("/-/metrics").body
+    assert edge.get("/-/purge?url=http://a/x", method="POST").status == 404
     assert edge.get("/-/cache", method="POST").status == 405
     assert edge.get("/-/nothing").status == 404
+
+
+def test_every_path_that_is_not_its_own_is_the_origins(script, nginx_for):
+    edge = nginx_for(script(lambda head, sock: sock.sendall(ok(b"of the origin"))).url)
+    assert {edge.get(path).body for path in ("/healthz", "/metrics")} == {b"of the origin"}
 
 
 def test_an_origin_that_is_not_there_is_502(nginx_for):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -73,8 +74,10 @@ def test_the_verb_gives_the_same_for_every_form(tmp_path: Path, capsys: pytest.C
 
 
 def test_the_verb_prints_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cache-sim", str(TRACE), "--capacity", "400B", "--admission", "second-hit", "--warm-up", "100"]) == 0
-    out = capsys.readouterr().out
+    assert main(["cache-sim", str(TRACE), "--capacity", "1KB", "--admission", "second-hit", "--warm-up", "100"]) == 0
+    out, told = capsys.readouterr()
+    assert re.search(r"^capacity +1KB$", out, re.M), "as it was given"
+    assert told == "part 100 of 100, done\n"
     assert "lru, admission second-hit" in out
     assert "900 (" in out
 
@@ -120,6 +123,18 @@ def test_an_option_that_cannot_be_is_told(capsys: pytest.CaptureFixture[str], op
 def test_a_trace_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cache-sim", "/nowhere/trace", "--capacity", "1KiB"]) == 2
     assert "could not read the trace /nowhere/trace: no such file or directory" in capsys.readouterr().err
+
+
+def test_an_object_that_changes_its_size_is_told_and_takes_the_room_that_it_was_stored_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "trace").write_text("3 7 100\n2.5 8 0\n1 7 200\n1 7 0\n")
+    for policy in ("lru", "sieve", "belady"):
+        assert main(["cache-sim", str(tmp_path / "trace"), "--policy", policy, "--capacity", "1KiB", "--json"]) == 0
+        out, told = capsys.readouterr()
+        assert told.startswith("longhaul: request 3 says 200 B of object 7, where it had 100 B: an object takes the room")
+        got = json.loads(out)
+        assert (got["requested_bytes"], got["hit_bytes"], got["used_bytes"]) == (300, 200, 100)
 
 
 def test_a_trace_without_requests_is_no_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,8 +88,10 @@ def test_an_error_names_line_key_value_and_what_is_allowed(text, words):
 
 
 def test_without_an_origin_the_error_says_how_to_give_one():
-    with pytest.raises(RulesError, match="--origin"):
+    with pytest.raises(RulesError, match=r"allowed is a name of an \[origins\] table or default with --origin URL"):
         rules("[[route]]\n", default=None)
+    with pytest.raises(RulesError, match="allowed is images or default with --origin URL"):
+        rules('[origins]\nimages = "http://a"\n[[route]]\n', default=None)
 
 
 GOOD = ["", 'prefix = "/a"\nhost = ["a", "b"]\n', '[route.key]\nsort = true\n', '[route.request]\nset.X-A = "1"\n',

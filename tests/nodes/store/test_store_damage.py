@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from storekit import Cache
 
 from nodes.edge.store.digests import PART_BYTES, digest
+from nodes.edge.store.objects import MOST_TOLD
 from nodes.edge.store.opened import DamagedError
 
 BODY = os.urandom(3000)
@@ -177,3 +178,18 @@ def test_files_that_are_no_objects_are_removed_by_a_start(tmp_path: Path) -> Non
     cache.crash()
     assert cache.counted("bad_objects") == 3
     assert cache.files() == [cache.path(stored)]
+
+
+def test_a_disk_that_fails_is_told_of_in_few_lines_and_counted_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = Cache(tmp_path)
+    for number in range(MOST_TOLD + 20):
+        stored = cache.put(f"/{number}", b"x")
+        assert stored is not None
+        cache.path(stored).write_bytes(b"")
+        assert cache.get(f"/{number}") is None
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == MOST_TOLD
+    assert told[-1].endswith("what else is bad is only counted")
+    assert cache.counted("bad_objects") == MOST_TOLD + 20

@@ -117,6 +117,20 @@ def test_the_scanner_says_what_a_listing_says(filled: Path) -> None:
         assert (status.st_mtime_ns, status.st_size) == (changed_ns, size)
 
 
+def test_what_came_anew_while_the_disk_was_read_does_not_go_in_the_place_of_what_was_found() -> None:
+    index = Index(partial(Lru, 1000))
+    original, index_module.BATCH = index_module.BATCH, 112
+    try:
+        adoption = index.adopt(iter([(1, 1), *((name, 9) for name in range(2, 113))]))  # 1000 bytes
+        assert next(adoption) == []
+        assert index.insert(1, 1) == []  # stored again
+        assert index.reserve(1) == []
+        assert list(adoption) == [[2]]
+    finally:
+        index_module.BATCH = original
+    assert len(index) == 111
+
+
 EVENTS = st.lists(st.tuples(st.sampled_from(["insert", "remove", "touch", "reserve", "release"]), st.integers(0, 15),
                             st.integers(1, 40)), max_size=40)  # fmt: skip
 

@@ -35,7 +35,7 @@ class Chance(Effect):
     def problems(self, delay_ms: float) -> list[str]:
         """A probability outside [0, 1)."""
         fine = 0 <= self.probability < 1
-        return [] if fine else [f"{self.word} {self.probability:.4g} is not a probability in [0 %, 100 %)"]
+        return [] if fine else [f"{self.word} {self.text()} is not a probability from 0% to below 100%"]
 
     def decider(self, random: Random) -> Callable[[Fate], None]:
         """One draw for each copy."""

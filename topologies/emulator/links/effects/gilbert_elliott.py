@@ -48,7 +48,7 @@ class GilbertElliott(Effect):
     def problems(self, delay_ms: float) -> list[str]:
         """Four probabilities, and a way out of the bad state."""
         named = {"enter": self.enter, "leave": self.leave, "bad": self.bad, "good": self.good}
-        found = [f"gilbert-elliott {name} {value:.4g} is not a probability in [0 %, 100 %]"
+        found = [f"gilbert-elliott {name} {percent(value)} is not a probability from 0% to 100%"
                  for name, value in named.items() if not 0 <= value <= 1]  # fmt: skip
         if not found and self.loss >= 1:
             found.append("gilbert-elliott loses everything in the long run; let it leave the bad state, or lose less in it")
