@@ -17,8 +17,8 @@ from units import bits_per_second
 
 
 class Bufferbloat(StudySideBySide):
-    """A long flow to a home whose line has a queue of some packets, and `ping` over the same line; then a page is fetched
-    beside the flow. Several such homes run side by side."""
+    """A long flow to a home whose line has a queue of some packets, and `ping` over the same line, two echoes in it at most, as
+    each takes the place of a packet; then a page is fetched beside the flow. Several such homes run side by side."""
 
     claim = "Reno and cubic fill the queue: ping rises by its whole length over the rate. BBR leaves it mostly empty."
     paper = "bufferbloat"
@@ -61,7 +61,7 @@ class Bufferbloat(StudySideBySide):
         page_s = 4 * len(ends) * self.page * 8 / bits_per_second(arm["rate"])
         running = stage.flows(*(Flow(server, client, settle_s + look_s + page_s, congestion_control=arm["congestion"])
                                 for client, server in ends))  # fmt: skip
-        pings = [stage.ping(client, server, settle_s + look_s) for client, server in ends]
+        pings = [stage.ping(client, server, settle_s + look_s, max(100, self.ceiling_ms(arm) / 2)) for client, server in ends]
         heard = [rtts(ping.results(), settle_s) for ping in pings]
         pages = [stage.fetch(client, f"http://{server}/objects/{self.page}B/page") if self.page else {"ok": True}
                  for client, server in ends]  # fmt: skip

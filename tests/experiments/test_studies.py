@@ -1,6 +1,8 @@
 """Studies as a whole: each can be run quickly, says what was published, and judges by it only where it may."""
 
+import itertools
 import json
+import random
 
 import pytest
 
@@ -57,13 +59,13 @@ def test_changed_links_are_not_the_papers():
 
 def test_a_queue_of_chance_does_not_count_where_the_sender_was_late():
     study = catalogue.build(catalogue.experiment("poisson-queue"), {})
-    due_s = [0.5 + turn / 500 for turn in range(200)]
-    left_s = [at - 0.5 for at in due_s]
-    sound = study.row(due_s, left_s, [11.5] * 200)
-    assert (sound["unexpected"], sound["waiting_packets"]) == ("", pytest.approx(0.25, rel=0.01))
-    bunched = [at + 0.002 if turn > 190 else at for turn, at in enumerate(left_s)]
-    assert "the sender was 2 ms late" in study.row(due_s, bunched, [11.5] * 200)["unexpected"]
-    assert not study.row(due_s, left_s, [11.5] * 199 + [None])["ok"]
+    chance = random.Random(3)
+    due_s = list(itertools.accumulate(chance.expovariate(300) for _ in range(2000)))
+    sound = study.row(due_s, [at + 0.0001 for at in due_s], [13.0] * 2000)
+    assert (sound["unexpected"], sound["waiting_packets"]) == ("", pytest.approx(0.3, rel=0.05))
+    bunched = [due_s[turn - turn % 20 + 19] for turn in range(2000)]
+    assert "a late sender changed the queue by" in study.row(due_s, bunched, [13.0] * 2000)["unexpected"]
+    assert not study.row(due_s, due_s, [13.0] * 1999 + [None])["ok"]
 
 
 def test_an_unknown_study_names_the_nearest(capsys):
