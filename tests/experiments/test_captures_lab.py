@@ -212,6 +212,8 @@ def test_one_file_holds_the_packets_of_all_points_in_order(taken: Taken) -> None
 
 @pytest.mark.skipif(TSHARK is None, reason="tshark, the oracle, is not installed")
 def test_with_its_keys_in_it_a_capture_is_decrypted(taken: Taken) -> None:
+    if taken.case.name not in ("clean", "tls"):
+        return  # one without keys tells as much as five
     for path in (taken.folder / "trial-0001.client.pcapng", taken.folder / "trial-0001.pcapng"):
         command = ["tshark", "-r", str(path), "-Y", "tls && http.request", "-T", "fields", "-e", "http.request.uri"]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
