@@ -204,7 +204,8 @@ def test_one_file_holds_the_packets_of_all_points_in_order(taken: Taken) -> None
     packets, capture = read(taken.folder / "trial-0001.pcapng")
     assert not capture.records.problem
     assert not any(str(taken.folder) in comment for comment in capture.records.comments)
-    assert (np.diff(packets.time_ns) >= 0).all()
+    # Packets that two processors handed over at once may stand the wrong way round in a capture by that much.
+    assert np.diff(packets.time_ns).min() > -1_000_000
     names = {one.name for one in capture.records.interfaces}
     assert {"client:eth0", "server:eth0", "server>client released"} <= names
     assert len(packets) == sum(len(read(path)[0]) for path in taken.folder.glob("trial-0001.*.pcapng"))
