@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import FRAGMENT, Packets
+from results.captures.columns import FRAGMENT, MAPPED, Packets
 from results.captures.streams import Ints
 
 WITHIN_NS = 60 * 10**9
@@ -49,10 +49,11 @@ def match(a: Packets, b: Packets) -> tuple[Way, Way]:
 
     A packet's direction is told by which capture has it first. A packet that only one of them has counts as lost on
     the way from there, when others of its source and destination went that way; what never goes to the other point is left
-    out. So are packets from before the other capture began and of the last second, which may be under way still.
+    out. So are packets without a source address, which both ends may send alike, those from before the other capture began and
+    those of the last second, which may be under way still.
     """
     keys = [identity(one) for one in (a, b)]
-    rows = [np.flatnonzero((one.version > 0) & ((one.state & FRAGMENT) == 0)) for one in (a, b)]
+    rows = [np.flatnonzero((one.version > 0) & ((one.state & FRAGMENT) == 0) & ~_nobody(one)) for one in (a, b)]
     flow = [flows(one) for one in (a, b)]
     in_a, in_b = _pairs(keys[0], keys[1], rows[0], rows[1], a.time_ns, b.time_ns, flow[0])
     delay = b.time_ns[in_b] - a.time_ns[in_a]
@@ -74,6 +75,12 @@ def identity(packets: Packets) -> Any:
         mixed = _mix(mixed ^ (packets.payload.astype(np.uint64) << np.uint64(32) | packets.protocol.astype(np.uint64)
                               | packets.icmp.astype(np.uint64) << np.uint64(8)))  # fmt: skip
         return _mix(mixed ^ (packets.stamp.astype(np.uint64) << np.uint64(32) | packets.echo))
+
+
+def _nobody(packets: Packets) -> NDArray[np.bool_]:
+    """Whether the source is the unspecified address, as in questions whether an address is taken."""
+    result: NDArray[np.bool_] = (packets.source_high == 0) & ((packets.source_low == 0) | (packets.source_low == MAPPED))
+    return result
 
 
 def _mix(value: Any) -> Any:

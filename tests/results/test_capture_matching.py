@@ -88,6 +88,17 @@ def test_of_very_many_equal_packets_those_that_were_lost_are_found(swapped: bool
     assert way.delay_ns.max() < 16 * MS
 
 
+def test_what_both_ends_say_from_no_address_is_left_out() -> None:
+    here = flow(30)
+    there = reordered(here, list(range(30)), [int(time_ns) + 15 * MS for time_ns in here.time_ns])
+    for packets, row, moved in ((here, 3, 0), (here, 20, 7 * MS), (there, 2, 0), (there, 22, 9 * MS)):
+        packets.source_low[row], packets.destination_low[row], packets.seq[row] = 0, 99, 1
+        packets.time_ns[row] += moved
+    way, back = match(here, there)
+    assert (len(way.lost), len(back.lost), len(back.sent)) == (2, 0, 0)
+    assert not {3, 20} & {*way.sent.tolist(), *way.lost.tolist()}
+
+
 def test_both_directions_are_told_apart_and_a_later_capture_has_lost_nothing(tmp_path: Path) -> None:
     made.write(tmp_path / "a.pcap", 3, 60, 0.0)
     here, _ = read(tmp_path / "a.pcap")
