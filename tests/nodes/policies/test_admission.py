@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nodes.edge.policies.admission import second_hit
@@ -16,6 +16,7 @@ from nodes.edge.simulator.simulation import simulate
 
 
 @given(st.lists(st.integers(0, (1 << 128) - 1), max_size=30))
+@example([0, 1 << 44])
 def test_second_hit_admits_what_it_has_seen_and_nothing_else(keys: list[int]) -> None:
     rule, seen = SecondHit(1), set[int]()
     for key in keys:

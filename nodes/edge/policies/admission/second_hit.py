@@ -25,7 +25,8 @@ class SecondHit(Admission):
     def admit(self, key: int, size_bytes: int) -> bool:
         """Whether it was seen before."""
         mixed = (key + (key >> 64) * _FACTORS[0]) & ((1 << 64) - 1)
-        places = [mixed * factor >> 20 & (BITS - 1) for factor in _FACTORS]
+        # The highest bits of a product hang on every bit of the key, those in its middle only on the lower ones.
+        places = [(mixed * factor & ((1 << 64) - 1)) >> 40 for factor in _FACTORS]
         known = _has(self._newer, places) or _has(self._older, places)
         for place in places:
             self._newer[place >> 3] |= 1 << (place & 7)
