@@ -125,7 +125,7 @@ def test_gilbert_elliott_takes_two_to_four_percentages(text, said):
 
 
 @pytest.mark.parametrize(("model", "said"), [
-    (GilbertElliott(1.5, 0.5), "enter 1.5 is not"), (GilbertElliott(0.1, -0.5), "leave -0.5"),
+    (GilbertElliott(1.5, 0.5), "enter 150% is not"), (GilbertElliott(0.1, -0.5), "leave -50%"),
     (GilbertElliott(0.1, 0.0), "loses everything in the long run"), (GilbertElliott(0.1, 0.5, 1.0, 1.0), "loses everything"),
 ])  # fmt: skip
 def test_a_model_that_makes_no_sense_is_refused(model, said):
