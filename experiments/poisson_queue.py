@@ -23,7 +23,7 @@ class PoissonQueue(StudySideBySide):
     source = "the M/D/1 queue of every textbook; Kleinrock, Queueing Systems, volume 1, 1975"
     headline = "packets waiting, 0.7"
     topology_settings: ClassVar = {"pairs": "4", "rate": "1mbit", "rtt": "20ms", "queue": "256KiB"}
-    minutes, quick_minutes = 4.6, 1.1
+    minutes, quick_minutes, bears_ms = 4.6, 1.1, 20.0
     quick: ClassVar = {"loads": "0.5,0.7", "time": "20s"}
     columns: ClassVar = {"waiting_packets": "packets that wait, in the mean over time",
                          "by_recursion": "the same from the moments at which they really left, by Lindley's recursion",
