@@ -147,8 +147,8 @@ def test_the_shell_changes_links_shows_them_and_goes_on_after_an_error():
     assert done.stdout.rstrip().endswith("server > client: delay 20ms rate 10mbit queue 125000B up")
     assert "longhaul>" not in done.stdout, "a script needs no prompt"
     first, second = done.stderr.strip().splitlines()
-    assert first.startswith("longhaul: could not find link 'nobody-server'")
-    assert second.startswith("longhaul: could not change link client-server: ")
+    assert first.startswith("longhaul: line 5: could not find link 'nobody-server'")
+    assert second.startswith("longhaul: line 6: could not change link client-server: ")
     assert "rate 0 bit/s is not within 1 kbit/s and 100 Gbit/s" in second
     assert second.endswith("; it stays as it was")
 
