@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.labkit import ATTEMPTS, longhaul
+from tests.labkit import ATTEMPTS, INVALID, longhaul
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -20,9 +20,15 @@ DISTURBED = 0.1
 
 def test_every_quick_check_of_the_conformance_suite_is_inside_with_netem():
     suite = ("./longhaul", "verify", "--all", "--quick", "--link", "netem")
-    done = longhaul("vm", "run", "--timeout", "4min", "--", *suite, check=0)
+    for _ in range(ATTEMPTS):
+        done = longhaul("vm", "run", "--timeout", "4min", "--", *suite)
+        if " 0 outside" in done.stdout:
+            break
+    # What the emulated processors were too slow for proves nothing of netem, neither way.
+    assert done.returncode in (0, INVALID), done.stdout + done.stderr
     assert "RTT 76 ms, idle link" in done.stdout
-    assert " 0 outside," in done.stdout
+    assert " 0 outside" in done.stdout
+    assert int(re.search(r"^(\d+) inside,", done.stdout, re.MULTILINE)[1]) > 55
     reasons = re.findall("^  unsupported: (.*)$", done.stdout, re.MULTILINE)
     assert [reason for reason in reasons if not any(words in reason for words in NOT_NETEMS)] == []
 
