@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,13 +44,8 @@ class CacheClient:
 
     def tell(self, op: str, cache: str = "a", **order: Any) -> int:
         """Give an order; `result` is to be asked for it. Others are carried out while a load goes on. Raises StageError."""
-        assert self.daemon.process.stdin is not None
         self._told += 1
-        try:
-            self.daemon.process.stdin.write(json.dumps({"op": op, "cache": cache, "id": self._told, **order}) + "\n")
-            self.daemon.process.stdin.flush()
-        except BrokenPipeError:
-            raise StageError(f"could not {op} on {self.node}: {self.daemon.dead() or 'it closed its input'}") from None
+        self.daemon.order({"op": op, "cache": cache, "id": self._told, **order}, f"{op} on {self.node}")
         return self._told
 
     def result(self, number: int, within_s: float = 30.0) -> dict[str, Any]:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from nodes.caddy.config import Wish, caddyfile
+from nodes.child import Child
 from nodes.http import tls_options
+from nodes.http.daemon import announce
 from nodes.http.failure import USAGE, Failure
 from nodes.http.listening import listen
 from nodes.http.options import Parser, address, quantity
-from nodes.http.origin_address import Origin, parse_origin
+from nodes.http.origin_address import Origin, host_port, parse_origin
 from nodes.programs import program
 
 DESCRIPTION = """\
 Debian's Caddy, which speaks HTTP/1.1, 2 and 3 over TLS, in front of an origin. It keeps nothing. It has /healthz, Prometheus'
 /metrics, and with --log a JSON line for each request, in Caddy's own words."""
-READY_S, LOOK_S = 10.0, 0.01
 
 
 def main(argv: list[str]) -> int:
@@ -67,37 +64,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def _serve(wish: Wish, folder: Path, name: str) -> int:
     (folder / "Caddyfile").write_text(caddyfile(wish), encoding="utf-8")
-    # setpriv (util-linux) has the kernel end it with us; a Caddy that lost its starter would serve on unseen.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", program("caddy", "caddy"), "run", "--config", "Caddyfile"]
     folders = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    started = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, env={**os.environ, **folders})
-    asked = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-        started.terminate()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    _wait_ready(started, wish)
-    where = f"[{wish.host}]:{wish.port}" if ":" in wish.host else f"{wish.host}:{wish.port}"
-    print(json.dumps({"event": "ready", "listen": where, "name": name}), flush=True)
-    status = started.wait()
-    if not asked:
-        raise Failure("go on", f"caddy ended by itself with status {status}", "read what it said above")
+    caddy = Child("caddy", [program("caddy", "caddy"), "run", "--config", "Caddyfile"], cwd=folder,
+                  environment={**os.environ, **folders})  # fmt: skip
+    caddy.wait_ready(lambda: _trouble(wish))
+    announce(name, host_port(wish.host, wish.port))
+    caddy.wait()
     return 0
 
 
-def _wait_ready(started: subprocess.Popen[bytes], wish: Wish) -> None:
-    """Until it accepts connections. Raises Failure."""
-    deadline = time.monotonic() + READY_S
-    while True:
-        try:
-            socket.create_connection((wish.host, wish.port), timeout=1).close()
-            return
-        except OSError as error:
-            if started.poll() is not None or time.monotonic() > deadline:
-                started.kill()
-                raise Failure("start caddy", f"it does not answer ({error})", "read what it said above") from error
-            time.sleep(LOOK_S)
+def _trouble(wish: Wish) -> str:
+    socket.create_connection((wish.host, wish.port), timeout=1).close()
+    return ""

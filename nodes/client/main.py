@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
+from typing import Any
 
 from nodes.client import ranked
 from nodes.client.fetch import Fetcher
 from nodes.client.order import Order, OrderError, parse
 from nodes.client.ranked import Shed
 from nodes.client.result import Result
+from nodes.client.working import work
 
 DESCRIPTION = """\
 Fetch URLs and say when each step happened, in milliseconds since the start of each fetch.
@@ -58,21 +59,17 @@ def main(argv: list[str]) -> int:
 
 
 def _work() -> int:
-    """One order, one result, until stdin ends. An order that cannot be read is answered too, with its reason."""
-    # The signal itself ends it: a handler would wait for libcurl, and there is nothing to finish.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     fetcher = Fetcher()
-    for line in iter(sys.stdin.readline, ""):
-        if not line.strip():
-            continue
+
+    def answer(line: str) -> dict[str, Any]:
         try:
-            result = carry_out(fetcher, parse(line))
+            return carry_out(fetcher, parse(line)).as_dict()
         except OrderError as error:
-            result = Result(url="", error=f"could not read the order: {error}")
-        print(json.dumps(result.as_dict()), flush=True)
+            return Result(url="", error=f"could not read the order: {error}").as_dict()
+
+    status = work(answer)
     fetcher.close()
-    return 0
+    return status
 
 
 def _fetch_all(options: argparse.Namespace) -> int:

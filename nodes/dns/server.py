@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from nodes.http.access_log import LATE_S, AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
+from nodes.http.origin_address import host_port
 
 ROUND = 64
 """Datagrams that are answered before others get their turn."""
@@ -45,7 +46,7 @@ Answer = Callable[[bytes, Address, bool], Answered | Awaitable[Answered]]
 
 def bind(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """A UDP and a TCP socket on one port. Raises Failure with the kernel's reason."""
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = host_port(host, port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     datagrams, streams = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
     try:

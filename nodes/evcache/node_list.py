@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from nodes.http.origin_address import host_port
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 EXAMPLE = "write for example APP-NODES=zone0=10.0.0.1:11211,10.0.0.2:11211;zone1=10.0.1.1:11211"
 
@@ -22,7 +24,7 @@ class Address:
     @property
     def where(self) -> str:
         """`host:port`, for sentences and lists."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
     @property
     def label(self) -> str:

@@ -24,9 +24,9 @@ Ready = Callable[[str, str], None]
 """Called with the daemon's name and address when it accepts."""
 
 
-def announce(name: str, address: str) -> None:
+def announce(name: str, address: str, **more: object) -> None:
     """Tell whoever started the daemon that it is ready."""
-    print(json.dumps({"event": "ready", "listen": address, "name": name}), flush=True)
+    print(json.dumps({"event": "ready", "listen": address, "name": name, **more}), flush=True)
 
 
 @dataclass(frozen=True)

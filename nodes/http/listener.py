@@ -15,6 +15,7 @@ from nodes.http.congestion import set_congestion_control
 from nodes.http.connection import Connection
 from nodes.http.failure import Failure
 from nodes.http.listening import Bound
+from nodes.http.origin_address import host_port
 from nodes.http.tls_wire import TlsWire
 from nodes.http.wire import READ, Wire
 
@@ -69,6 +70,6 @@ class Listener:
         if self._congestion is not None:
             with contextlib.suppress(Failure):  # it could when the daemon began; the client may be gone
                 set_congestion_control(sock, self._congestion)
-        name = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        name = host_port(*peer[:2])
         wire = Wire(sock, self._rounds.epoll) if self._tls is None else TlsWire(sock, self._rounds.epoll, self._tls)
         self._server.opened(Connection(self._server, wire, name))

@@ -9,6 +9,11 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 
+def host_port(host: str, port: int) -> str:
+    """`HOST:PORT`, with an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Origin(NamedTuple):
     """Connections are shared by requests whose origins are equal. `server_name` is the host unless set."""
 
@@ -25,7 +30,7 @@ class Origin(NamedTuple):
     @property
     def where(self) -> str:
         """`host:port`, for sentences."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
 
 def parse_origin(url: str) -> Origin:

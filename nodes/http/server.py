@@ -23,6 +23,7 @@ from nodes.http.link_wire import LinkWire
 from nodes.http.listener import Listener
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics, summed
+from nodes.http.origin_address import host_port
 from nodes.http.prepared import Prepared, PreparedAnswers
 from nodes.http.records import Records
 from nodes.http.reply import Reply
@@ -52,7 +53,7 @@ class Server:
         self._all_closed.set()
         self._stop = asyncio.Event()
         host, port = listening.getsockname()[:2]
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = host_port(host, port)
         self.parser = RequestParser(limits, self.address)
         metrics.declare(COUNTERS, OTHERS)
         log.name(application.name, None if team is None else team.index)

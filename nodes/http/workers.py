@@ -14,6 +14,7 @@ import time
 from nodes.http.channel import pair
 from nodes.http.daemon import Build, Daemon, announce
 from nodes.http.failure import Failure
+from nodes.http.origin_address import host_port
 from nodes.http.server import DRAIN_S
 from nodes.http.team import Workers
 
@@ -53,7 +54,7 @@ class _Parent:
                 if not awaited and self._stopping_since is None:
                     host, port = self._listening[0].getsockname()[:2]
                     self._close_listening()
-                    announce(self._daemon.name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+                    announce(self._daemon.name, host_port(host, port))
             self._signal(_LOOK_S if awaited else 0.5)
         return self._status
 

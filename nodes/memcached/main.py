@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
+from nodes.child import Child
+from nodes.http.daemon import announce
 from nodes.http.failure import USAGE, Failure
 from nodes.http.listening import listen
 from nodes.http.options import Parser, address, positive, quantity
+from nodes.http.origin_address import host_port
 from nodes.memcached.command import STORES, Wish, arguments, wrong
 from nodes.programs import program
 from units import byte_count, show_bytes
@@ -24,8 +23,6 @@ from units import byte_count, show_bytes
 DESCRIPTION = """\
 Debian's memcached, in memory, on an SSD, or both. The line that tells that it is ready has memcached's process id as `pid`:
 to pause it or to kill it, signal that one."""
-READY_S = 10.0
-LOOK_S = 0.005
 
 
 def main(argv: list[str]) -> int:
@@ -66,26 +63,10 @@ def _run(options: argparse.Namespace) -> int:
     if ssd is not None:
         _room(ssd, wish.ssd_bytes)
     user = getpass.getuser() if os.geteuid() == 0 else None  # else root's memcached would become one who may not write
-    # setpriv (util-linux) has the kernel end it with us; a memcached that lost its starter would serve on unseen.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", program("memcached", "memcached"), *arguments(wish, user)]
-    started = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    asked = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-        started.send_signal(signal.SIGCONT)  # a paused process does not hear anything else
-        started.terminate()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    _wait_ready(started, host, port)
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    print(json.dumps({"event": "ready", "listen": where, "name": options.name or f"memcached-{port}", "pid": started.pid}),
-          flush=True)  # fmt: skip
-    status = started.wait()
-    if not asked:
-        raise Failure("go on", f"memcached ended by itself with status {status}", "read what it said above")
+    memcached = Child("memcached", [program("memcached", "memcached"), *arguments(wish, user)])
+    memcached.wait_ready(lambda: _trouble(host, port))
+    announce(options.name or f"memcached-{port}", host_port(host, port), pid=memcached.process.pid)
+    memcached.wait()
     return 0
 
 
@@ -101,19 +82,8 @@ def _room(path: Path, size_bytes: int) -> None:
                       "choose a smaller --ssd-size or another disk: a full disk would lose values unseen")  # fmt: skip
 
 
-def _wait_ready(started: subprocess.Popen[bytes], host: str, port: int) -> None:
-    """Until it answers. Raises Failure."""
-    deadline_s = time.monotonic() + READY_S
-    while True:
-        try:
-            with socket.create_connection((host, port), timeout=1) as sock:
-                sock.sendall(b"mn\r\n")
-                if sock.recv(16) == b"MN\r\n":
-                    return
-                cause = "it does not speak the meta commands; version 1.6 or later is needed"
-        except OSError as error:
-            cause = f"it does not answer ({(error.strerror or str(error)).lower()})"
-        if started.poll() is not None or time.monotonic() > deadline_s:
-            started.kill()
-            raise Failure("start memcached", cause, "read what it said above")
-        time.sleep(LOOK_S)
+def _trouble(host: str, port: int) -> str:
+    with socket.create_connection((host, port), timeout=1) as sock:
+        sock.sendall(b"mn\r\n")
+        answered = sock.recv(16) == b"MN\r\n"
+    return "" if answered else "it does not speak the meta commands; version 1.6 or later is needed"

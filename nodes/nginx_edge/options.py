@@ -16,7 +16,7 @@ from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.listening import listen
 from nodes.http.options import Parser, directory, limits, parser, positive, quantity
-from nodes.http.origin_address import parse_origin
+from nodes.http.origin_address import host_port, parse_origin
 from nodes.http.tls import server_context
 from nodes.nginx_edge.config import Edge
 from units import byte_count, milliseconds
@@ -86,7 +86,7 @@ def edge(options: argparse.Namespace) -> tuple[Edge, Path]:
         cause = (error.strerror or str(error)).lower()
         raise Failure(f"write {error.filename}", cause, "choose another --cache or --log") from error
     return Edge(
-        name, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", options.origin, options.capacity_bytes,
+        name, host_port(host, port), options.origin, options.capacity_bytes,
         options.workers, _file(options.log), options.log_format == "combined", options.idle_ms / 1e3, options.connect_ms / 1e3,
         options.timeout_ms / 1e3,
         tls=_tls(options, name, host), origin_authority=_file(options.origin_authority),

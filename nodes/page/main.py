@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from nodes.client.order import OrderError
+from nodes.client.working import work
 from nodes.page.load import Load, load
 from nodes.page.plan import PageError, parse
 
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("--cacert", metavar="FILE", help="trust the CA certificates in this file (PEM) for https")
     options = made.parse_args(argv)
     if options.worker:
-        return _work()
+        return work(_answer)
     try:
         if options.file is None:
             raise PageError("no file is given")
@@ -49,19 +49,11 @@ def main(argv: list[str]) -> int:
     return 0 if found.ok else 1
 
 
-def _work() -> int:
-    """One order, one result, until stdin ends. An order that cannot be read is answered too, with its reason."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as the client: a handler would wait for libcurl
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for line in iter(sys.stdin.readline, ""):
-        if not line.strip():
-            continue
-        try:
-            found = _carry_out(json.loads(line))
-        except (PageError, OrderError, ValueError) as error:
-            found = Load(error=f"could not read the order: {error}")
-        print(json.dumps(found.as_dict()), flush=True)
-    return 0
+def _answer(line: str) -> dict[str, Any]:
+    try:
+        return _carry_out(json.loads(line)).as_dict()
+    except (PageError, OrderError, ValueError) as error:
+        return Load(error=f"could not read the order: {error}").as_dict()
 
 
 def _carry_out(order: object) -> Load:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from typing import Any
 
 from nodes.client.fetch import Fetcher
+from nodes.client.working import work
 from nodes.player.adaptation import LadderError, Settings, ladder
 from nodes.player.play import Playback, play
 from units import UnitError, milliseconds
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     made.add_argument("--segment", metavar="TIME", default="4s", help="how long a segment lasts (default 4s)")
     options = made.parse_args(argv)
     if options.worker:
-        return _work()
+        return work(_answer)
     try:
         if options.url is None:
             raise LadderError("no URL is given")
@@ -54,19 +54,11 @@ def main(argv: list[str]) -> int:
     return 0 if found.ok else 1
 
 
-def _work() -> int:
-    """One order, one result, until stdin ends. An order that cannot be read is answered too, with its reason."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as the client: a handler would wait for libcurl
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for line in iter(sys.stdin.readline, ""):
-        if not line.strip():
-            continue
-        try:
-            found = _carry_out(json.loads(line))
-        except ValueError as error:
-            found = Playback(error=f"could not read the order: {error}")
-        print(json.dumps(found.as_dict()), flush=True)
-    return 0
+def _answer(line: str) -> dict[str, Any]:
+    try:
+        return _carry_out(json.loads(line)).as_dict()
+    except ValueError as error:
+        return Playback(error=f"could not read the order: {error}").as_dict()
 
 
 def _carry_out(order: object) -> Playback:

@@ -15,6 +15,7 @@ from struct import pack
 
 from nodes.evcache.memcached.errors import Away, Busy, Nonsense, Refused, TimedOut, Unanswered
 from nodes.evcache.memcached.meta import REFUSED, Answer, Garbage, Reader
+from nodes.http.origin_address import host_port
 
 Waiting = asyncio.Future[Answer]
 ROOM_BYTES = 256 * 1024
@@ -37,7 +38,7 @@ class Link(asyncio.BufferedProtocol):
     """`ask` gives a future; it ends with an Answer or raises Unanswered."""
 
     def __init__(self, host: str, port: int, limits: LinkLimits) -> None:
-        self.where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.where = host_port(host, port)
         self._host, self._port, self._limits = host, port, limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
