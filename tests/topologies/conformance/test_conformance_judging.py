@@ -24,6 +24,7 @@ from topologies.emulator.conformance.figure import (
     ms,
     none,
 )
+from topologies.emulator.conformance.softnet import Softnet, standing, waiting
 from topologies.emulator.links.backend import UnsupportedError
 from topologies.emulator.links.effects.effect import Fate
 from topologies.emulator.links.effects.gilbert_elliott import GilbertElliott
@@ -206,6 +207,27 @@ def test_a_load_that_was_handed_over_late_proves_nothing_of_the_queue(late_ms, e
     said = stumbling([late * 1e6 for late in late_ms], 1.8)
     assert bool(said) == excused
     assert ("1.8 ms can be borne" in said) == excused
+
+
+@pytest.mark.parametrize(("frames", "excused"), [
+    ([], False),
+    ([0] * 90 + [300] * 10, False),
+    ([0] * 89 + [16] * 11, True),
+    ([14] * 100, False),
+])  # fmt: skip
+def test_frames_that_stood_in_the_machine_before_the_link_prove_nothing_of_its_queue(frames, excused):
+    said = standing(frames, 0.121, 1.8)
+    assert bool(said) == excused
+    assert ("1.8 ms can be borne" in said) == excused
+
+
+def test_waiting_frames_are_counted_over_all_processors_where_the_kernel_tells():
+    line = "0004d6f1 00000000 0000000a 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000"
+    assert waiting(f"{line} 0000012c 00000000\n{line} 00000003 00000001\n") == 303
+    assert waiting(f"{line}\n") is None  # older kernels have fewer columns
+    with Softnet() as here:
+        here.look()
+        assert here.waiting == [] or here.waiting[0] >= 0
 
 
 def test_other_errors_are_not_hidden():

@@ -12,12 +12,13 @@ from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.checks.rtt import echo_ms
 from topologies.emulator.conformance.figure import Figure, around, ms
 from topologies.emulator.conformance.play import every, play
+from topologies.emulator.conformance.softnet import Softnet, standing
 from topologies.emulator.links.spec import ETHERNET_HEADER, LinkSpec, symmetric
 from units import show_bps, show_bytes, show_ms
 
 BASE_MS = 20.0
-OVERLOAD = 1.2
-"""Of the rate, once the queue is full."""
+OVERLOAD = 1.05
+"""Of the rate, once the queue is full: enough to keep it so, and the least work for a slow machine."""
 WITHIN = 0.05
 FRAMES_AN_ECHO = 40
 """An echo for so many full packets: in a queue that counts packets it takes the place of one."""
@@ -33,7 +34,7 @@ PUNCTUAL = 0.9
 def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: float, echoes: int, late_ms: float) -> float:
     """Median round trip, after `settle_s`, beside a flow from a to b: `first` full packets at once, then so many times the
     rate. Not a number when no echo comes back. Raises TooSlowError when this machine did not hand over the rate, or much of
-    it by more than `late_ms` late."""
+    it by more than `late_ms` late, or kept frames waiting for so long before the link."""
     frame, rate_bps = spec.mtu + ETHERNET_HEADER, spec.a_to_b.rate_bps or 0
     packet_ns = frame * 8e9 / rate_bps / overload
     batch = max(1, round(APART_NS / packet_ns))
@@ -44,18 +45,23 @@ def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: 
         flow.send(batch)
         handed_over_ns.append(time.monotonic_ns())
 
-    with bed.link(spec) as link, link.echo() as echo, link.flow("a_to_b", frame) as flow:
+    def ask() -> None:
+        echo.send()
+        softnet.look()
+
+    with bed.link(spec) as link, link.echo() as echo, link.flow("a_to_b", frame) as flow, Softnet() as softnet:
         turns = int((settle_ns + echoes * echo_ns) / gap_ns)
         # Echoes fall between the packets: right behind some that filled the queue they would be lost.
         began_ns = play([echo, flow], [(0, lambda: flow.send(first))], every(gap_ns, turns, hand_over),
-                        every(echo_ns, echoes, echo.send, settle_ns + gap_ns / 2),
+                        every(echo_ns, echoes, ask, settle_ns + gap_ns / 2),
                         tail_s=2.0, done=lambda: echo.complete)  # fmt: skip
         offered_bps = turns * batch * frame * 8e9 / (flow.sent[-1] - flow.sent[first])
         if offered_bps < rate_bps:
             raise TooSlowError(f"this machine handed over {show_bps(offered_bps)} in packets of {frame} B; more than "
                                f"{show_bps(rate_bps)} are needed to keep the queue full")  # fmt: skip
         late_ns = [at - began_ns - turn * gap_ns for turn, at in enumerate(handed_over_ns)]
-        if stumbled := stumbling(late_ns[int(settle_ns / gap_ns) :], late_ms):
+        stumbled = stumbling(late_ns[int(settle_ns / gap_ns) :], late_ms)
+        if stumbled := stumbled or standing(softnet.waiting, packet_ns * overload / 1e6, late_ms):
             raise TooSlowError(stumbled)
         return median(echo.times_ms() or [float("nan")])
 
