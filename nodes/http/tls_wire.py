@@ -27,7 +27,7 @@ class TlsWire(Wire):
         wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         super().__init__(wrapped, epoll)
         self.ready = False
-        self._wants_write = False
+        self._wants_write = self._said_end = False
 
     def open(self) -> bool:
         """See Wire; ssl.SSLError is an OSError."""
@@ -68,18 +68,23 @@ class TlsWire(Wire):
 
     def finish_sending(self) -> None:
         """See Wire; with a close_notify before, so that the client knows the end for the real one (RFC 8446, 6.1)."""
-        try:
-            self.sock.unwrap()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass  # it is sent; the client's own is not waited for
+        self._say_end()
         self.sock.shutdown(socket.SHUT_WR)
 
     def close(self, *, abort: bool = False) -> None:
         """See Wire. Without a close_notify of ours OpenSSL forgets the session of TLS 1.2, and nobody could resume it."""
         if not self.closed and self.ready and not abort:
-            with suppress(OSError):  # SSLWant* among them: it is sent as far as it can be, and nothing is waited for
-                self.sock.unwrap()
+            with suppress(OSError):
+                self._say_end()
         super().close(abort=abort)
+
+    def _say_end(self) -> None:
+        """A close_notify, once: Python's socket has no TLS any more when the client's own had come before."""
+        if self._said_end:
+            return
+        self._said_end = True
+        with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):  # it is sent; the client's own is not waited for
+            self.sock.unwrap()
 
     def _want(self, *, write: bool) -> None:
         self._wants_write = write

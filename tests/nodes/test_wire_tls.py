@@ -89,3 +89,21 @@ def test_workers_relay_from_tls_too(start: Callable[..., Daemon], folder: Path) 
         with connected(daemon, folder) as sock:
             sock.sendall(get("/home/echo", "Connection: close"))
             assert b"X-URI: https://a/echo\r\n" in hear(sock)
+    assert_stops(daemon)
+
+
+@pytest.mark.parametrize("polite", [False, True])
+def test_a_connection_that_both_have_closed_is_gone(start: Callable[..., Daemon], folder: Path, polite: bool) -> None:
+    daemon = start(APP, "--name", NAME, "--tls-authority", str(folder))
+    with connected(daemon, folder) as sock:
+        sock.sendall(get("/echo", "Connection: close"))
+        assert hear(sock)
+        if polite:
+            sock.unwrap()
+    assert_stops(daemon)
+
+
+def assert_stops(daemon: Daemon) -> None:
+    before = time.monotonic()
+    assert daemon.stop() == (0, "")
+    assert time.monotonic() - before < 2.0
