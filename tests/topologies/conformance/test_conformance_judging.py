@@ -181,11 +181,13 @@ SLOW = TooSlowError("a fifth of the rate")
 def test_what_the_machine_was_too_slow_for_is_tried_again_and_then_proves_nothing():
     (row, _) = suite.rows(Bed(), "kind", Scripted(SLOW, 0))
     assert (row.verdict, row.attempts) == (INSIDE, 2)
-    (row,) = suite.rows(Bed(), "kind", Scripted(*[SLOW] * 5))
-    assert (row.verdict, row.reason, row.attempts) == (TOO_SLOW, "a fifth of the rate", 5)
+    (row, _) = suite.rows(Bed(), "kind", Scripted(*[SLOW] * 9, 0))
+    assert (row.verdict, row.attempts) == (INSIDE, 10)
+    (row,) = suite.rows(Bed(), "kind", Scripted(*[SLOW] * 10))
+    assert (row.verdict, row.reason, row.attempts) == (TOO_SLOW, "a fifth of the rate", 10)
     assert "nothing is proved of them here:\n  scripted: a fifth of the rate" in table.summary([row], 1.0)
-    (row, _) = suite.rows(Bed(), "kind", Scripted(9, SLOW, 0, SLOW, 9))
-    assert (row.verdict, row.attempts) == (OUTSIDE, 5), "what was outside is not excused by a slow machine"
+    (row, _) = suite.rows(Bed(), "kind", Scripted(9, SLOW, 0, SLOW, 9, 9))
+    assert (row.verdict, row.attempts) == (OUTSIDE, 6), "what was outside is not excused by a slow machine"
 
 
 def test_repetitions_that_the_machine_was_too_slow_for_are_made_again_and_excuse_no_other():

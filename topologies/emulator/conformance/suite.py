@@ -2,7 +2,8 @@
 
 A check one of whose figures is outside is made again, and must then be right twice in a row: trying until it fits would pass a
 wrong link some day. Its rows say how many attempts it took. With repetitions it is made so many times instead, whatever comes
-out, and its rows have the medians. What the machine was too slow for is made again too, and counts neither way.
+out, and its rows have the medians. What the machine was too slow for is made again too and counts neither way, but in all a
+check is made at most twice as often as it may count.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def rows(bed: Bed, kind: str, check: Check, attempts: int = ATTEMPTS, repetition
 
 def _tried(bed: Bed, kind: str, check: Check, attempts: int) -> list[Row]:
     made: list[Row] = []
-    passes, due = 0, 1
-    for bed.attempt in range(1, attempts + 1):
+    counted, passes, due = 0, 0, 1
+    for bed.attempt in range(1, 2 * attempts + 1):
         try:
             found = [Row(kind, check.what, figure, attempts=bed.attempt) for figure in check.measure(bed)]
         except TooSlowError as error:
@@ -62,13 +63,14 @@ def _tried(bed: Bed, kind: str, check: Check, attempts: int) -> list[Row]:
             continue
         except UnsupportedError as error:
             return made or [Row(kind, check.what, None, reason=str(error))]  # what was outside before stays so
+        counted += 1
         if any(row.verdict == OUTSIDE for row in found):
             made, passes, due = found, 0, PASSES_AFTER_FAILURE
         else:
             passes += 1
             if passes == due:
                 return found
-        if passes + attempts - bed.attempt < due:
+        if passes + attempts - counted < due:
             break
     return [replace(row, attempts=bed.attempt) for row in made]
 

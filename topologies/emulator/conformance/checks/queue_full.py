@@ -20,6 +20,8 @@ BASE_MS = 20.0
 OVERLOAD = 1.05
 """Of the rate, once the queue is full: enough to keep it so, and the least work for a slow machine."""
 WITHIN = 0.05
+SETTLE_S = 0.5
+"""From the beginning, in which a slow machine hands over the first packets late and then catches up."""
 FRAMES_AN_ECHO = 40
 """An echo for so many full packets: in a queue that counts packets it takes the place of one."""
 APART_NS = 1_000_000
@@ -100,7 +102,7 @@ class FullQueue(Check):
         first = int(1.5 * room / (spec.mtu + ETHERNET_HEADER))
         due = echo_ms(spec) + room * 8e3 / self.rate_bps
         off = bed.tolerance.of_time(WITHIN * due, due)
-        return [around("median", ms(due), overloaded(bed, spec, first, OVERLOAD, 0.2, self.echoes, off / 2), due, off, ms)]
+        return [around("median", ms(due), overloaded(bed, spec, first, OVERLOAD, SETTLE_S, self.echoes, off / 2), due, off, ms)]
 
 
 def checks(quick: bool) -> Sequence[Check]:
