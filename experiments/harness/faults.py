@@ -1,4 +1,5 @@
-"""Faults of an experiment, made while it measures: daemons killed, paused and started again, links of a node or zone cut.
+"""Faults of an experiment, made while it measures: daemons killed, paused and started again, links of a node or zone cut or
+slowed.
 
 It decides none of them and judges no consequence. What is done is written down with its moment; what was made in a trial is
 unmade after it.
@@ -9,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.harness.daemon import Daemon, StageError
-from experiments.harness.timetable import Step, TimetableError, parse
+from experiments.harness.timetable import Step, TimetableError, parse, slower
 from topologies.emulator import selecting
 from topologies.emulator.conductor import Conductor
 from topologies.emulator.lab import Lab
@@ -32,6 +33,7 @@ class Fault:
     what: str
     done_ns: int
     due_ns: int | None = None
+    words: str = ""
 
     def late_ms(self) -> float:
         """How late it was; 0 without a timetable."""
@@ -40,7 +42,8 @@ class Fault:
     def as_row(self, began_ns: int) -> dict[str, Any]:
         """For `series/faults.csv`, in ms since `began_ns`."""
         due_ms = None if self.due_ns is None else round((self.due_ns - began_ns) / 1e6, 3)
-        return {"fault": self.verb, "what": self.what, "due_ms": due_ms, "done_ms": round((self.done_ns - began_ns) / 1e6, 3)}
+        return {"fault": self.verb, "what": self.what, "words": self.words, "due_ms": due_ms,
+                "done_ms": round((self.done_ns - began_ns) / 1e6, 3)}  # fmt: skip
 
 
 class Faults:
@@ -54,6 +57,7 @@ class Faults:
         self.began_ns = time.monotonic_ns()
         self._unready: list[Daemon] = []
         self._problems: list[str] = []
+        self._slowed: dict[str, str] = {}
 
     def kill(self, name: str) -> int:
         """End the daemons there at once (SIGKILL); clients and load generators stay, they measure."""
@@ -81,20 +85,39 @@ class Faults:
 
     def cut(self, name: str) -> int:
         """Nothing passes any more between what the name means and the rest; on a link's name, over that link."""
-        return self._links(name, "cut", "down")
+        return self._links(name, "cut", lambda link: self._lab.change(link, "down"))
 
     def heal(self, name: str) -> int:
         """It passes again."""
-        return self._links(name, "heal", "up")
+        return self._links(name, "heal", lambda link: self._lab.change(link, "up"))
+
+    def slow(self, name: str, words: str) -> int:
+        """The links that lead out of what the name means, or the link of that name, become what the words say: `delay 40ms`,
+        `rate 5mbit loss 1%`. A plain cable cannot."""
+        with _told(f"slow {name}"):
+            slower(words)
+            done_ns = self._links(name, "slow", lambda link: self._lab.change(link, words), words)
+        self._slowed[name] = words
+        return done_ns
+
+    def restore(self, name: str) -> int:
+        """What slowing set is again as it was when the trial began."""
+        if name not in self._slowed:
+            raise StageError(f"could not restore {name}: it was not slowed; look at the order of the faults")
+        words = self._slowed.pop(name)
+        return self._links(name, "restore", lambda link: self._lab.undo(link, words))
 
     def do(self, step: Step, due_ns: int | None = None) -> None:
         """One step of a timetable, now; a restart does not wait until it is ready."""
         if step.verb == "restart":
             self.restart(step.what, ready=False)
+        elif step.verb == "slow":
+            self.slow(step.what, step.words)
         else:
-            acts = {"kill": self.kill, "pause": self.pause, "resume": self.resume, "cut": self.cut, "heal": self.heal}
+            acts = {"kill": self.kill, "pause": self.pause, "resume": self.resume, "cut": self.cut, "heal": self.heal,
+                    "restore": self.restore}  # fmt: skip
             acts[step.verb](step.what)
-        self.done[-1] = Fault(step.verb, step.what, self.done[-1].done_ns, due_ns)
+        self.done[-1] = replace(self.done[-1], due_ns=due_ns)
 
     def check(self, text: str) -> tuple[Step, ...]:
         """The steps of a timetable, whose names there are all. Raises StageError."""
@@ -103,8 +126,8 @@ class Faults:
         except TimetableError as error:
             raise StageError(str(error)) from None
         for step in steps:
-            if step.verb in ("cut", "heal"):
-                self._border(step.what)
+            if step.verb in ("cut", "heal", "slow", "restore"):
+                self._border(step.what, step.verb)
             else:
                 self._at(step.what, step.verb)
         return steps
@@ -132,9 +155,9 @@ class Faults:
 
     @contextmanager
     def as_found(self) -> Iterator[list[str]]:
-        """Faults of the body are unmade after it; the list then says which of them did not come as they were to. Cut links are
-        healed by whoever keeps the links. Not when it fails: the lab is over then."""
-        self.done, self._problems, self.began_ns = [], [], time.monotonic_ns()
+        """Faults of the body are unmade after it; the list then says which of them did not come as they were to. Links are made
+        what they were by whoever keeps them. Not when it fails: the lab is over then."""
+        self.done, self._problems, self._slowed, self.began_ns = [], [], {}, time.monotonic_ns()
         found: list[str] = []
         yield found
         found += self._problems
@@ -178,29 +201,41 @@ class Faults:
             raise StageError(f"could not {verb} '{name}': it is no node, zone or place of this lab; {nearest(name, known)}")
         return nodes
 
-    def _links(self, name: str, verb: str, become: str) -> int:
-        for link in self._border(name):
-            self._lab.change(link, become)
-        return self._note(verb, name)
+    def _links(self, name: str, verb: str, act: Callable[[str], int], words: str = "") -> int:
+        for link in self._border(name, verb):
+            act(link)
+        return self._note(verb, name, words)
 
-    def _border(self, name: str) -> list[str]:
-        """Names of links. Raises LinkError for a name that is neither a group's nor a link's."""
+    def _border(self, name: str, verb: str) -> list[str]:
+        """Names of links, none of them a cable where that cannot do what the verb says."""
         topology = self._lab.topology
         inside = selecting.group(topology.nodes_info, name)
         if not inside:
             try:
-                selecting.one(topology.links_info, name)
+                found = [selecting.one(topology.links_info, name)[0]]
             except LinkError:
                 known = [*selecting.names(topology.nodes_info), *(link.name for link in topology.links_info)]
-                raise StageError(f"could not cut '{name}': it is no node, zone, place or link of this lab; "
+                raise StageError(f"could not {verb} '{name}': it is no node, zone, place or link of this lab; "
                                  f"{nearest(name, known)}") from None  # fmt: skip
-            return [name]
-        found = [link.name for link in selecting.border(topology.links_info, inside)]
+        else:
+            found = selecting.border(topology.links_info, inside)
         if not found:
-            raise StageError(f"could not cut '{name}': no link leads out of it; name a part of the lab")
-        return found
+            raise StageError(f"could not {verb} '{name}': no link leads out of it; name a part of the lab")
+        if verb == "slow" and (cables := [link.name for link in found if link.spec.unshaped]):
+            raise StageError(f"could not slow {name}: {', '.join(cables)} is a plain cable, which can only be cut; "
+                             "name the zone or a link that has a delay or a rate")  # fmt: skip
+        return [link.name for link in found] if inside else [name]
 
-    def _note(self, verb: str, name: str) -> int:
+    def _note(self, verb: str, name: str, words: str = "") -> int:
         done_ns = time.monotonic_ns()
-        self.done.append(Fault(verb, name, done_ns))
+        self.done.append(Fault(verb, name, done_ns, words=words))
         return done_ns
+
+
+@contextmanager
+def _told(attempt: str) -> Iterator[None]:
+    """What is wrong with a link, as an error of the stage."""
+    try:
+        yield
+    except LinkError as error:
+        raise StageError(f"could not {attempt}: {error}") from None

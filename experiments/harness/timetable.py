@@ -1,6 +1,7 @@
 """Faults at given times: `from 5s to 15s cut az1.virginia; at 20s kill edge1.az1.mumbai`. It reads no clock and does nothing.
 
-Every fault has its opposite: kill and restart, pause and resume, cut and heal; `from ... to` does both.
+Every fault has its opposite: kill and restart, pause and resume, cut and heal, slow and restore; `from ... to` does both. What
+a link becomes that is slowed stands behind its name: `slow az1.virginia delay 40ms rate 5mbit`.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from topologies.emulator.links import change
 from topologies.emulator.links.schedule import timed
 from topologies.emulator.links.spec import LinkError
 
-OPPOSITES = {"kill": "restart", "pause": "resume", "cut": "heal"}
+OPPOSITES = {"kill": "restart", "pause": "resume", "cut": "heal", "slow": "restore"}
 VERBS = (*OPPOSITES, *OPPOSITES.values())
 
 _EXAMPLE = "from 5s to 15s cut az1.virginia; at 20s kill edge1.az1.mumbai"
@@ -23,11 +25,12 @@ class TimetableError(ValueError):
 
 @dataclass(frozen=True)
 class Step:
-    """What is done `at_ms` after the beginning, and to whom."""
+    """What is done `at_ms` after the beginning, and to whom; `words` say what a link becomes that is slowed."""
 
     at_ms: float
     verb: str
     what: str
+    words: str = ""
 
 
 def parse(text: str) -> tuple[Step, ...]:
@@ -39,8 +42,8 @@ def parse(text: str) -> tuple[Step, ...]:
             at_ms, until_ms, words = timed(part, _EXAMPLE)
         except LinkError as error:
             raise TimetableError(f"could not read the timetable '{text}': {error}") from None
-        verb, what = _words(text, words)
-        found.append(Step(at_ms, verb, what))
+        verb, what, become = _words(text, words)
+        found.append(Step(at_ms, verb, what, become))
         if until_ms is not None:
             if verb not in OPPOSITES:
                 raise TimetableError(f"could not read the timetable '{text}': {verb} has no end; write at instead of from")
@@ -52,12 +55,26 @@ def parse(text: str) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def _words(text: str, words: str) -> tuple[str, str]:
-    verb, _, what = words.partition(" ")
-    if verb not in VERBS or not what.strip():
+def slower(words: str) -> str:
+    """Words for a link that is slowed, as they were given. Raises LinkError for what is none, or cuts it."""
+    if "down" in change.parse(words).touches:
+        raise LinkError(f"'{words}' does not slow a link but takes it down or up; write cut and heal for that")
+    return words
+
+
+def _words(text: str, words: str) -> tuple[str, str, str]:
+    verb, _, rest = words.partition(" ")
+    what = " ".join(rest.split())
+    if verb not in VERBS or not what:
         raise TimetableError(f"could not read the timetable '{text}': '{words}' is not one of {', '.join(VERBS)} and a name; "
                              f"write for example {_EXAMPLE}")  # fmt: skip
-    return verb, " ".join(what.split())
+    if verb != "slow":
+        return verb, what, ""
+    what, _, become = what.partition(" ")
+    try:
+        return verb, what, slower(become)
+    except LinkError as error:
+        raise TimetableError(f"could not read the timetable '{text}': {error}") from None
 
 
 def _refuse_impossible(text: str, steps: Sequence[Step]) -> None:

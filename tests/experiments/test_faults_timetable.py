@@ -38,7 +38,8 @@ class Daemon:
 @pytest.fixture
 def lab():
     changed = []
-    return SimpleNamespace(topology=WORLD, change=lambda link, words: changed.append((link, words)), changed=changed)
+    return SimpleNamespace(topology=WORLD, change=lambda link, words: changed.append((link, words)), changed=changed,
+                           undo=lambda link, words: changed.append((link, f"no more {words}")))  # fmt: skip
 
 
 def made(lab, *nodes):
@@ -64,6 +65,33 @@ def test_cutting_a_zone_a_place_a_node_and_a_link(lab):
                            ("virginia-chennai", "up")]  # fmt: skip
 
 
+def test_slowing_a_zone_a_place_and_one_way_of_a_link(lab):
+    faults, _ = made(lab)
+    for name in ("az1.mumbai", "mumbai", "chennai>virginia"):
+        faults.slow(name, "delay 40ms")
+    faults.restore("mumbai")
+    assert lab.changed == [("router.mumbai-router.az1.mumbai", "delay 40ms"), ("virginia-mumbai", "delay 40ms"),
+                           ("mumbai-chennai", "delay 40ms"), ("chennai>virginia", "delay 40ms"),
+                           ("virginia-mumbai", "no more delay 40ms"), ("mumbai-chennai", "no more delay 40ms")]  # fmt: skip
+    assert [(one.verb, one.what, one.words) for one in faults.done[-2:]] == [
+        ("slow", "chennai>virginia", "delay 40ms"), ("restore", "mumbai", ""),
+    ]  # fmt: skip
+    with pytest.raises(StageError, match="it was not slowed"):
+        faults.restore("mumbai")
+
+
+@pytest.mark.parametrize(("name", "become", "words"), [
+    ("az1.mumbai", "down", "takes it down or up; write cut"),
+    ("az1.mumbai", "colour red", "'colour' is none of delay"),
+    ("edge1.az1.mumbai", "delay 1ms", "is a plain cable, which can only be cut; name the zone"),
+    ("az9.mumbai", "delay 1ms", "could not slow 'az9.mumbai': it is no node, zone, place or link"),
+])  # fmt: skip
+def test_what_cannot_be_slowed_is_told(lab, name, become, words):
+    with pytest.raises(StageError, match=words):
+        made(lab)[0].slow(name, become)
+    assert lab.changed == []
+
+
 def test_the_instrument_is_never_killed(lab):
     daemons = [Daemon("client1.chennai", instrument=True)]
     with pytest.raises(StageError, match="started no daemon there"):
@@ -74,6 +102,7 @@ def test_the_instrument_is_never_killed(lab):
     ("at 1s kill az9.mumbai", "no node, zone or place of this lab; did you mean"),
     ("at 1s kill router.mumbai", "started no daemon there"),
     ("at 1s cut nowhere", "no node, zone, place or link"),
+    ("at 1s slow edge1.az1.mumbai delay 1ms", "is a plain cable"),
     ("at 1s kill", "not one of kill"),
 ])  # fmt: skip
 def test_a_timetable_is_refused_before_anything_is_done(lab, text, words):
@@ -103,10 +132,11 @@ def test_a_timetable_is_played_and_what_it_did_is_unmade(lab, monkeypatch):
     monkeypatch.setattr("experiments.harness.faults.LATE_MS", 4000.0)
     faults, daemons = made(lab)
     with faults.as_found() as problems:
-        with faults.timetable(f"at 5ms kill {EDGES[0]}; at 10ms pause {EDGES[1]}"):
-            wait_for(faults, 2)
+        with faults.timetable(f"at 5ms kill {EDGES[0]}; at 10ms pause {EDGES[1]}; from 11ms to 12ms slow mumbai delay 9ms"):
+            wait_for(faults, 4)
         assert (daemons[0].away, daemons[1].paused) == (True, True)
-        assert [(row["fault"], row["due_ms"]) for row in faults.rows()] == [("kill", 5.0), ("pause", 10.0)]
+        assert [(row["fault"], row["words"], row["due_ms"]) for row in faults.rows()] == [
+            ("kill", "", 5.0), ("pause", "", 10.0), ("slow", "delay 9ms", 11.0), ("restore", "", 12.0)]  # fmt: skip
         assert all(row["done_ms"] >= row["due_ms"] for row in faults.rows())
     assert problems == []
     assert (daemons[0].away, daemons[0].told, daemons[1].paused) == (False, ["kill", "begin", "ready"], False)

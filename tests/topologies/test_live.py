@@ -147,6 +147,18 @@ def test_what_a_trial_changes_is_changed_back_and_what_was_changed_before_stays(
     assert backend.told == [], "nothing is to be done"
 
 
+def test_what_words_set_is_undone_and_nothing_else(backend):
+    lab = live(backend, OpenConnect())
+    lab.change("mumbai-chennai", "loss 1%")
+    before = lab.specs["mumbai-chennai"]
+    with lab.as_found():
+        lab.change("mumbai-chennai", "delay 50ms loss 5% rate 1mbit")
+        lab.change("mumbai>chennai", "down")
+        lab.undo("mumbai-chennai", "delay 50ms loss 5% rate 1mbit")
+        now = lab.specs["mumbai-chennai"]
+        assert (now.b_to_a, now.a_to_b) == (before.b_to_a, replace(before.a_to_b, up=False))
+
+
 def test_after_a_trial_that_failed_nothing_more_is_asked_of_the_links(backend):
     lab = live(backend)
     trial = lab.as_found()

@@ -74,6 +74,10 @@ class Lab:
         not named stays. Returns when it took effect (CLOCK_MONOTONIC, ns). Raises LinkError, and then nothing has changed."""
         return self.live.change(link, words)
 
+    def undo(self, link: str, words: str) -> int:
+        """What these words set becomes again what it was when the trial began; all else stays. As `change` otherwise."""
+        return self.live.undo(link, words)
+
     def verify(self) -> dict[str, Any]:
         """Measure every link: the content of `links.json`, specified against achieved."""
         end = {(n, i.link): i for n, plan in self.topology.plans.items() for i in plan.interfaces}

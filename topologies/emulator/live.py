@@ -17,6 +17,7 @@ from topologies.emulator.changes import Moment, explained
 from topologies.emulator.conductor import Conductor
 from topologies.emulator.links import change
 from topologies.emulator.links.backend import Backend
+from topologies.emulator.links.change import Change
 from topologies.emulator.links.spec import Direction, LinkError, LinkSpec
 from topologies.emulator.links.tolerance import REAL, Tolerance
 from topologies.emulator.parts import WAYS
@@ -83,6 +84,14 @@ class Live:
     def change(self, which: str, words: str) -> int:
         """Change a link (`a-b`) or one direction of it (`a>b`): `rate 10mbit loss 1%`, `down`. What is not named stays, also
         its queue. Returns when it took effect (CLOCK_MONOTONIC, ns). Raises LinkError, and then nothing has changed."""
+        return self._changed(which, words, lambda wanted, link, way: wanted.apply(getattr(self.specs[link], way)))
+
+    def undo(self, which: str, words: str) -> int:
+        """What these words set becomes again what it was when `as_found` began; all else stays. As `change` otherwise."""
+        return self._changed(which, words, lambda wanted, link, way: wanted.undo(getattr(self.specs[link], way),
+                                                                                  getattr(self._base[link], way)))  # fmt: skip
+
+    def _changed(self, which: str, words: str, becomes: Callable[[Change, str, str], Direction]) -> int:
         link, ways = selecting.one(self.topology.links_info, which)
         with self._turn, explained(f"could not change link {link.name}"):
             wanted = change.parse(words)
@@ -92,7 +101,7 @@ class Live:
             if any(self._scheduled.get((link.name, way), 0) > self._now_ns() for way in ways):
                 raise LinkError("its schedule has steps to come; leave one of the two out")
             spec = self.specs[link.name]
-            become: dict[str, Any] = {way: wanted.apply(getattr(spec, way)) for way in ways}
+            become: dict[str, Any] = {way: becomes(wanted, link.name, way) for way in ways}
             try:
                 after = replace(spec, **become)
             except LinkError as error:

@@ -58,6 +58,13 @@ class Change:
         kept = [effect for effect in way.effects if effect.slot not in slots]
         return replace(way, **self.fields, effects=wire(*kept, *self.effects))
 
+    def undo(self, way: Direction, before: Direction) -> Direction:
+        """The direction with what this sets as it is in `before`, and all else as it is."""
+        slots = {effect.slot for effect in self.effects}
+        kept = [effect for effect in way.effects if effect.slot not in slots]
+        back = [effect for effect in before.effects if effect.slot in slots]
+        return replace(way, **{name: getattr(before, name) for name in self.fields}, effects=wire(*kept, *back))
+
 
 def parse(text: str) -> Change:
     """From words, each followed by its value. Raises LinkError naming the word."""
