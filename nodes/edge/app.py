@@ -35,12 +35,13 @@ class Edge:
 
     def __init__(
         self, name: str, rules: Rules, store: Store, pool: Pool, metrics: Metrics, reread: Callable[[Rules], Rules],
-        most_files: int,
+        most_files: int, ready_bytes: int,
     ) -> None:  # fmt: skip
-        """`reread` gives the rules as they stand in their file now, or the old ones; `most_files` are held open."""
+        """`reread` gives the rules as they stand in their file now, or the old ones; `most_files` are held open, and answers of
+        at most `ready_bytes` kept ready."""
         self.name, self.rules, self.store, self.pool, self.metrics = name, rules, store, pool, metrics
         self._reread = reread
-        self.prepared = PreparedAnswers()
+        self.prepared = PreparedAnswers(most_bytes=ready_bytes)
         self.fetching = Fetching(pool, store, metrics)
         self.purging = Purging(store, self.fetching, lambda: self.rules, metrics)
         self.preparing = Preparing(name, self.prepared, store, most_files)

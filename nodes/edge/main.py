@@ -17,8 +17,9 @@ from nodes.edge.worker import EdgeWorker
 from nodes.http import tls_options
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
-from nodes.http.options import directory, parser, positive, quantity, serve
+from nodes.http.options import directory, not_negative, parser, positive, quantity, serve
 from nodes.http.pool import Pool
+from nodes.http.prepared import MOST_BYTES
 from nodes.http.timeouts import Timeouts
 from units import byte_count, milliseconds
 
@@ -48,9 +49,10 @@ def main(argv: list[str]) -> int:
                       metrics)  # fmt: skip
         timeouts = Timeouts(options.connect_ms / 1e3, options.timeout_ms / 1e3, options.timeout_ms / 1e3)
         pool = Pool(options.origin_connections, options.idle_ms / 1e3, timeouts, options.congestion_control, tls)
-        return Edge(name, rules, store, pool, metrics, lambda old: _reread(options, old), files_to_hold())
+        return Edge(name, rules, store, pool, metrics, lambda old: _reread(options, old), files_to_hold(), options.ready_bytes)
 
-    return serve(options, build, "edge", lambda name, metrics: EdgeWorker(name, options.cache, files_to_hold()))
+    return serve(options, build, "edge",
+                 lambda name, metrics: EdgeWorker(name, options.cache, files_to_hold(), options.ready_bytes))  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--cache", metavar="DIR", type=quantity(directory), required=True, help="where objects are kept")
     made.add_argument("--capacity", metavar="SIZE", dest="capacity_bytes", type=positive(byte_count), required=True,
                       help="how many bytes of files are kept at most, such as 10GiB")  # fmt: skip
+    made.add_argument("--memory", metavar="SIZE", dest="ready_bytes", type=not_negative(byte_count), default=MOST_BYTES,
+                      help="keep so much of answers ready in the memory of each worker; 0B: every hit is read from its file "
+                           "(default 128MiB)")  # fmt: skip
     made.add_argument("--policy", choices=catalogue.policy_names(offline=False), default="lru",
                       help="which object goes when room is needed (default %(default)s)")  # fmt: skip
     made.add_argument("--admission", choices=catalogue.admission_names(), default="always",

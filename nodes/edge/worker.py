@@ -32,9 +32,9 @@ class EdgeWorker:
 
     reserved = RESERVED
 
-    def __init__(self, name: str, folder: Path, most_files: int) -> None:
+    def __init__(self, name: str, folder: Path, most_files: int, ready_bytes: int) -> None:
         self.name, self._shelf, self._most_files = name, Shelf(folder), most_files
-        self.prepared = PreparedAnswers()
+        self.prepared = PreparedAnswers(most_bytes=ready_bytes)
         self._files: OrderedDict[int, OpenObject] = OrderedDict()
         self._used: dict[int, None] = {}
         self._relayed: OrderedDict[bytes, None] = OrderedDict()

@@ -71,10 +71,13 @@ class Prepared:
         return now_s < self.until_s
 
 
+MOST_BYTES = 128 * 1024 * 1024
+
+
 class PreparedAnswers:
     """A bounded memo from heads to answers; what is full forgets what was not used lately."""
 
-    def __init__(self, most: int = 65536, most_bytes: int = 128 * 1024 * 1024) -> None:
+    def __init__(self, most: int = 65536, most_bytes: int = MOST_BYTES) -> None:
         self.by_head: dict[bytes, Prepared] = {}
         self._most, self._most_bytes, self._bytes = most, most_bytes, 0
         self._heads: dict[Hashable, set[bytes]] = {}

@@ -195,6 +195,18 @@ def test_a_damaged_file_is_dropped_counted_and_fetched_again(
         assert "; hit;" in get(edge, f"/objects/{size}/t").fields["cache-status"]
 
 
+def test_without_memory_for_answers_every_hit_is_read_from_its_file(origin: Daemon, edge_for: Edges, tmp_path: Path) -> None:
+    edge = edge_for(origin.url, "--memory", "0B")
+    for _ in range(4):
+        assert get(edge, "/objects/10KB/t").status == 200
+        time.sleep(0.1)
+    with only_file(tmp_path / "cache").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"#")
+    assert "stored" in get(edge, "/objects/10KB/t").fields["cache-status"]
+    assert edge.stats()["bad_objects"] == 1
+
+
 @pytest.mark.parametrize("prepared", [False, True])
 def test_damage_beyond_what_was_sent_cuts_the_answer(
     origin: Daemon, edge_for: Edges, tmp_path: Path, prepared: bool

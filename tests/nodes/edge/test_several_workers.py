@@ -79,7 +79,7 @@ def test_what_an_unsafe_request_ends_no_worker_gives_again(script: Scripts, edge
 
 @pytest.mark.parametrize(("length", "wants"), [(100, 2), (LONGEST_HEAD_BYTES, 0)])
 def test_a_worker_asks_only_for_answers_that_may_be_ready(tmp_path: Path, length: int, wants: int) -> None:
-    team, worker = AsyncMock(tell_home=Mock()), EdgeWorker("edge1", tmp_path, 10)
+    team, worker = AsyncMock(tell_home=Mock()), EdgeWorker("edge1", tmp_path, 10, 2**20)
     worker.join(team)
     head = b"GET / HTTP/1.1\r\nX: " + b"x" * length + b"\r\n\r\n"
     request = Request("GET", "/", "1.1", Fields(), "/", "", raw=head)
