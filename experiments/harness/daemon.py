@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 12.0
 LOOK_EVERY_S = 0.25
+_SESSION, _RSS = 3, 21
+"""Fields of /proc/PID/stat behind the name (proc(5))."""
 
 
 class StageError(Exception):
@@ -113,6 +116,18 @@ class Daemon:
             self.process.stdin.flush()
         except BrokenPipeError:
             raise StageError(f"could not {attempt}: {self.dead() or f'{self.module} closed its input'}") from None
+
+    def resident_bytes(self) -> int:
+        """The memory of the largest of its processes, in the machine's RAM and its own."""
+        found = 0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = file.read_text().rpartition(")")[2].split()
+            except OSError:  # it has just ended
+                continue
+            if int(fields[_SESSION]) == self.process.pid:
+                found = max(found, int(fields[_RSS]) * resource.getpagesize())
+        return found
 
     def dead(self) -> str:
         """Empty while it runs, and when it was killed on purpose; else how it ended, with its last words."""

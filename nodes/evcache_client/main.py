@@ -15,6 +15,8 @@ DESCRIPTION = """\
 Read one order a line from stdin (JSON: op, and optionally id) and write one result a line to stdout, until stdin ends. Orders
 are carried out one after another, and while a load goes on:
   open    cache nodes [truth] [settings] [regions]       a cache by this name, with the fields of nodes/evcache/settings.py
+  edge    cache url bytes                                an edge by this name, in front of a `longhaul node origin`, whose
+                                                         objects of that size are read, filled and counted
   put     cache key [bytes] [value] [count] [policy] [ttl_s]  the time of each, in ms
   fill    cache key count [bytes] [rate]                 those of many keys that are not there, several at once
   rows    cache key [bytes] [count]                      the time of each at the source of truth alone, past the cache

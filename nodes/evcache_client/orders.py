@@ -9,30 +9,35 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nodes.evcache.cache import EVCache
+from nodes.evcache.calling import CallError
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.node_list import NodeList, parse
 from nodes.evcache.settings import Settings
 from nodes.evcache.truth_client import TruthClient, TruthError
 from nodes.evcache.warming import RATE_BPS
 from nodes.evcache.watching import asked
+from nodes.evcache_client.files import Files
 from nodes.evcache_client.load import Load, mixed
 from nodes.evcache_client.popular import READERS, Popular, popular
 from nodes.http.origin_address import parse_origin
 from nodes.http.pacing import sleep_until
 
 Result = dict[str, Any]
+LIMIT_S = 10.0
+"""For a call of an edge."""
 
 
 class Orders:
-    """The caches that were opened, by name."""
+    """The caches that were opened, by name; edges too, which are read and filled as caches are."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._caches: dict[str, EVCache] = {}
+        self._edges: dict[str, Files] = {}
         self._nodes: dict[str, NodeList] = {}
         self._truths: dict[str, TruthClient] = {}
         self._known: dict[str, Callable[[Result], Awaitable[Result]]] = {
-            "open": self._open, "put": self._put, "fill": self._fill, "rows": self._rows,
+            "open": self._open, "edge": self._edge, "put": self._put, "fill": self._fill, "rows": self._rows,
             "get": self._get, "forget": self._forget, "load": self._load,
             "popular": self._popular, "stats": self._stats, "write-only": self._write_only, "warm": self._warm,
             "repairs": self._repairs,
@@ -48,7 +53,7 @@ class Orders:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             said = line[:200].decode("utf-8", "replace").strip()
             return {"id": number, "ok": False, "error": f"could not carry out the order {said}: {error!r}"}
-        except (OSError, Unanswered, TruthError) as error:
+        except (OSError, Unanswered, TruthError, CallError) as error:
             return {"id": number, "ok": False, "error": f"could not carry out {order['op']}: {error}"}
         return {"id": number, "ok": True, "error": "", **done}
 
@@ -56,6 +61,8 @@ class Orders:
         """Let all caches finish."""
         for cache in self._caches.values():
             await cache.close()
+        for edge in self._edges.values():
+            await edge.close()
 
     async def _open(self, order: Result) -> Result:
         settings = Settings(**order.get("settings", {}))
@@ -65,6 +72,10 @@ class Orders:
         regions = {region: parse_origin(url) for region, url in order.get("regions", {}).items()}
         self._nodes[order["cache"]] = nodes = parse(order["nodes"])
         self._caches[order["cache"]] = EVCache(nodes, settings, truth, regions=regions)
+        return {}
+
+    async def _edge(self, order: Result) -> Result:
+        self._edges[order["cache"]] = Files(parse_origin(order["url"]), order["bytes"], LIMIT_S, READERS)
         return {}
 
     async def _put(self, order: Result) -> Result:
@@ -82,8 +93,8 @@ class Orders:
 
     async def _fill(self, order: Result) -> Result:
         """Those of `count` keys that are not there, as many at once as `popular` reads, no faster than `rate` a second."""
-        cache, keys, value = self._caches[order["cache"]], iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
-        missing, began_s = 0, cache.zones.loop.time()
+        cache, keys, value = self._store(order), iter(_keys(order)), random.randbytes(order.get("bytes", 1024))
+        missing, began_s = 0, asyncio.get_running_loop().time()
 
         async def writer() -> None:
             nonlocal missing
@@ -122,15 +133,20 @@ class Orders:
 
     async def _popular(self, order: Result) -> Result:
         wish = Popular(**_wish(order))
-        return await popular(self._caches[order["cache"]], wish)
+        return await popular(self._store(order), wish)
 
     async def _stats(self, order: Result) -> Result:
-        """The sums over all of a cache's memcached, by the names of our metrics."""
+        """The sums over all of a cache's memcached, by the names of our metrics; or what an edge has."""
+        if order["cache"] in self._edges:
+            return {"stats": await self._edges[order["cache"]].stats()}
         sums: dict[str, float] = {}
         for node in (node for some in self._nodes[order["cache"]].zones.values() for node in some):
             for name, value in (await asked(node)).items():
                 sums[name] = sums.get(name, 0.0) + value
         return {"stats": sums}
+
+    def _store(self, order: Result) -> EVCache | Files:
+        return self._edges.get(order["cache"]) or self._caches[order["cache"]]
 
     async def _forget(self, order: Result) -> Result:
         zones = self._caches[order["cache"]].zones

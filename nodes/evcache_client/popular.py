@@ -7,12 +7,23 @@ import random
 import statistics
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from nodes.evcache.cache import EVCache
 from nodes.evcache_client.load import zipf_sums
 
 READERS = 8
+
+
+class Store(Protocol):
+    """What may be read so: a cache, or an edge's files."""
+
+    async def get(self, key: str) -> bytes | None:
+        """What is there."""
+        ...
+
+    async def put(self, key: str, value: bytes, *, policy: str) -> object:
+        """Have it there from now on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,9 @@ class Popular:
             raise ValueError(f"reads of {self} cannot be")
 
 
-async def popular(cache: EVCache, wish: Popular) -> dict[str, Any]:
+async def popular(cache: Store, wish: Popular) -> dict[str, Any]:
     """How many were there, and the times of those in ms: median and p99."""
-    loop, chance, sums = cache.zones.loop, random.Random(wish.seed), zipf_sums(wish.objects, wish.zipf)
+    loop, chance, sums = asyncio.get_running_loop(), random.Random(wish.seed), zipf_sums(wish.objects, wish.zipf)
     numbers = iter([bisect_left(sums, chance.random() * sums[-1]) for _ in range(wish.requests)])
     value, times, misses = chance.randbytes(wish.bytes), list[float](), 0
 

@@ -60,6 +60,27 @@ def test_orders_have_results(stage, client, tmp_path) -> None:
     assert not [one for one in check(operations) if "missing" not in one.invariant]
 
 
+def test_an_edge_is_read_and_filled_as_a_cache_is(start, client, tmp_path) -> None:
+    origin = start("origin")
+    edge = start("edge", "--origin", origin.url, "--cache", str(tmp_path / "cache"), "--capacity", "100KiB")
+    assert client("edge", url=edge.url, bytes=2000)["ok"]
+    assert client("fill", key="object", count=10, bytes=2000)["missing"] == 10
+    assert client("fill", key="object", count=10, bytes=2000)["missing"] == 0
+    stats = client("stats")["stats"]
+    assert (stats["edge_objects"], 20_000 < stats["edge_used_bytes"] < 100 * 1024) == (10, True)
+    popular = client("popular", requests=300, objects=10, zipf=1.0, bytes=2000)
+    assert (popular["hits"], popular["misses"], 0 < popular["median_ms"] < 50) == (300, 0, True)
+    small = client("popular", requests=600, objects=200, zipf=1.0, bytes=2000)
+    assert small["misses"] > 150, "not all of them have room"
+    wrong = client("fill", key="object", count=1, bytes=1999)
+    assert wrong["ok"], "it is there, so that nothing is put"
+    wrong = client("fill", key="other", count=1, bytes=1999)
+    assert (wrong["ok"], "no object of 2000" in wrong["error"]) == (False, True), wrong
+    edge.process.kill()
+    gone = client("fill", key="object", count=1, bytes=2000)
+    assert (gone["ok"], "could not carry out fill" in gone["error"]) == (False, True), gone
+
+
 def test_an_order_that_cannot_be_is_answered_with_its_reason(client) -> None:
     for op, order, words in (
         ("jump", {}, "KeyError('jump')"),
