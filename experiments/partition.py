@@ -82,9 +82,9 @@ class Partition(caching.CacheExperiment):
                             seed=2 * trial + number, prefix=f"trial-{trial}-", history=str(history))
                 for number, (client, history) in enumerate(zip(self.clients, histories, strict=True))]  # fmt: skip
         time.sleep(self.before / 1e3)
-        cut_s = stage.lab.change(link, "down") / 1e9
+        cut_s = stage.faults.cut(link) / 1e9
         time.sleep(self.apart / 1e3)
-        healed_s = stage.lab.change(link, "up") / 1e9
+        healed_s = stage.faults.heal(link) / 1e9
         looks = []
         while time.monotonic() < began_s + total_s:
             looks.append(self._look(stage, trial))

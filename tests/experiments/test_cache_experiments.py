@@ -45,9 +45,18 @@ def test_what_the_money_buys():
     assert one.price() == pytest.approx(350 / 32)
     hits = {claim["where"]["store"]: claim["predicted"] for claim in one.claims()
             if claim["metric"] == "hit_fraction" and claim["where"]["zipf"] == "0.8"}  # fmt: skip
-    assert 0.5 < hits["ram"] < hits["ssd"] == hits["ram-over-ssd"] == 1
+    assert 0.5 < hits["ram"] < hits["ssd"] == hits["ram-over-ssd"] == hits["files"] == 1
     with pytest.raises(ValueError, match="could not buy an SSD"):
         of(RamOrSsd, ram_beside="30MiB").ssd_bytes()
+
+
+def test_a_slow_link_costs_a_write_its_round_trip_and_reads_what_is_not_sealed_yet():
+    one = of(ZoneLoss)
+    claims = {claim["metric"]: claim for claim in one.claims() if claim["where"] == {"fault": "slowed"}}
+    assert (claims["put_more_ms"]["low"], claims["put_more_ms"]["high"]) == (75, 89)
+    # 45 writes a second of 500 keys: 6.4 % of the reads in the zone come within the 80 ms before the seal
+    assert claims["local_out_fraction"]["low"] == pytest.approx(0.85, abs=0.005)
+    assert claims["local_out_fraction"]["high"] == pytest.approx(0.968, abs=0.001)
 
 
 def test_every_one_needs_memcached_and_has_claims_about_its_own_columns():
