@@ -1,4 +1,7 @@
-"""A way to a memcached that can be cut: while it is, nothing passes and nothing is told; afterwards what was sent arrives."""
+"""A way to a memcached that can be cut: while it is, nothing passes and nothing is told; afterwards what was sent arrives.
+
+It can also be slow: everything then arrives later, in order.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ class Way:
 
     def __init__(self, host: str, port: int) -> None:
         self._there = (host, port)
+        self.late_s = 0.0
+        """How much later what is sent arrives, each way."""
         self._open = asyncio.Event()
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,6 +57,7 @@ class Way:
         """One direction until it ends."""
         try:
             while data := await reader.read(2**16):
+                await asyncio.sleep(self.late_s)
                 await self._open.wait()
                 writer.write(data)
         finally:

@@ -7,7 +7,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nodes.evcache.cache import EVCache
@@ -22,7 +22,7 @@ class Recorder:
     """One history; several caches may write into it."""
 
     def __init__(self, stage: Stage, bound_s: float, seed: int) -> None:
-        self.stage, self.random = stage, random.Random(seed)
+        self.stage, self.seed, self.random = stage, seed, random.Random(seed)
         self.lines: list[dict[str, Any]] = [{"bound_s": bound_s}]
         self._values = 0
 
@@ -68,35 +68,46 @@ class Recorder:
             await asyncio.sleep(self.random.uniform(0, 0.004))
 
     async def faults(self, until_s: float, kinds: Sequence[str], ways: dict[str, Way]) -> list[str]:
-        """Kills and pauses of one zone at a time or of the source of truth (`pause truth`, `kill truth`), and cuts of a way to
-        a zone, as `kinds` allows; everything is whole again at the end."""
-        done = []
-        while time.monotonic() < until_s:
-            zone = self.random.choice(list(self.stage.memcached))
-            what = self.random.choice(kinds)
-            done.append(what)
-            if what == "kill":
-                self.lines.append({"op": "lost", "source": zone, "begin_s": time.monotonic()})
-                self.stage.kill(zone)
-                await asyncio.sleep(self.random.uniform(0.05, 0.4))
-                await asyncio.to_thread(self.stage.revive, zone)
-            elif what == "pause":
-                self.stage.pause(zone)
-                await asyncio.sleep(self.random.uniform(0.05, 0.8))
-                self.stage.go_on(zone)
-            elif what == "cut":
-                ways[zone].cut()
-                await asyncio.sleep(self.random.uniform(0.05, 0.8))
-                ways[zone].heal()
-            else:
-                self.stage.pause_truth()
-                await asyncio.sleep(self.random.uniform(0.05, 0.5))
-                if what == "kill truth":
-                    await asyncio.to_thread(self.stage.restart_truth)
-                else:
-                    self.stage.truth_goes_on()
-            await asyncio.sleep(self.random.uniform(0.05, 0.3))
-        return done
+        """To each zone one fault of `kinds` after another, and to the source of truth too (`pause truth`, `kill truth`), so
+        that they overlap; everything is whole again at the end. What happens to one does not depend on the others."""
+        own = {zone: [kind for kind in kinds if "truth" not in kind] for zone in self.stage.memcached}
+        own["truth"] = [kind for kind in kinds if "truth" in kind]
+        done = await asyncio.gather(*(self._faults(name, some, until_s, ways) for name, some in own.items() if some))
+        return [one for some in done for one in some]
+
+    async def _faults(self, name: str, kinds: Sequence[str], until_s: float, ways: dict[str, Way]) -> list[str]:
+        chance, done = random.Random(f"{self.seed} {name}"), []
+        while True:
+            await asyncio.sleep(chance.uniform(0.1, 1.0))
+            what, for_s = chance.choice(kinds), chance.uniform(0.05, 0.8)
+            if time.monotonic() > until_s:
+                return done
+            done.append(f"{what} {name}")
+            begin, end = self._acts(what, name, ways)
+            begin()
+            await asyncio.sleep(for_s)
+            await asyncio.to_thread(end)
+
+    def _acts(self, what: str, name: str, ways: dict[str, Way]) -> tuple[Callable[[], None], Callable[[], None]]:
+        """How a fault begins and how it ends, which may take its time."""
+        stage, loop = self.stage, asyncio.get_running_loop()
+        if name == "truth":
+            return stage.pause_truth, stage.restart_truth if what == "kill truth" else stage.truth_goes_on
+        way = ways[name]
+
+        def killed() -> None:
+            self.lines.append({"op": "lost", "source": name, "begin_s": time.monotonic()})
+            stage.kill(name)
+
+        def slow(late_s: float) -> None:
+            way.late_s = late_s
+
+        return {
+            "kill": (killed, lambda: stage.revive(name)),
+            "pause": (lambda: stage.pause(name), lambda: stage.go_on(name)),
+            "cut": (way.cut, lambda: loop.call_soon_threadsafe(way.heal)),
+            "slow": (lambda: slow(0.03), lambda: slow(0.0)),
+        }[what]
 
     def truth(self) -> None:
         """The rows, when all is over."""

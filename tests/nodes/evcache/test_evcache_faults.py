@@ -23,13 +23,13 @@ from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
 
-KINDS = ("kill", "pause", "cut", "pause truth", "kill truth")
+KINDS = ("kill", "pause", "cut", "slow", "pause truth", "kill truth")
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 2, "absent_s": 2, "lease_s": 1, "collapse_s": 0.2}
 
 
-def test_under_kills_pauses_and_cuts_every_invariant_holds(stage) -> None:
+def test_under_kills_pauses_cuts_and_slow_ways_every_invariant_holds(stage) -> None:
     here: Stage = stage(3)
 
     async def dialogue(second: EVCache) -> None:
