@@ -4,9 +4,9 @@
 #   ./provision.sh           install what is missing (needs root)
 #   ./provision.sh --check   say what is missing, one name a line; status 1 when anything is
 #   ./provision.sh --vm ...  the same for what only `longhaul vm` needs, on the machine that makes and boots the VM
-#   ./provision.sh --peers ...  the same for what only some experiments and benchmarks need: wrk, tshark, and nginx, bird2,
-#                            memcached and caddy where they are not here yet. Their packages would bring services, so their
-#                            programs alone are unpacked, into .venv/nginx, .venv/bird2, .venv/memcached and .venv/caddy
+#   ./provision.sh --peers ...  the same for what only some experiments, benchmarks and tests need: wrk, tshark, and nginx, bird2,
+#                            memcached, caddy and postgresql where they are not here yet. Their packages would bring services,
+#                            so their programs alone are unpacked, into .venv/nginx, .venv/bird2 and so on
 set -eu
 
 PACKAGES="mininet iproute2 iputils-ping ethtool tcpdump iperf3 python3 python3-venv gcc libc6-dev ca-certificates"
@@ -25,8 +25,9 @@ if [ "${1:-}" = --peers ]; then
     PACKAGES="wrk tshark libssh-gcrypt-4 $event libsasl2-2"
     again=" --peers"
     here=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
-    for package in nginx bird2 memcached caddy; do
-        PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "${package%2}" >/dev/null ||
+    for package in nginx bird2 memcached caddy postgresql; do
+        case $package in bird2) program=bird ;; postgresql) program=initdb ;; *) program=$package ;; esac
+        PATH="$PATH:/usr/sbin:/usr/local/sbin:$(echo /usr/lib/postgresql/*/bin)" command -v $program >/dev/null ||
             [ -d "$here/.venv/$package" ] || unpack="${unpack:-} $package"
     done
 fi
@@ -62,10 +63,24 @@ apt-get update >"$log" 2>&1 || fail "apt-get update failed" "check the network a
 [ -z "$missing" ] || apt-get install -y --no-install-recommends $missing >"$log" 2>&1 ||
     fail "apt-get install failed" "read the lines above, mend apt, then run it again"
 for package in ${unpack:-}; do
-    where="$here/.venv/$package"
-    case $package in bird2) try="bird --version" ;; memcached) try="memcached -V" ;; caddy) try="caddy version" ;; *) try="$package -v" ;; esac
+    where="$here/.venv/$package" from=$package
+    case $package in
+        bird2) try="bird --version" ;;
+        memcached) try="memcached -V" ;;
+        caddy) try="caddy version" ;;
+        postgresql)  # the package of the version that this system has, and its libraries but the compiler of large queries
+            from=$(apt-cache depends postgresql | sed -n 's/^ *Depends: \(postgresql-[0-9]*\)$/\1/p')
+            libraries=$(apt-cache depends "$from" | sed -n 's/^ *Depends: \(lib[^ ]*\)$/\1/p' | grep -v llvm)
+            # shellcheck disable=SC2086  # the list is meant to be split
+            apt-get install -y --no-install-recommends tzdata $libraries >"$log" 2>&1 ||
+                fail "apt-get install failed" "read the lines above, mend apt, then run it again"
+            try="postgres --version"
+            ;;
+        *) try="$package -v" ;;
+    esac
     mkdir -p "$where.new"
-    (cd "$where.new" && apt-get download "$package" && dpkg-deb -x ./*.deb . && PATH="./usr/sbin:./usr/bin:$PATH" $try) \
+    (cd "$where.new" && apt-get download "$from" && dpkg-deb -x ./*.deb . &&
+        PATH="./usr/sbin:./usr/bin:$(echo ./usr/lib/postgresql/*/bin):$PATH" $try) \
         >"$log" 2>&1 || { rm -rf "$where.new"; fail "unpacking $package failed" "read the lines above, or install it by hand"; }
     rm -f "$where.new"/*.deb
     mv "$where.new" "$where"

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import pwd
-import shutil
 import signal
 import socket
 import sqlite3
@@ -14,35 +12,37 @@ from pathlib import Path
 
 import pytest
 
+from nodes.programs import UNPACKED
 from nodes.truth.rows import Row
 from tests.nodes.wirekit import Daemon
 
-INITDB = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+# Debian's server, installed or unpacked by provision.sh; its programs are in no PATH.
+INITDB = next((found for root in (Path("/"), UNPACKED / "postgresql")
+               for found in sorted((root / "usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)  # fmt: skip
+
+
+# PostgreSQL refuses to run as root. In a user namespace root may have another name and keep its rights to files.
+AS_NOBODY = [] if os.geteuid() else ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 
 
 class Server:
-    """PostgreSQL on loopback, in a folder of its own, by an ordinary user when we are root."""
+    """PostgreSQL on loopback, in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         assert INITDB is not None
         self.folder = folder
-        self.user = {"user": pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.dsn = f"postgresql://longhaul@127.0.0.1:{self.port}/postgres"
-        if self.user:
-            shutil.chown(folder, "nobody")
-            for above in (folder, *folder.parents[:3]):
-                above.chmod(0o711 if above != folder else 0o700)
-        command = [str(INITDB), "-D", str(folder), "-U", "longhaul", "-A", "trust", "-N"]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", **self.user)
+        command = [*AS_NOBODY, str(INITDB), "-D", str(folder), "-U", "longhaul", "-A", "trust", "-N"]
+        subprocess.run(command, check=True, capture_output=True)
         self.start()
 
     def start(self) -> None:
         assert INITDB is not None
         self.process = subprocess.Popen(
-            [str(INITDB.with_name("postgres")), "-D", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""],
-            cwd="/", stderr=subprocess.DEVNULL, **self.user,
+            [*AS_NOBODY, str(INITDB.with_name("postgres")), "-D", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port),
+             "-k", ""], stderr=subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(500):
             try:
@@ -62,7 +62,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     if INITDB is None:
-        pytest.skip("PostgreSQL is not here: apt-get install postgresql, or unpack it")
+        pytest.skip("PostgreSQL is not here: sudo ./provision.sh --peers")
     one = Server(tmp_path_factory.mktemp("pg"))
     yield one
     one.stop()
