@@ -17,6 +17,10 @@ CONNECT_S = 2.0
 """TCP waits ever longer before it tries again; a new connection finds a way that is open again sooner."""
 
 
+MOST_RUNNING = 4096
+"""While a server is away every call waits for its whole limit; more than this many are refused at once."""
+
+
 class CallError(Exception):
     """There is no answer. `unsure`: what was asked may have been done all the same."""
 
@@ -26,19 +30,27 @@ class CallError(Exception):
 
 
 class Calling:
-    """At most so many connections; more calls wait, within their limit. What is called twice must mean the same as once."""
+    """At most so many connections; more calls wait, within their limit, and more than `most_running` fail at once. What is
+    called twice must mean the same as once."""
 
-    def __init__(self, origin: Origin, limit_s: float, connections: int, congestion_control: str | None = None) -> None:
+    def __init__(
+        self, origin: Origin, limit_s: float, connections: int, congestion_control: str | None = None,
+        most_running: int = MOST_RUNNING,
+    ) -> None:  # fmt: skip
         self.where, self._origin, self._limit_s = origin.where, origin, limit_s
+        self._most_running, self._running = most_running, 0
         connect_s = min(limit_s, CONNECT_S)
         self._pool = Pool(connections, IDLE_S, Timeouts(connect_s, limit_s, limit_s), congestion_control)
 
     async def call(self, method: str, path: str, fields: Fields, body: bytes | None) -> tuple[Response, bytes]:
         """The answer and its content. Raises CallError."""
+        if self._running >= self._most_running:
+            raise CallError(f"has {self._running} calls waiting, and takes no more", unsure=False)
         fields = Fields([("Host", self._origin.where), *fields.items])
         if body is not None:
             fields.add("Content-Length", str(len(body)))
         head = request_bytes(method, path, fields)
+        self._running += 1
         try:
             async with asyncio.timeout(self._limit_s):
                 try:
@@ -49,6 +61,8 @@ class Calling:
             raise CallError(f"did not answer within {self._limit_s:g} s", unsure=True) from error
         except UpstreamError as error:
             raise CallError(f"failed: {error}", unsure=error.phase not in ("connect", "queue", "tls")) from error
+        finally:
+            self._running -= 1
 
     def close(self) -> None:
         """Close what is idle."""

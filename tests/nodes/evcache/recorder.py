@@ -21,7 +21,9 @@ KEYS = [f"k{number}" for number in range(6)]
 class Recorder:
     """One history; several caches may write into it."""
 
-    def __init__(self, stage: Stage, bound_s: float, seed: int) -> None:
+    def __init__(self, stage: Stage, bound_s: float, seed: int, size_bytes: int = 0) -> None:
+        """Values are filled up with spaces to `size_bytes`."""
+        self._size_bytes = size_bytes
         self.stage, self.seed, self.random = stage, seed, random.Random(seed)
         self.lines: list[dict[str, Any]] = [{"bound_s": bound_s}]
         self._values = 0
@@ -36,7 +38,7 @@ class Recorder:
         self._values += 1
         value, begin_s, version = f"value {self._values}", time.monotonic(), None
         try:
-            version = (await cache.put(key, value.encode())).version
+            version = (await cache.put(key, value.ljust(self._size_bytes).encode())).version
         except TruthError:
             pass  # recorded as not acknowledged
         self._note("put", key, value, version, begin_s, ok=version is not None)
@@ -57,7 +59,7 @@ class Recorder:
             read = await cache.read(key)
         except TruthError:
             return
-        value = None if read.value is None else read.value.decode()
+        value = None if read.value is None else read.value.decode().rstrip()
         self._note("get", key, value, read.version, begin_s, source=read.source)
 
     async def work(self, cache: EVCache, until_s: float) -> None:
@@ -113,7 +115,7 @@ class Recorder:
         """The rows, when all is over."""
         rows = json.loads(self.stage.truth.get("/rows", method="POST", body=json.dumps(KEYS).encode()).body)
         for key, row in rows.items():
-            value = None if row["value"] is None else base64.b64decode(row["value"]).decode()
+            value = None if row["value"] is None else base64.b64decode(row["value"]).decode().rstrip()
             self.lines.append({"op": "truth", "key": key, "value": value, "version": row["version"]})
 
     def _note(self, op: str, key: str, value: str | None, version: int | None, begin_s: float, **more: Any) -> None:

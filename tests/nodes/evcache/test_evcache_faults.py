@@ -1,10 +1,12 @@
 """Random faults by a seed, and clients broken on purpose: the checker finds nothing in the one and what is wrong in the other.
 
 A longer run: LONGHAUL_FAULT_SECONDS=600 LONGHAUL_FAULT_SEED=7 longhaul test tests/nodes/evcache/test_evcache_faults.py
+The seed also chooses settings of the cache, and with 4, 8, 12, ... values that are cut into chunks.
 """
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,6 +21,7 @@ from nodes.evcache.reading import Reading
 from nodes.evcache.repairs import Repairs
 from nodes.evcache.replica import Held, Replica
 from nodes.evcache.truth_client import TruthClient
+from nodes.evcache.write_policy import POLICIES
 from results.history import BACKWARDS, LOST, STALE, check, parse
 from tests.nodes.evcache.recorder import KEYS, Recorder
 from tests.nodes.evcache.zonekit import Stage, until
@@ -26,6 +29,8 @@ from tests.nodes.evcache.zonekit import Stage, until
 KINDS = ("kill", "pause", "cut", "slow", "pause truth", "kill truth")
 SECONDS = float(os.environ.get("LONGHAUL_FAULT_SECONDS", "2"))
 SEED = int(os.environ.get("LONGHAUL_FAULT_SEED", "1"))
+CHUNKED = SEED % 4 == 0
+SIZE = 1_200_000 if CHUNKED else 0
 FAST = {"read_s": 0.02, "write_s": 0.3, "longest_s": 2, "absent_s": 2, "lease_s": 1, "collapse_s": 0.2}
 
 
@@ -34,8 +39,8 @@ def test_under_kills_pauses_cuts_and_slow_ways_every_invariant_holds(stage) -> N
 
     async def dialogue(second: EVCache) -> None:
         ways = await here.ways()  # only the first client's are cut: the second one reads what that one cannot write
-        first = here.cache(**FAST, ways=ways)
-        recorder = Recorder(here, first.zones.settings.bound_s, SEED)
+        first = here.cache(**FAST, **by_seed(), ways=ways)
+        recorder = Recorder(here, max(one.zones.settings.bound_s for one in (first, second)), SEED, SIZE)
         until_s = time.monotonic() + SECONDS
         working = (recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
         faults, *_ = await asyncio.gather(recorder.faults(until_s, KINDS, ways), *working)
@@ -49,14 +54,25 @@ def test_under_kills_pauses_cuts_and_slow_ways_every_invariant_holds(stage) -> N
         assert check(history) == [], faults
         acknowledged = sum(one.ok and one.op == "put" for one in history.operations)
         zones = sum(one.source.startswith("zone") for one in history.operations if one.op == "get")
-        assert acknowledged > 4 * SECONDS  # the source of truth is away for much of the time
-        assert zones > 20 * SECONDS
+        if not CHUNKED:  # so much takes its time
+            assert acknowledged > 4 * SECONDS  # the source of truth is away for much of the time
+            assert zones > 20 * SECONDS
         assert len(faults) >= SECONDS / 2
         await first.close()
         for way in ways.values():
             await way.close()
 
-    here.play(dialogue, FAST | {"local_zone": "zone1"})
+    here.play(dialogue, FAST | by_seed() | {"local_zone": "zone1"})
+
+
+def by_seed() -> dict[str, object]:
+    """Settings that the invariants may not depend on; those of seed 1 are the defaults."""
+    if SEED == 1:
+        return {}
+    chance = random.Random(SEED)
+    return {"fill_all": chance.random() < 0.5, "refresh_s": chance.choice((0, 1)), "near_capacity": chance.choice((0, 3)),
+            "near_reads": 3, "policy": chance.choice(list(POLICIES)), "collapse": chance.random() < 0.8,
+            "jitter": chance.choice((0.0, 0.2)), "compress_above_bytes": 10**9}  # fmt: skip
 
 
 async def no_faults(_here: Stage) -> None:
