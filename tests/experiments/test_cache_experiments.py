@@ -53,7 +53,8 @@ def test_what_the_money_buys():
 def test_a_slow_link_costs_a_write_its_round_trip_and_reads_what_is_not_sealed_yet():
     one = of(ZoneLoss)
     claims = {claim["metric"]: claim for claim in one.claims() if claim["where"] == {"fault": "slowed"}}
-    assert (claims["put_more_ms"]["low"], claims["put_more_ms"]["high"]) == (75, 89)
+    # the copy in another zone costs a second one where somebody else wrote the key last
+    assert (claims["put_more_ms"]["low"], claims["put_more_ms"]["high"]) == (75, 173)
     # 45 writes a second of 500 keys: 6.4 % of the reads in the zone come within the 80 ms before the seal
     assert claims["local_out_fraction"]["low"] == pytest.approx(0.85, abs=0.005)
     assert claims["local_out_fraction"]["high"] == pytest.approx(0.968, abs=0.001)

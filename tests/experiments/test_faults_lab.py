@@ -9,14 +9,15 @@ from tests.labkit import longhaul, manifest, rows
 pytestmark = pytest.mark.lab
 
 FAULTY = '''
-"""What do a killed server, a paused one and a cut cable do to requests?"""
+"""What do a killed server, a paused one, a cut cable and a slow link do to requests?"""
 
 from experiments.harness.experiment import Experiment
 from experiments.harness.generators import COLUMNS
 from topologies.open_connect import OpenConnect
 
 FAULTS = {"none": "", "kill": "from 500ms to 1s kill origin1.az1.virginia", "pause": "from 500ms to 1s pause virginia",
-          "cut": "from 500ms to 1s cut az1.virginia", "link": "from 500ms to 1s cut virginia-chennai"}
+          "cut": "from 500ms to 1s cut az1.virginia", "link": "from 500ms to 1s cut virginia-chennai",
+          "slow": "from 500ms to 1s slow virginia-chennai delay 60ms"}
 
 
 class Faulty(Experiment):
@@ -49,7 +50,9 @@ class Faulty(Experiment):
         # a request that is lost on a cable comes again after TCP's retransmission timeout, at least 200 ms
         return [claim("none", "failed", 0, 0), claim("none", "max_ms", 20, 60), claim("kill", "failed", 15, 45),
                 claim("pause", "failed", 0, 0), claim("pause", "max_ms", 400, 600), claim("cut", "failed", 0, 0),
-                claim("cut", "max_ms", 400, 1700), claim("link", "failed", 0, 0), claim("link", "max_ms", 400, 1700)]
+                claim("cut", "max_ms", 400, 1700), claim("link", "failed", 0, 0), claim("link", "max_ms", 400, 1700),
+                # more requests are under way than there were connections: 120 ms to connect, and as much to be answered
+                claim("slow", "failed", 0, 0), claim("slow", "max_ms", 239, 290), claim("slow", "p50_ms", 20, 60)]
 '''
 
 
@@ -60,7 +63,10 @@ def test_faults_come_when_they_are_due_and_are_unmade_after_the_trial(tmp_path):
     assert all(row["valid"] == "1" for row in rows(tmp_path / "run"))
     with (tmp_path / "run/series/faults.csv").open() as file:
         done = list(csv.DictReader(file))
-    assert {(row["fault"], row["what"]) for row in done} >= {("kill", "origin1.az1.virginia"), ("heal", "virginia-chennai")}
+    assert {(row["fault"], row["what"]) for row in done} >= {
+        ("kill", "origin1.az1.virginia"), ("heal", "virginia-chennai"), ("slow", "virginia-chennai"),
+        ("restore", "virginia-chennai"),
+    }  # fmt: skip
     assert all(0 <= float(row["done_ms"]) - float(row["due_ms"]) < 20 for row in done)
     with (tmp_path / "run/series/requests.csv").open() as file:
         failed = [float(row["due_ms"]) for row in csv.DictReader(file) if row["error"]]
