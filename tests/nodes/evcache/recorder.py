@@ -62,10 +62,10 @@ class Recorder:
         value = None if read.value is None else read.value.decode().rstrip()
         self._note("get", key, value, read.version, begin_s, source=read.source)
 
-    async def work(self, cache: EVCache, until_s: float) -> None:
+    async def work(self, cache: EVCache, until_s: float, *, reads_only: bool = False) -> None:
         """Any of the three, on any key, again and again."""
         while time.monotonic() < until_s:
-            call = self.random.choices((self.get, self.put, self.delete), (8, 3, 1))[0]
+            call = self.get if reads_only else self.random.choices((self.get, self.put, self.delete), (8, 3, 1))[0]
             await call(cache, self.random.choice(KEYS))
             await asyncio.sleep(self.random.uniform(0, 0.004))
 

@@ -99,7 +99,8 @@ def violations(here: Stage, bound_s: float, settings: dict[str, object], seconds
                 await recorder.get(first, key)
         until_s = time.monotonic() + seconds
         working = (recorder.work(cache, until_s) for cache in (first, second) for _ in range(4))
-        await asyncio.gather(faults(here), *working)
+        reading = (recorder.work(cache, until_s, reads_only=True) for cache in (first, second))  # a writer may have to wait
+        await asyncio.gather(faults(here), *working, *reading)
         await until(lambda: not first.waiting_repairs + second.waiting_repairs)
         for key in KEYS:
             await recorder.get(second, key)
