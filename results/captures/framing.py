@@ -16,7 +16,7 @@ from results.captures.pcapng_frames import Blocks
 from results.captures.records import LARGEST_RECORD, Frames, Records, damaged, so_far
 from results.captures.source import Source
 
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 2 << 20
 PADDING = 256
 """Zeros behind the bytes of a chunk, so that no gather of headers reaches past the buffer."""
 
