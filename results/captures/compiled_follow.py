@@ -27,6 +27,9 @@ _TOLD = ("told_place", "told_flow", "told_left", "told_right")
 _FLOW = ("head", "bytes", "new_bytes", "window_max", "in_flight_max", "initial_window", "missing", "fin", "rst", "busy_ns")
 _CONNECTION = ("duplicate_acks", "sack_blocks", "zero_windows", "keep_alives", "idle_ns", "handshake_ns", "initial_ns",
                "opened", "scaled", "simultaneous")  # fmt: skip
+_USED = ("time_ns", "source_port", "destination_port", "seq", "ack", "flags", "window", "payload", "has_stamp", "stamp", "echo",
+         "scale", "sacks", "sack_row", "sack_left", "sack_right")  # fmt: skip
+"""Columns of packets that it reads."""
 _ALL = (*_SEGMENT, *_EVENT, *_TOLD, *_FLOW, *_CONNECTION)
 _TYPES: dict[str, Any] = {"flags": np.uint16, "kind": np.uint8, "echoed": np.uint8} | dict.fromkeys(
     ("late", "gap", "keep_alive", "duplicate_ack", "ambiguous", "opened", "scaled", "simultaneous"), np.bool_)
@@ -48,7 +51,7 @@ def follow(core: Any, packets: Packets, grouped: Streams) -> tuple[Any, ...]:
     sizes = ((_SEGMENT, count), (_EVENT, count), (_TOLD, blocks), (_FLOW, 2 * connections), (_CONNECTION, connections))
     for names, size in sizes:
         out |= {name: np.empty(size, _TYPES.get(name, np.int64)) for name in names}
-    columns, kept = compiled.columns(packets)
+    columns, kept = compiled.columns(packets, _USED)
     filled = _Followed(*(compiled.address(out[name]) for name in _ALL))
     fine = core.follow(byref(columns), blocks, count, compiled.address(grouped.order), compiled.address(grouped.reverse),
                        connections, compiled.address(grouped.begins), compiled.seed(), byref(filled))  # fmt: skip
