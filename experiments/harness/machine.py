@@ -82,7 +82,7 @@ def digest(root: Path, own: Iterable[Path]) -> str:
     """SHA-256 of the names and contents of the files that decide what a run measures, in the order of their names."""
     machinery = (path for folder in MEASURES for path in (root / folder).rglob("*") if path.suffix in MEASURING)
     found = hashlib.sha256()
-    for path in sorted({root / "units.py", *machinery, *own}):
+    for path in sorted({*root.glob("*.py"), *machinery, *own}):
         name = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
         found.update(f"{name}\0{path.stat().st_size}\0".encode())
         found.update(path.read_bytes())

@@ -1,9 +1,10 @@
 """Where the records of a capture begin: many places of a chunk are walked at once. It does not know what a record holds.
 
-A record says only how long it is, so finding the next one is a chain that one processor follows at one step a packet.
-Here a chunk is cut into lanes; in each the first plausible record is guessed, and all lanes step together as vectors. A
-guess is believed only when the lane before it, itself proven from the first record on, ends exactly there; where one does
-not, a plain loop goes on from the last proven record. So a wrong guess costs time and never a wrong packet.
+A record says only how long it is, so finding the next one is a chain that one processor follows at one step a packet, which
+the compiled core does. Without it a chunk is cut into lanes; in each the first plausible record is guessed, and all lanes
+step together as vectors. A guess is believed only when the lane before it, itself proven from the first record on, ends
+exactly there; where one does not, a plain loop goes on from the last proven record. So a wrong guess costs time and never a
+wrong packet.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from results.captures import compiled
 
 Offsets = NDArray[np.int64]
 
@@ -43,6 +46,8 @@ def walk(data: bytearray, start: int, end: int, shape: Shape) -> tuple[Offsets, 
     That offset is where the next record begins, or would; it is `end` when the chunk ends with a record. Lengths are
     believed as they stand: one that is absurd shows as a record that is not whole.
     """
+    if (core := compiled.core()) is not None:
+        return compiled.walk(core, data, start, end, shape.order, shape.base, shape.where, shape.header_bytes, SMALLEST_STEP)
     starts = _guesses(data, start, end, shape)
     found = _serial(data, start, end, shape) if len(starts) < 4 else _lanes(data, starts, end, shape)
     if not len(found):

@@ -16,14 +16,17 @@ from results.captures.pcapng_frames import Blocks
 from results.captures.records import LARGEST_RECORD, Frames, Records, damaged, so_far
 from results.captures.source import Source
 
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 4 << 20
 PADDING = 256
 """Zeros behind the bytes of a chunk, so that no gather of headers reaches past the buffer."""
 
 
 def frames(source: Source, records: Records) -> Iterator[Frames]:
-    """The frames of `source`; `records` is filled on the way. Raises CaptureError when it is no capture at all."""
-    buffer = bytearray(CHUNK_BYTES + LARGEST_RECORD + PADDING)
+    """The frames of `source`, valid until the chunk after the next is asked for; `records` is filled on the way.
+
+    Raises CaptureError when it is no capture at all.
+    """
+    buffer, other = (bytearray(CHUNK_BYTES + LARGEST_RECORD + PADDING) for _ in range(2))
     room = len(buffer) - PADDING
     left, ended = 0, False
     format_: Classic | Blocks | None = None
@@ -60,7 +63,8 @@ def frames(source: Source, records: Records) -> Iterator[Frames]:
         if at == 0:
             records.problem = damaged(records, "one record fills more than a whole chunk")
             return
-        buffer[: left - at], left = buffer[at:left], left - at
+        other[: left - at], left = buffer[at:left], left - at
+        buffer, other = other, buffer
 
 
 def _format(head: bytes, size: int, records: Records) -> tuple[Classic | Blocks, int]:

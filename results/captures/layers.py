@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures import tcp_options
+from results.captures import compiled, tcp_options
 from results.captures.columns import CUT, FRAGMENT, ICMP, ICMP6, MALFORMED, MAPPED, TCP, UDP, Packets
 from results.captures.records import Frames, gather
 
@@ -35,10 +35,19 @@ _DEEPEST = 16
 def dissect(frames: Frames, linktypes: list[int]) -> Packets:
     """Columns of the frames of one chunk; `linktypes` by interface."""
     found = Packets.zeros(len(frames.at))
+    if (core := compiled.core()) is not None:
+        compiled.headers(core, frames, linktypes, found)
+    else:
+        columns(frames, linktypes, found)
     found.frame = np.arange(frames.first, frames.first + len(frames.at))
     found.time_ns = frames.time_ns
     found.interface = frames.interface.astype(np.uint16)
     found.captured, found.wire = frames.captured.astype(np.uint32), frames.wire.astype(np.uint32)
+    return found
+
+
+def columns(frames: Frames, linktypes: list[int], found: Packets) -> None:
+    """Fill what comes from the frames' bytes; `headers.c` does the same."""
     end = frames.at + frames.captured
     at, ethertype = _link(frames, linktypes, end, found)
     transport = at.copy()
@@ -53,7 +62,6 @@ def dissect(frames: Frames, linktypes: list[int]) -> Packets:
         rows = np.flatnonzero(np.isin(found.protocol, protocols) & plain & (found.version > 0))
         if len(rows):
             decode(frames.data, _all_or(rows, len(at)), transport, end, found)
-    return found
 
 
 def _all_or(rows: Rows, whole: int) -> Any:
@@ -64,6 +72,13 @@ def _all_or(rows: Rows, whole: int) -> Any:
 def _inside(data: bytearray, at: Any, width: int, dtype: str = "u1") -> Any:
     """A gather that begins within the buffer wherever headers claim to be; the caller judges by lengths."""
     return gather(data, np.minimum(at, len(data) - width), width, dtype)
+
+
+def _whole(head: Any, whole: NDArray[np.bool_]) -> Any:
+    """Headers that are not there as zeros: behind a frame that was cut stands the next."""
+    if not whole.all():
+        head[~whole] = 0
+    return head
 
 
 def _link(frames: Frames, linktypes: list[int], end: Rows, found: Packets) -> tuple[Rows, NDArray[np.int64]]:
@@ -85,7 +100,7 @@ def _link(frames: Frames, linktypes: list[int], end: Rows, found: Packets) -> tu
         if not len(tagged):
             break
         tag = _inside(frames.data, at[tagged], 4, ">u2")
-        outer = found.vlan[tagged] == 0
+        outer = (found.vlan[tagged] == 0) & (at[tagged] + 4 <= end[tagged])
         found.vlan[tagged[outer]] = tag[outer, 0] & 0x0FFF
         ethertype[tagged] = tag[:, 1]
         at[tagged] += 4
@@ -98,15 +113,15 @@ def _link(frames: Frames, linktypes: list[int], end: Rows, found: Packets) -> tu
 
 def _ip4(data: bytearray, rows: Any, at: Rows, end: Rows, frames: Frames, found: Packets, transport: Rows) -> None:
     begin = at[rows]
-    head = _inside(data, begin, 20)
+    whole = begin + 20 <= end[rows]
+    head = _whole(_inside(data, begin, 20), whole)
     words = head.view(">u2")
     size = (head[:, 0] & 0x0F).astype(np.int64) * 4
-    whole = begin + 20 <= end[rows]
     sound = whole & (size >= 20) & (head[:, 0] >> 4 == 4)
     total = words[:, 1].astype(np.int64)
     # A total length of 0 is a super-packet of TCP segmentation offload: the frame's own length counts then.
     on_wire = frames.wire[rows] - (begin - frames.at[rows])
-    total = np.where(total == 0, on_wire, total)
+    total = np.where((total == 0) & whole, on_wire, total)
     state = np.where(whole, np.where(sound, 0, MALFORMED), CUT).astype(np.uint8)
     state[sound & ((words[:, 3] & 0x1FFF) > 0)] |= FRAGMENT
     state[sound & (total < size)] |= MALFORMED
@@ -114,25 +129,26 @@ def _ip4(data: bytearray, rows: Any, at: Rows, end: Rows, frames: Frames, found:
     found.version[rows] = np.where(sound, 4, 0)
     found.tos[rows], found.ttl[rows], found.protocol[rows] = head[:, 1], head[:, 8], np.where(sound, head[:, 9], 0)
     found.ip_id[rows], found.ip_length[rows] = words[:, 2], total
-    addresses = head.view(">u4")
-    found.source_low[rows] = addresses[:, 3].astype(np.uint64) | np.uint64(MAPPED)
-    found.destination_low[rows] = addresses[:, 4].astype(np.uint64) | np.uint64(MAPPED)
+    addresses, mapped = head.view(">u4"), np.where(whole, np.uint64(MAPPED), np.uint64(0))
+    found.source_low[rows] = addresses[:, 3].astype(np.uint64) | mapped
+    found.destination_low[rows] = addresses[:, 4].astype(np.uint64) | mapped
     transport[rows] = begin + size
     found.payload[rows] = np.maximum(total - size, 0)
 
 
 def _ip6(data: bytearray, rows: Rows, at: Rows, end: Rows, frames: Frames, found: Packets, transport: Rows) -> None:
     begin = at[rows]
-    head = _inside(data, begin, 40)
     whole = begin + 40 <= end[rows]
+    head = _whole(_inside(data, begin, 40), whole)
     sound = whole & (head[:, 0] >> 4 == 6)
     length = head.view(">u2")[:, 2].astype(np.int64)
-    length = np.where(length == 0, frames.wire[rows] - (begin - frames.at[rows]) - 40, length)  # offload, or a jumbogram
+    on_wire = frames.wire[rows] - (begin - frames.at[rows]) - 40
+    length = np.where((length == 0) & whole, on_wire, length)  # offload, or a jumbogram
     found.state[rows] |= np.where(whole, np.where(sound, 0, MALFORMED), CUT).astype(np.uint8)
     found.version[rows] = np.where(sound, 6, 0)
     words = head.view(">u2")[:, 0]
     found.tos[rows], found.ttl[rows] = (words >> 4) & 0xFF, head[:, 7]
-    found.ip_length[rows] = np.maximum(length + 40, 0)
+    found.ip_length[rows] = np.where(whole, np.maximum(length + 40, 0), 0)
     halves = head.view(">u8")
     for number, name in enumerate(("source_high", "source_low", "destination_high", "destination_low"), 1):
         getattr(found, name)[rows] = halves[:, number]
@@ -162,8 +178,8 @@ def _ip6(data: bytearray, rows: Rows, at: Rows, end: Rows, frames: Frames, found
 
 def _tcp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets) -> None:
     begin = transport[rows]
-    head = _inside(data, begin, 20)
     whole = begin + 20 <= end[rows]
+    head = _whole(_inside(data, begin, 20), whole)
     words, longs = head.view(">u2"), head.view(">u4")
     size = (head[:, 12] >> 4).astype(np.int64) * 4
     behind = found.payload[rows].astype(np.int64)
@@ -174,8 +190,8 @@ def _tcp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets)
         "flags": words[:, 6] & 0x01FF, "window": words[:, 7], "checksum": words[:, 8],
     }  # fmt: skip
     for name, values in fields.items():
-        getattr(found, name)[rows] = values if whole.all() else np.where(whole, values, 0)
-    found.header_bytes[rows] = np.where(whole, size, 0)
+        getattr(found, name)[rows] = values
+    found.header_bytes[rows] = size
     found.payload[rows] = np.where(sound, behind - size, 0)
     found.payload_at[rows] = begin + np.maximum(size, 20)
     longer = np.flatnonzero(sound & (size > 20))
@@ -188,20 +204,20 @@ def _tcp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets)
 
 def _udp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets) -> None:
     begin = transport[rows]
-    words = _inside(data, begin, 8, ">u2")
     whole = begin + 8 <= end[rows]
+    words = _whole(_inside(data, begin, 8, ">u2"), whole)
     found.state[rows] |= np.where(whole, 0, CUT).astype(np.uint8)
-    found.source_port[rows], found.destination_port[rows] = np.where(whole, words[:, 0], 0), np.where(whole, words[:, 1], 0)
-    found.checksum[rows], found.header_bytes[rows] = np.where(whole, words[:, 3], 0), 8
+    found.source_port[rows], found.destination_port[rows] = words[:, 0], words[:, 1]
+    found.checksum[rows], found.header_bytes[rows] = words[:, 3], 8
     found.payload[rows] = np.maximum(found.payload[rows].astype(np.int64) - 8, 0)
     found.payload_at[rows] = begin + 8
 
 
 def _icmp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets) -> None:
     begin = transport[rows]
-    words = _inside(data, begin, 4, ">u2")
     whole = begin + 4 <= end[rows]
+    words = _whole(_inside(data, begin, 4, ">u2"), whole)
     found.state[rows] |= np.where(whole, 0, CUT).astype(np.uint8)
-    found.icmp[rows], found.checksum[rows] = np.where(whole, words[:, 0], 0), np.where(whole, words[:, 1], 0)
+    found.icmp[rows], found.checksum[rows] = words[:, 0], words[:, 1]
     found.header_bytes[rows], found.payload_at[rows] = 8, begin + 8
     found.payload[rows] = np.maximum(found.payload[rows].astype(np.int64) - 8, 0)

@@ -49,7 +49,7 @@ class Losses:
 def losses(found: Segments, handshake_ns: Ints) -> Losses:
     """Judge every late segment. `handshake_ns` is a connection's round trip, -1 where unknown."""
     duplicate = _duplicate_acks(found)
-    sack_high, needless = _sacks(found)
+    sack_high, told = _sacks(found)
     late = np.flatnonzero(found.late)
     fills, filled = _fills(found, late)
     holder = fills[late]
@@ -57,7 +57,7 @@ def losses(found: Segments, handshake_ns: Ints) -> Losses:
     reordered = (holder >= 0) & _sent_before(found, late, holder, limit)
     again = late[~reordered]
     kind = _kinds(found, again, duplicate, sack_high, handshake_ns)
-    return Losses(again, kind, _needless(found, again, needless), late[reordered], duplicate, sack_high, filled)
+    return Losses(again, kind, needless(found, again, told), late[reordered], duplicate, sack_high, filled)
 
 
 def _duplicate_acks(found: Segments) -> NDArray[np.bool_]:
@@ -187,8 +187,8 @@ def _duplicates_before(found: Segments, duplicate: Any) -> Ints:
     return out
 
 
-def _needless(found: Segments, again: Ints, told: list[tuple[int, int, int, int]]) -> NDArray[np.bool_]:
-    """Which retransmissions a D-SACK answered: the latest before it of those bytes."""
+def needless(found: Segments, again: Ints, told: list[tuple[int, int, int, int]]) -> NDArray[np.bool_]:
+    """Which retransmissions a D-SACK answered: the latest before it of those bytes. `told` are (place, flow, left, right)."""
     out = np.zeros(len(again), np.bool_)
     if not told or not len(again):
         return out

@@ -22,6 +22,8 @@ MOST_BYTES = 64 << 20
 _BEGINNINGS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI", b"PATC", b"PURG", b"HTTP")
 _WORDS = [int.from_bytes(word, "big") for word in _BEGINNINGS]
 CHANGE_CIPHER, HANDSHAKE, APPLICATION = 0x14, 0x16, 0x17
+_BEGINS = np.isin(np.arange(256), [*(word[0] for word in _BEGINNINGS), CHANGE_CIPHER, HANDSHAKE, APPLICATION])
+"""By first byte: whether a message may begin with it."""
 
 
 @dataclass
@@ -38,6 +40,9 @@ class Messages:
         end = frames.at + frames.captured
         carries = (packets.protocol == TCP) & (packets.payload > 0) & (packets.payload_at > 0) & (packets.payload_at + 4 <= end)
         rows = np.flatnonzero(carries if mask is None else carries & mask)
+        if not len(rows):
+            return
+        rows = rows[_BEGINS[gather(frames.data, packets.payload_at[rows], 1, "u1")[:, 0]]]
         if not len(rows):
             return
         word = gather(frames.data, packets.payload_at[rows], 4, ">u4")[:, 0].astype(np.int64)

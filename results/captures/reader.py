@@ -22,7 +22,7 @@ from results.captures.source import opened
 
 @dataclass
 class Chunk:
-    """Packets and the bytes they came from; `data` is valid until the next chunk is asked for."""
+    """Packets and the bytes they came from, which are valid until the chunk after the next is asked for."""
 
     packets: Packets
     frames: Frames

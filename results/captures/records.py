@@ -17,8 +17,8 @@ LARGEST_RECORD = 2 << 20
 
 
 class Frames(NamedTuple):
-    """Frames of one chunk. `data` is the chunk, reused by the next; `at` (int64) where each frame begins in it; `captured`
-    and `wire` (int64) bytes; `time_ns` since 1970 (int64); `interface` (int64) an index of `Records.interfaces`;
+    """Frames of one chunk. `data` is the chunk, reused by the next but one; `at` (int64) where each frame begins in it;
+    `captured` and `wire` (int64) bytes; `time_ns` since 1970 (int64); `interface` (int64) an index of `Records.interfaces`;
     `first` the number of the first frame, counted from 1 as Wireshark does."""
 
     data: bytearray

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from results.captures import compiled
 from results.captures.columns import CUT, FRAGMENT, MALFORMED, TCP, Packets
 from results.captures.formats import ACK, SYN
 
@@ -44,6 +45,8 @@ def streams(packets: Packets, apart: bool = False) -> Streams:
     if not len(rows):
         nothing = np.empty(0, np.int64)
         return Streams(nothing, nothing, nothing, np.empty(0, np.bool_))
+    if (core := compiled.core()) is not None:
+        return Streams(*compiled.streams(core, packets, rows, apart))
     group = _pairs(packets, rows, apart)
     order = stable_order(group)
     group, rows = group[order], rows[order]

@@ -8,6 +8,7 @@ capture began later the first segment seen has 1) and go on past 2^32 (RFC 9293 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from results.captures.columns import Packets
 from results.captures.formats import ACK, FIN, RST, SYN
-from results.captures.streams import Ints, Streams, stable_order, streams
+from results.captures.streams import Ints, Streams, stable_order
 
 Bools = NDArray[np.bool_]
 
@@ -54,10 +55,19 @@ class Segments:
     late: Bools
     gap: Bools
     keep_alive: Bools
-    flow_order: Ints
-    flow_begins: Ints
     opened: Bools
     scaled: Bools
+
+    @cached_property
+    def flow_order(self) -> Ints:
+        """Places flow after flow, each in file order."""
+        return stable_order(self.flow)
+
+    @cached_property
+    def flow_begins(self) -> Ints:
+        """Where each flow begins in `flow_order`."""
+        ordered = self.flow[self.flow_order]
+        return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.empty(0, np.int64)
 
     def previous(self, values: Any, none: int) -> Any:
         """For every segment the value of the same sender's segment before it; `none` for its first."""
@@ -77,9 +87,8 @@ class Segments:
         return len(self.streams.begins)
 
 
-def segments(packets: Packets, apart: bool = False) -> Segments:
-    """Follow every connection of `packets`, `apart` at each interface for itself."""
-    grouped = streams(packets, apart)
+def segments(packets: Packets, grouped: Streams) -> Segments:
+    """Follow every connection of `packets`, `grouped` already."""
     row, number = grouped.order, grouped.number
     flags = packets.flags[row]
     flow, opened = _flows(packets, grouped, flags)
@@ -102,7 +111,7 @@ def segments(packets: Packets, apart: bool = False) -> Segments:
     return Segments(
         packets, grouped, number, row, flow, packets.time_ns[row], payload, flags, sequence, end, ack, highest, acked,
         own_acked, other_highest, window, held & (sequence < highest) & ~keep_alive, held & (sequence > highest), keep_alive,
-        flow_order, flow_begins, opened, scaled,
+        opened, scaled,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from experiments.harness.rundir import ROOT
 EXAMPLE = "sudo longhaul test"
 
 CHECKS = (
-    ("style", ["-m", "ruff", "check", "units.py", "topologies", "nodes", "experiments", "results", "tests"]),
+    ("style", ["-m", "ruff", "check", "units.py", "cores.py", "topologies", "nodes", "experiments", "results", "tests"]),
     ("types", ["-m", "mypy"]),
     ("imports", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
 )

@@ -12,9 +12,10 @@ inside() {
 }
 
 mkdir -p "$root/longhaul/debs"
-# topologies and units for the relay's core, which `longhaul --install` compiles; a guest whose sources differ does it again.
-for name in longhaul provision.sh requirements.lock units.py topologies; do
-    cp -r "$LONGHAUL_CHECKOUT/$name" "$root/longhaul/"
+# Of the rest only what `longhaul --install` compiles; a guest whose sources differ does it again.
+for name in longhaul provision.sh requirements.lock cores.py topologies/emulator/links/relay/core results/captures/core; do
+    mkdir -p "$root/longhaul/$(dirname "$name")"
+    cp -r "$LONGHAUL_CHECKOUT/$name" "$root/longhaul/$name"
 done
 
 inside sh /longhaul/provision.sh 2>&1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cores import RELAY
 from tests.topologies.links.pipes import MS, Compiled, Reference, drained, library
 from topologies.emulator.links.effects.corrupt import Corrupt
 from topologies.emulator.links.effects.duplicate import Duplicate
@@ -20,7 +21,6 @@ from topologies.emulator.links.effects.loss import Loss
 from topologies.emulator.links.effects.reorder import Reorder
 from topologies.emulator.links.packet_log import CODEL, DOWN, LOST, QUEUE_FULL
 from topologies.emulator.links.pipe import NEVER
-from topologies.emulator.links.relay import core_library
 from topologies.emulator.links.shape import NONE, Shape
 
 EFFECTS = st.lists(
@@ -57,10 +57,10 @@ STEPS = st.lists(
 
 @pytest.fixture(scope="module")
 def core() -> ctypes.CDLL:
-    problem = core_library.build()
+    problem = RELAY.build()
     if problem:
         pytest.skip(f"no compiled core: {problem}")
-    return library(str(core_library.path()))
+    return library(str(RELAY.path()))
 
 
 @settings(max_examples=600)

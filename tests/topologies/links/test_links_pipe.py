@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cores import RELAY
 from tests.topologies.links.pipes import MS, Compiled, Out, Reference, Tried, drained, library
 from topologies.emulator.links.effects.effect import Effect
 from topologies.emulator.links.pipe import NEVER
-from topologies.emulator.links.relay import core_library
 from topologies.emulator.links.shape import Shape
 
 FRAMES = st.lists(st.tuples(st.integers(0, 3 * MS), st.integers(60, 1514)), min_size=1, max_size=120)
@@ -27,10 +27,10 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     if request.param == "python":
         yield Reference
         return
-    problem = core_library.build()
+    problem = RELAY.build()
     if problem:
         pytest.skip(f"no compiled core: {problem}")
-    core = library(str(core_library.path()))
+    core = library(str(RELAY.path()))
 
     def compiled(shape: Shape, effects: tuple[Effect, ...] = (), seed: str = "s") -> Tried:
         made.append(Compiled(core, shape, effects, seed))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cores import RELAY
 from tests.topologies.links.bed import within
 from tests.topologies.links.conftest import Space
 from topologies.emulator.links import netns
@@ -24,7 +25,7 @@ from topologies.emulator.links.effects.duplicate import Duplicate
 from topologies.emulator.links.effects.jitter import Jitter
 from topologies.emulator.links.effects.loss import Loss
 from topologies.emulator.links.effects.reorder import Reorder
-from topologies.emulator.links.relay import awake, core_library
+from topologies.emulator.links.relay import awake
 from topologies.emulator.links.relay_backend import RelayBackend
 from topologies.emulator.links.spec import Direction, LinkError, LinkSpec
 from topologies.emulator.links.trace import Trace
@@ -41,8 +42,8 @@ FATEFUL = (Corrupt(0.1), Duplicate(0.2), Jitter(0.4), Loss(0.3), Reorder(0.1))
 def relay(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RelayBackend]:
     """With either engine."""
     if request.param == "Python":
-        monkeypatch.setattr(core_library, "find", lambda: ("", "not wanted by this test"))
-    elif problem := core_library.build():
+        monkeypatch.setattr(RELAY, "find", lambda: ("", "not wanted by this test"))
+    elif problem := RELAY.build():
         pytest.skip(f"no compiled core: {problem}")
     backend = RelayBackend()
     assert backend.describe()["engine"] == request.param
@@ -95,7 +96,7 @@ def closes(count: DirectionCounters) -> bool:
 
 
 def test_the_same_seed_is_the_same_fate_packet_for_packet(space: Space) -> None:
-    if problem := core_library.build():
+    if problem := RELAY.build():
         pytest.skip(f"no compiled core: {problem}")
     seen = []
     for _ in range(2):

@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cores import RELAY
+
 from . import netlink, shape, tap
 from .backend import BackendError, Counters, DirectionCounters, End, Stretch
 from .netns import NamespaceError, entered
 from .packet_log import Log, Origin
-from .relay import core_library, message
+from .relay import message
 from .relay.message import Add, Apply, LogBegin, LogEnd, Report, Stage, Watch, Way
 from .relay.process import Process
 from .relay.segments import HEADER_BYTES
@@ -66,7 +68,7 @@ class RelayBackend:
         self._draws = ""
         self._closed = False
         self._logs: list[mmap.mmap] = []
-        library, self._engine_why = core_library.find()
+        library, self._engine_why = RELAY.find()
         self._workers = [Process(library) for _ in range(min(2, len(os.sched_getaffinity(0))))]
         try:
             self._hellos: list[dict[str, Any]] = [worker.receive() for worker in self._workers]

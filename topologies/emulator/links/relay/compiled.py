@@ -1,6 +1,6 @@
 """The engine in C, used through ctypes: the loop runs there, and comes back to Python for the lab's requests and for fates.
 
-It decides nothing: `core/` does, the same to the nanosecond as `pipe.py`. See `core_library.py` for how it is built.
+It decides nothing: `core/` does, the same to the nanosecond as `pipe.py`. See `cores.py` for how it is built.
 """
 
 from __future__ import annotations
