@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from experiments.harness import balanced, disturbed
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness import balanced, disturbed, under_fault
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.generators import COLUMNS
 from experiments.harness.stage import Stage
+from experiments.harness.under_fault import CHECK_S, EJECT_AFTER, EJECTED_S, RISE
 from topologies.emulator import setting
-from topologies.open_connect import OpenConnect
 
 FAULT_S, WELL_S, TIME_S = 3.0, 7.0, 11.0
-CHECK_S, FALL, RISE, EJECT_AFTER, EJECTED_S = 0.5, 3, 2, 5, 2.0
+FALL = 3
 MARGIN_MS = 150.0
 """What scheduling on two processors may add to a moment."""
 
 
-class NodeFailure(Experiment):
+class NodeFailure(under_fault.UnderFault):
     """A balancer shares a steady load among the edges of a zone, one after the other. One edge is killed, so that it refuses
     connections at once, or stopped, so that it takes them and never answers; later it is back."""
 
-    topology = OpenConnect
+    path, fall = "/objects/16KiB/title", FALL
     topology_settings: ClassVar[dict[str, str]] = {"edges_per_zone": "4", "balancers": "regional"}
-    minutes, bears_ms = 1.5, 20.0
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("5", "so many at most, where trials were disturbed", 0, 100)
-    warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
-    rate = setting.count("80", "requests a second", 20, 1000)
-    patience = setting.duration("1s", "how long the balancer waits for a node to answer")
     columns: ClassVar[dict[str, str]] = {
         **COLUMNS,
         "moved_ms": "from the fault until the last request due that it reached: failed, or sent to another node",
         "back_ms": "from the end of the fault until the first request due that the node answered",
         "reached": "requests that the fault reached",
     }
-
-    def place(self) -> str:
-        """Where the edges are, as in host names."""
-        return self.world.first("edge").name.rpartition(".")[2]
-
-    def edges(self) -> list[str]:
-        """All edges that share the load; the second one fails."""
-        return [name for some in balanced.site(self.world, self.place()).values() for name in some]
 
     def question(self) -> str:
         return "What does a client notice when one of the edges behind a balancer dies or hangs, and for how long?"
@@ -54,28 +42,16 @@ class NodeFailure(Experiment):
         return [{"fault": "kill"}, {"fault": "pause"}]
 
     def start(self, stage: Stage) -> None:
-        origin = self.world.first("origin").name
-        stage.origin(origin)
-        for edge in self.edges():
-            stage.edge(edge, origin)
-        self.balancer = balanced.regional(
-            stage, self.place(), "--node-rule", "round-robin", "--check-interval", f"{CHECK_S}s",
-            "--check-timeout", f"{CHECK_S}s", "--fall", str(FALL), "--rise", str(RISE), "--outlier-failures", str(EJECT_AFTER),
-            "--outlier-time", f"{EJECTED_S}s", "--node-timeout", f"{self.patience}ms")  # fmt: skip
+        self.feed(stage)
+        self.balancer = balanced.regional(stage, self.place(), *self.watching())
 
     def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
-        """Every edge has the object, and the balancer takes every edge for well."""
-        client = self.world.first("client").name
-        balanced.settled(stage, client, self.balancer)
-        for edge in self.edges():
-            stage.control(client, "GET", f"http://{edge}/objects/16KiB/title")
+        self.make_ready(stage, self.balancer)
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        client, failing = self.world.first("client").name, self.edges()[1]
-        load = stage.load({client: f"http://{self.balancer}/objects/16KiB/title"}, "--arrivals", "fixed", "--rate",
-                          f"{self.rate}/s", "--time", f"{TIME_S}s",
-                          faults=f"from {FAULT_S}s to {WELL_S}s {arm['fault']} {failing}")  # fmt: skip
-        stage.keep("requests", load.rows)
+        """The second edge fails."""
+        failing = self.edges()[1]
+        load = self.load(stage, self.balancer, TIME_S, f"from {FAULT_S}s to {WELL_S}s {arm['fault']} {failing}")
         return {**load.columns, "moved_ms": disturbed.moved_ms(load.rows, FAULT_S * 1e3),
                 "back_ms": disturbed.back_ms(load.rows, WELL_S * 1e3, [failing]),
                 "reached": len(disturbed.touched(load.rows))}  # fmt: skip
@@ -100,10 +76,6 @@ class NodeFailure(Experiment):
                        f"{RISE} good checks bring it back, and the end of its ejection"),
             ]  # fmt: skip
         return found
-
-    def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault",
-                 "title": "How long each request took, by when it was due"}]  # fmt: skip
 
     def answer(self) -> dict[str, Any]:
         values = {f"{metric}_{fault}": {"metric": metric, "where": {"fault": fault}, "statistic": "max"}

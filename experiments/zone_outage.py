@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from experiments.harness import balanced, disturbed
-from experiments.harness.experiment import Arm, Experiment, Row
+from experiments.harness import balanced, disturbed, under_fault
+from experiments.harness.experiment import Arm, Row
 from experiments.harness.generators import COLUMNS
 from experiments.harness.stage import Stage
+from experiments.harness.under_fault import CHECK_S, EJECT_AFTER, EJECTED_S, RISE
 from topologies.emulator import setting
-from topologies.open_connect import OpenConnect
 
 CUT_S, HEALED_S, TIME_S = 3.0, 8.0, 13.0
-CHECK_S, FALL, RISE, EJECT_AFTER, EJECTED_S = 0.5, 2, 2, 5, 2.0
+FALL = 2
 MARGIN_MS = 200.0
 
 
-class ZoneOutage(Experiment):
+class ZoneOutage(under_fault.UnderFault):
     """Two zones of a site, one nearer than the other; a balancer of the region sends everybody to the nearer one, whose own
     balancer picks an edge. That zone's link is cut, so that packets vanish without a word, and healed later."""
 
-    topology = OpenConnect
+    path, fall = "/objects/4KiB/title", FALL
     topology_settings: ClassVar[dict[str, str]] = {"zones": "2", "edges_per_zone": "2", "balancers": "two-tier",
                                                     "zone_rtts": "1ms,6ms"}  # fmt: skip
-    minutes, bears_ms = 1.5, 20.0
     repetitions = setting.count("3", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("6", "so many at most, where trials were disturbed", 0, 100)
-    warmup = setting.count("0", "trials of each arm before the measured ones", 0, 100)
-    rate = setting.count("80", "requests a second", 20, 1000)
-    patience = setting.duration("1s", "how long the balancer waits for a node to answer")
     columns: ClassVar[dict[str, str]] = {
         **COLUMNS,
         "moved_ms": "from the cut until the last request due that it reached: failed, or sent to the other zone",
@@ -38,10 +34,6 @@ class ZoneOutage(Experiment):
         "extra_ms": "the second minus the first",
         "back_ms": "from the end of the outage until the first request due that the zone answered",
     }
-
-    def place(self) -> str:
-        """Where the zones are, as in host names."""
-        return self.world.first("edge").name.rpartition(".")[2]
 
     def zones(self) -> list[tuple[str, list[str]]]:
         """Zones with their edges, the nearer one first."""
@@ -55,30 +47,15 @@ class ZoneOutage(Experiment):
         return [{"fault": "cut"}]
 
     def start(self, stage: Stage) -> None:
-        origin = self.world.first("origin").name
-        stage.origin(origin)
-        for _, edges in self.zones():
-            for edge in edges:
-                stage.edge(edge, origin)
-        self.balancer = balanced.two_tier(
-            stage, self.place(), "--zone-rule", "nearest", "--node-rule", "round-robin", "--check-interval", f"{CHECK_S}s",
-            "--check-timeout", f"{CHECK_S}s", "--fall", str(FALL), "--rise", str(RISE), "--outlier-failures", str(EJECT_AFTER),
-            "--outlier-time", f"{EJECTED_S}s", "--node-timeout", f"{self.patience}ms")  # fmt: skip
+        self.feed(stage)
+        self.balancer = balanced.two_tier(stage, self.place(), "--zone-rule", "nearest", *self.watching())
 
     def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
-        """Every edge has the object, and the region's balancer takes both zones for well."""
-        client = self.world.first("client").name
-        balanced.settled(stage, client, self.balancer)
-        for _, edges in self.zones():
-            for edge in edges:
-                stage.control(client, "GET", f"http://{edge}/objects/4KiB/title")
+        self.make_ready(stage, self.balancer)
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
-        client, (zone, edges) = self.world.first("client").name, self.zones()[0]
-        load = stage.load({client: f"http://{self.balancer}/objects/4KiB/title"}, "--arrivals", "fixed", "--rate",
-                          f"{self.rate}/s", "--time", f"{TIME_S}s",
-                          faults=f"from {CUT_S}s to {HEALED_S}s cut {zone}.{self.place()}")  # fmt: skip
-        stage.keep("requests", load.rows)
+        zone, edges = self.zones()[0]
+        load = self.load(stage, self.balancer, TIME_S, f"from {CUT_S}s to {HEALED_S}s cut {zone}.{self.place()}")
         cut_ms, healed_ms, detected_ms = CUT_S * 1e3, HEALED_S * 1e3, CUT_S * 1e3 + self.detection_ms()
         before, during = disturbed.p50_ms(load.rows, 500.0, cut_ms), disturbed.p50_ms(load.rows, detected_ms, healed_ms)
         row: Row = {**load.columns, "moved_ms": disturbed.moved_ms(load.rows, cut_ms),
@@ -124,8 +101,7 @@ class ZoneOutage(Experiment):
         ]  # fmt: skip
 
     def figures(self) -> list[dict[str, Any]]:
-        return [{"kind": "series", "name": "requests", "x": "due_ms", "y": "latency_ms", "by": "fault", "lines": "zone",
-                 "title": "How long each request took, by when it was due"}]  # fmt: skip
+        return [{**figure, "lines": "zone"} for figure in super().figures()]
 
     def answer(self) -> dict[str, Any]:
         every = {"fault": "cut"}
