@@ -29,7 +29,7 @@ def write(path: Path, found: Survey, series: list[dict[str, Any]], between: list
         "columns": _TABLE, "connections": [list(row.values()) for row in connections],
         "hidden": len(whole["connections"]) - len(connections), "requests": whole["requests"][:REQUESTS_SHOWN],
         "requests_hidden": max(0, len(whole["requests"]) - REQUESTS_SHOWN), "handshakes": whole["handshakes"][:REQUESTS_SHOWN],
-        "quic": whole["quic"][:REQUESTS_SHOWN],
+        "quic": whole["quic"][:REQUESTS_SHOWN], "lookups": whole["lookups"][:REQUESTS_SHOWN],
         "series": series, "between": between,
     }  # fmt: skip
     # "<" never stands in the data as it is: no text from a capture can end the script element and begin another.

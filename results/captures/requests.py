@@ -18,7 +18,9 @@ from results.captures.typed import columns
 COLUMNS = {
     "first_frame": "of the connection", "method": "", "target": "", "host": "", "status": "0 when no response was seen",
     "cache": "Cache-Status, else X-Cache", "request_frame": "", "response_frame": "", "last_frame": "of new response bytes",
-    "start_ns": "of the request's packet", "connect_ms": "SYN to SYN-ACK, for the first request of a connection",
+    "start_ns": "of the request's packet", "lookup_ms": "query to answer of the server's name, for the first request of a "
+    "connection, where it was looked up for that", "lookup_frame": "of the query",
+    "connect_ms": "SYN to SYN-ACK, for the first request of a connection",
     "wait_ms": "request to the response's first byte", "transfer_ms": "first byte to last",
     "response_bytes": "header and body", "retransmissions": "of the response's segments",
     "stalled_ms": "time until holes in the response were filled",
@@ -100,6 +102,7 @@ def _exchange(
         "method": words[0], "target": words[1] if len(words) > 1 else "", "host": _header(text, b"host"),
         "status": 0, "cache": "", "request_frame": _frame(analysis, place),
         "response_frame": 0, "last_frame": 0, "start_ns": int(found.time_ns[place]),
+        "lookup_ms": math.nan, "lookup_frame": 0,
         "connect_ms": float(analysis.table["handshake_ms"][number]) if first else math.nan, "wait_ms": math.nan,
         "transfer_ms": math.nan, "response_bytes": 0, "retransmissions": 0, "stalled_ms": 0.0,
     }  # fmt: skip

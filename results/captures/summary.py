@@ -26,6 +26,7 @@ def as_dict(found: Survey) -> dict[str, Any]:
         "comments": records.comments, "packet_comments": {str(frame): text for frame, text in records.packet_comments.items()},
         "notes": found.capture.notes(), "connections": _rows(found.connections),
         "requests": _rows(found.requests), "handshakes": _rows(found.handshakes), "quic": _rows(found.quic),
+        "lookups": _rows(found.lookups),
         "by_interface": found.apart,
     }  # fmt: skip
 
@@ -50,7 +51,7 @@ def text(found: Survey, top: int) -> str:
     if found.protocols:
         lines.append("  " + ", ".join(f"{name} {_count(number)}" for name, number in sorted(
             found.protocols.items(), key=lambda one: -one[1])))  # fmt: skip
-    lines += _quic(found)
+    lines += [*_lookups(found), *_quic(found)]
     count = len(table["stream"])
     if count:
         again, new, sent = (int(sum(table[f"{name}_{way}"].sum() for way in ("up", "down")))
@@ -81,6 +82,14 @@ def _applications(found: Survey) -> list[str]:
         lines.append(f"  {_many(count, 'TLS handshake')} ({versions}), {_count(int(found.handshakes['resumed'].sum()))} resumed"
                      + (f", {np.median(times):.2f} ms in the median" if len(times) else ""))  # fmt: skip
     return lines
+
+
+def _lookups(found: Survey) -> list[str]:
+    count = len(found.lookups["name"])
+    times = found.lookups["took_ms"]
+    done = times[np.isfinite(times)] if count else times
+    return [f"  {_many(count, 'name look-up')}, {_count(len(done))} answered"
+            + (f", {np.median(done):.2f} ms in the median" if len(done) else "")] if count else []  # fmt: skip
 
 
 def _quic(found: Survey) -> list[str]:

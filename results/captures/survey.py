@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from results.captures import connection_table, messages, quic, requests
+from results.captures import connection_table, lookups, messages, quic, requests
 from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
@@ -37,8 +37,8 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 @dataclass
 class Survey:
     """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes` a row a TLS
-    handshake and `quic` one a QUIC connection; `protocols` are packets by name; times are ns since 1970. `apart`: connections
-    are followed at each interface for itself, because many packets stand at several."""
+    handshake, `quic` one a QUIC connection, `lookups` one a name look-up; `protocols` are packets by name; times are ns since
+    1970. `apart`: connections are followed at each interface for itself, because many packets stand at several."""
 
     capture: Capture
     packets: int = 0
@@ -52,6 +52,7 @@ class Survey:
     requests: Table = field(default_factory=dict)
     handshakes: Table = field(default_factory=dict)
     quic: Table = field(default_factory=dict)
+    lookups: Table = field(default_factory=dict)
 
 
 def survey(
@@ -62,12 +63,12 @@ def survey(
     found = Survey(Capture(path))
     beginnings = messages.Messages()
     exchanges = requests.Exchanges(beginnings.found)
-    datagrams = quic.Handshakes()
+    datagrams, names = quic.Handshakes(), lookups.Lookups()
     with Spool() as spool:
         for chunk in _ahead(found.capture.chunks()) if _large(path) else found.capture.chunks():
             packets = chunk.packets
             mask = None if wanted is None else wanted(packets)
-            for one in (*chunks, beginnings.visit, datagrams.visit):
+            for one in (*chunks, beginnings.visit, datagrams.visit, names.visit):
                 one(chunk, mask)
             found.packets += len(packets)
             if mask is not None:
@@ -87,7 +88,8 @@ def survey(
     first_frames = found.connections["first_frame"]
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
-    found.quic = quic.table(datagrams.rows())
+    found.quic, found.lookups = quic.table(datagrams.rows()), lookups.table(names.rows())
+    lookups.attach(found.requests, found.connections, found.lookups)
     return found
 
 

@@ -93,7 +93,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
     """Survey one capture, and write its tables on the way."""
-    from results.captures import connection_table, quic, requests, tables
+    from results.captures import connection_table, lookups, quic, requests, tables
     from results.captures.survey import survey
 
     kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
@@ -112,6 +112,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                     "connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
                     "packets": tables.PACKET_COLUMNS, "requests": tuple(requests.table([], requests.COLUMNS, [])),
                     "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])), "quic": tuple(quic.COLUMNS),
+                    "lookups": tuple(lookups.COLUMNS),
                 }  # fmt: skip
                 ending = kind.__name__.lower()
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
@@ -123,6 +124,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 one["requests"].put(found.requests)
                 one["handshakes"].put(found.handshakes)
                 one["quic"].put(found.quic)
+                one["lookups"].put(found.lookups)
                 for piece in samples.tables(found.connections["first_frame"]):
                     one["rtt"].put(piece)
     except OSError as error:
