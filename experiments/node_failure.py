@@ -12,7 +12,6 @@ from experiments.harness.under_fault import CHECK_S, EJECT_AFTER, EJECTED_S, RIS
 from topologies.emulator import setting
 
 FAULT_S, WELL_S, TIME_S = 3.0, 7.0, 11.0
-FALL = 3
 MARGIN_MS = 150.0
 """What scheduling on two processors may add to a moment."""
 
@@ -21,7 +20,7 @@ class NodeFailure(under_fault.UnderFault):
     """A balancer shares a steady load among the edges of a zone, one after the other. One edge is killed, so that it refuses
     connections at once, or stopped, so that it takes them and never answers; later it is back."""
 
-    path, fall = "/objects/16KiB/title", FALL
+    path, fall = "/objects/16KiB/title", 3
     topology_settings: ClassVar[dict[str, str]] = {"edges_per_zone": "4", "balancers": "regional"}
     repetitions = setting.count("2", "measured trials of each arm", 1, 100)
     most_repetitions = setting.count("5", "so many at most, where trials were disturbed", 0, 100)
@@ -58,9 +57,9 @@ class NodeFailure(under_fault.UnderFault):
 
     def claims(self) -> list[dict[str, Any]]:
         """EJECT_AFTER failures in a row eject, and failures come one for each turn of the node, at once or after
-        the balancer's patience; checks alone would take FALL intervals and one timeout."""
+        the balancer's patience; checks alone would take `fall` intervals and one timeout."""
         turn_ms = 1e3 * len(self.edges()) / self.rate
-        by_checks = (FALL + 1) * CHECK_S * 1e3
+        by_checks = (self.fall + 1) * CHECK_S * 1e3
         base_ms = self.world.path(self.world.first("client").name, f"balancer.{self.place()}")[0]
         found = []
         for fault, each_ms in (("kill", 0.0), ("pause", self.patience)):

@@ -12,7 +12,6 @@ from experiments.harness.under_fault import CHECK_S, EJECT_AFTER, EJECTED_S, RIS
 from topologies.emulator import setting
 
 CUT_S, HEALED_S, TIME_S = 3.0, 8.0, 13.0
-FALL = 2
 MARGIN_MS = 200.0
 
 
@@ -20,7 +19,7 @@ class ZoneOutage(under_fault.UnderFault):
     """Two zones of a site, one nearer than the other; a balancer of the region sends everybody to the nearer one, whose own
     balancer picks an edge. That zone's link is cut, so that packets vanish without a word, and healed later."""
 
-    path, fall = "/objects/4KiB/title", FALL
+    path, fall = "/objects/4KiB/title", 2
     topology_settings: ClassVar[dict[str, str]] = {"zones": "2", "edges_per_zone": "2", "balancers": "two-tier",
                                                     "zone_rtts": "1ms,6ms"}  # fmt: skip
     repetitions = setting.count("3", "measured trials of each arm", 1, 100)
@@ -66,9 +65,9 @@ class ZoneOutage(under_fault.UnderFault):
 
     def detection_ms(self) -> float:
         """How long after the cut somebody may still be sent to the zone: until EJECT_AFTER requests have waited for the
-        balancer's patience, or FALL checks have, whichever comes first."""
+        balancer's patience, or `fall` checks have, whichever comes first."""
         by_requests: float = self.patience + EJECT_AFTER * 1e3 / self.rate
-        return min(by_requests, (FALL + 1) * CHECK_S * 1e3) + MARGIN_MS
+        return min(by_requests, (self.fall + 1) * CHECK_S * 1e3) + MARGIN_MS
 
     def claims(self) -> list[dict[str, Any]]:
         """Nothing fails that was due after detection (nor before: safe requests are sent once more, to the other zone), and
@@ -89,7 +88,7 @@ class ZoneOutage(under_fault.UnderFault):
             claim("no safe request fails after detection", "failed_after", 0, 0, 0, "the other zone answers"),
             claim("no safe request fails at all", "failed", 0, 0, 0, "safe requests are sent once more, in another zone"),
             claim("nobody is sent there after", "moved_ms", self.detection_ms() - MARGIN_MS, 0.5 * self.patience,
-                  self.detection_ms(), f"{EJECT_AFTER} failures in a row, or {FALL} bad checks"),
+                  self.detection_ms(), f"{EJECT_AFTER} failures in a row, or {self.fall} bad checks"),
             claim("before the cut", "before_p50_ms", first_ms + near_ms, (first_ms + near_ms) * 0.98,
                   (first_ms + near_ms) * 1.05 + 2.0, "one round trip to the edge on kept connections"),
             claim("what the farther zone costs", "extra_ms", extra_ms, extra_ms * 0.95 - 1.0, extra_ms * 1.05 + 1.0,

@@ -48,7 +48,7 @@ class ZoneRules(Experiment):
 
     def place(self) -> str:
         """Where the zones are, as in host names."""
-        return self.world.first("edge").name.rpartition(".")[2]
+        return balanced.place(self.world)
 
     def near(self) -> list[str]:
         """The nodes of the nearer zone."""

@@ -18,6 +18,11 @@ LOOK_EVERY_S = 0.1
 FIRST_PORT = 8000
 
 
+def place(world: Topology) -> str:
+    """Where the first edge is, as in host names: `mumbai`."""
+    return world.first("edge").name.rpartition(".")[2]
+
+
 def site(world: Topology, place: str) -> dict[str, list[str]]:
     """The edge hosts of a site by zone: `{"az1": ["edge1.az1.mumbai", ...]}`. `place` is as in host names."""
     found: dict[str, list[str]] = {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -17,14 +16,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.harness import processes
 from topologies.emulator.lab import Lab, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
 STOP_WITHIN_S = 12.0
 LOOK_EVERY_S = 0.25
-_SESSION, _RSS = 3, 21
-"""Fields of /proc/PID/stat behind the name (proc(5))."""
+_SESSION = 3
+"""Among the fields of `processes.stat`."""
 
 
 class StageError(Exception):
@@ -119,15 +119,8 @@ class Daemon:
 
     def resident_bytes(self) -> int:
         """The memory of the largest of its processes, in the machine's RAM and its own."""
-        found = 0
-        for file in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = file.read_text().rpartition(")")[2].split()
-            except OSError:  # it has just ended
-                continue
-            if int(fields[_SESSION]) == self.process.pid:
-                found = max(found, int(fields[_RSS]) * resource.getpagesize())
-        return found
+        mine = (pid for pid, fields in processes.stats().items() if int(fields[_SESSION]) == self.process.pid)
+        return max(map(processes.resident_bytes, mine), default=0)
 
     def dead(self) -> str:
         """Empty while it runs, and when it was killed on purpose; else how it ended, with its last words."""

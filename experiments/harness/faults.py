@@ -94,9 +94,11 @@ class Faults:
     def slow(self, name: str, words: str) -> int:
         """The links that lead out of what the name means, or the link of that name, become what the words say: `delay 40ms`,
         `rate 5mbit loss 1%`. A plain cable cannot."""
-        with _told(f"slow {name}"):
+        try:
             slower(words)
             done_ns = self._links(name, "slow", lambda link: self._lab.change(link, words), words)
+        except LinkError as error:
+            raise StageError(f"could not slow {name}: {error}") from None
         self._slowed[name] = words
         return done_ns
 
@@ -230,12 +232,3 @@ class Faults:
         done_ns = time.monotonic_ns()
         self.done.append(Fault(verb, name, done_ns, words=words))
         return done_ns
-
-
-@contextmanager
-def _told(attempt: str) -> Iterator[None]:
-    """What is wrong with a link, as an error of the stage."""
-    try:
-        yield
-    except LinkError as error:
-        raise StageError(f"could not {attempt}: {error}") from None

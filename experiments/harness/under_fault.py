@@ -34,7 +34,7 @@ class UnderFault(Experiment):
 
     def place(self) -> str:
         """Where the edges are, as in host names."""
-        return self.world.first("edge").name.rpartition(".")[2]
+        return balanced.place(self.world)
 
     def edges(self) -> list[str]:
         """All edges there."""

@@ -120,6 +120,12 @@ def address(high: int, low: int) -> str:
     return str(ipaddress.IPv6Address(int(high) << 64 | int(low)))
 
 
+def endpoint(packets: Packets, side: str, row: int) -> tuple[int, int, int]:
+    """(high, low, port) of the `source` or `destination` of a packet, as `address` takes the first two."""
+    high, low, port = (int(getattr(packets, f"{side}_{part}")[row]) for part in ("high", "low", "port"))
+    return high, low, port
+
+
 def packed(high: int, low: int) -> bytes:
     """4 or 16 bytes in network order."""
     whole = int(high).to_bytes(8, "big") + int(low).to_bytes(8, "big")

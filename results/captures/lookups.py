@@ -1,7 +1,7 @@
 """Name look-ups seen on the wire: each query over UDP with its answer, and which connection it was for. It resolves nothing.
 
 Messages of RFC 1035, section 4, on port 53, read by dnspython; DNS over TCP, TLS or HTTPS is not read. A query that is repeated
-under the same number (RFC 5452, section 9.1) counts from its first packet; what the snap length cut is counted, not guessed.
+under the same number (RFC 5452, section 9.1) counts from its first packet; what the snap length cut is counted and said.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from results.captures.columns import UDP, address
+from results.captures.columns import UDP, address, endpoint
 from results.captures.connection_table import Table
 from results.captures.reader import Chunk
 from results.captures.typed import columns
@@ -77,7 +77,7 @@ class Lookups:
         except (dns.exception.DNSException, IndexError, ValueError):
             self.unread += 1
             return
-        source, target = _end(packets, "source", row), _end(packets, "destination", row)
+        source, target = endpoint(packets, "source", row), endpoint(packets, "destination", row)
         answers = bool(said.flags & dns.flags.QR)
         client, server = (target, source) if answers else (source, target)
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
@@ -96,14 +96,16 @@ class Lookups:
             known.addresses = [item.to_text() for part in said.answer
                                if part.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA) for item in part]  # fmt: skip
 
+    def notes(self) -> list[str]:
+        """What a person should know of it, in words."""
+        found = [f"{self.left_out} name look-ups beyond {MOST} were left out"] if self.left_out else []
+        if self.unread:
+            found.append(f"{self.unread} datagrams of port {PORT} are cut or no DNS: look-ups lack them")
+        return found
+
     def rows(self) -> list[dict[str, Any]]:
         """One a look-up, in order of time."""
         return [_row(one) for one in sorted(self.found, key=lambda one: one.start_ns)]
-
-
-def _end(packets: Any, end: str, row: int) -> _End:
-    high, low, port = (int(getattr(packets, f"{end}_{part}")[row]) for part in ("high", "low", "port"))
-    return high, low, port
 
 
 def _row(one: _Lookup) -> dict[str, Any]:

@@ -34,6 +34,11 @@ class Messages:
     left_out: int = 0
     room: int = MOST_BYTES
 
+    def notes(self) -> list[str]:
+        """What a person should know of it, in words."""
+        many = f"{self.left_out} beginnings of messages were left out: requests and handshakes lack them"
+        return [many] if self.left_out else []
+
     def visit(self, chunk: Chunk, mask: Any) -> None:
         """For `survey`: keep what a chunk holds."""
         packets, frames = chunk.packets, chunk.frames

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from results.captures.columns import UDP, address
+from results.captures.columns import UDP, address, endpoint
 from results.captures.reader import Chunk
 from results.captures.records import gather
 from results.captures.streams import pair_hash
@@ -83,8 +83,7 @@ class Handshakes:
         known = self._open.get(pair)
         if known is not None and known.done[0] and not long:
             return
-        ends = [tuple(int(getattr(packets, f"{side}_{part}")[row]) for part in ("high", "low", "port"))
-                for side in ("source", "destination")]  # fmt: skip
+        ends = endpoint(packets, "source", row), endpoint(packets, "destination", row)
         kinds = list(kinds_of(chunk.payload(row)[:_SHOWN_BYTES]))
         frame, time_ns = int(packets.frame[row]), int(packets.time_ns[row])
         if known is None or (kinds and kinds[0][0] == INITIAL and known.done[0] and ends[0] == known.client):
@@ -93,7 +92,7 @@ class Handshakes:
             if len(self.found) >= MOST:
                 self.left_out += 1
                 return
-            known = self._open[pair] = _Connection(ends[0], ends[1], kinds[0][1], frame, time_ns)  # type: ignore[arg-type]
+            known = self._open[pair] = _Connection(ends[0], ends[1], kinds[0][1], frame, time_ns)
             self.found.append(known)
         from_client = ends[0] == known.client
         known.seen |= {kind for kind, _ in kinds if from_client == (kind == ZERO_RTT)}
@@ -103,6 +102,10 @@ class Handshakes:
             known.version = kinds[0][1]
         if from_client and not known.done[0] and any(kind == SHORT for kind, _ in kinds) and known.answer[0]:
             known.done = frame, time_ns
+
+    def notes(self) -> list[str]:
+        """What a person should know of it, in words."""
+        return [f"{self.left_out} first packets of QUIC connections beyond {MOST} were left out"] if self.left_out else []
 
     def rows(self) -> list[dict[str, Any]]:
         """One a connection, in order of time."""

@@ -24,7 +24,7 @@ def as_dict(found: Survey) -> dict[str, Any]:
         "interfaces": [{"name": one.name, "comment": one.comment, "linktype": one.linktype, "snap_bytes": one.snap_bytes,
                         "received": one.received, "dropped": one.dropped} for one in records.interfaces],
         "comments": records.comments, "packet_comments": {str(frame): text for frame, text in records.packet_comments.items()},
-        "notes": found.capture.notes(), "connections": _rows(found.connections),
+        "notes": found.notes(), "connections": _rows(found.connections),
         "requests": _rows(found.requests), "handshakes": _rows(found.handshakes), "quic": _rows(found.quic),
         "lookups": _rows(found.lookups),
         "by_interface": found.apart,

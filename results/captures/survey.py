@@ -53,6 +53,11 @@ class Survey:
     handshakes: Table = field(default_factory=dict)
     quic: Table = field(default_factory=dict)
     lookups: Table = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def notes(self) -> list[str]:
+        """What a person should know of it, in words: of the capture, and of what was not read or kept."""
+        return [*self.capture.notes(), *self.left_out]
 
 
 def survey(
@@ -89,6 +94,7 @@ def survey(
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
     found.quic, found.lookups = quic.table(datagrams.rows()), lookups.table(names.rows())
+    found.left_out = [note for one in (beginnings, datagrams, names) for note in one.notes()]
     lookups.attach(found.requests, found.connections, found.lookups)
     return found
 

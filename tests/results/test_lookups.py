@@ -119,8 +119,20 @@ def test_a_lookup_is_for_one_connection_only() -> None:
 def test_any_bytes_on_port_53_are_a_lookup_or_counted(tmp_path_factory: pytest.TempPathFactory,
                                                       said: list[tuple[bool, bytes]]) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("names")
-    found = surveyed(folder, *(datagram(at, data, up=up) for at, (up, data) in enumerate(said))).lookups
-    assert len(found["name"]) <= len(said)
+    found = surveyed(folder, *(datagram(at, data, up=up) for at, (up, data) in enumerate(said)))
+    assert len(found.lookups["name"]) <= len(said)
+
+
+def test_what_is_no_dns_is_said(tmp_path: Path) -> None:
+    said = surveyed(tmp_path, datagram(0, b"not DNS", up=True), datagram(1, query().to_wire()[:20], up=True),
+                    datagram(2, query().to_wire(), up=True)).notes()  # fmt: skip
+    assert said == ["2 datagrams of port 53 are cut or no DNS: look-ups lack them"]
+
+
+def test_what_is_beyond_the_bounds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "MOST", 1)
+    said = surveyed(tmp_path, *(datagram(n, query(n, f"h{n}.lab").to_wire(), up=True) for n in range(3))).notes()
+    assert said == ["2 name look-ups beyond 1 were left out"]
 
 
 def test_they_are_written_as_a_table(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from experiments.harness import processes
 from experiments.harness.load.errors import LoadError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,10 +54,7 @@ class Engine:
 
     def pids(self) -> list[int]:
         """Its processes: the one that was started and those below it."""
-        parents = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal() and (stat := _stat(int(entry.name))):
-                parents[int(entry.name)] = int(stat[1])
+        parents = {pid: int(fields[1]) for pid, fields in processes.stats().items()}
         found = [self.process.pid]
         for one in found:
             found += [pid for pid, parent in parents.items() if parent == one]
@@ -64,23 +62,9 @@ class Engine:
 
     def cpu_s(self) -> float:
         """Processor time that all its processes have used."""
-        ticks = sum(int(stat[11]) + int(stat[12]) for pid in self.pids() if (stat := _stat(pid)))
+        ticks = sum(int(stat[11]) + int(stat[12]) for pid in self.pids() if (stat := processes.stat(pid)))
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self) -> int:
         """Memory of all its processes, each counted whole."""
-        pages = 0
-        for pid in self.pids():
-            try:
-                pages += int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-            except FileNotFoundError:
-                continue
-        return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields behind the name in /proc/PID/stat; empty when the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+        return sum(map(processes.resident_bytes, self.pids()))

@@ -48,7 +48,7 @@ def main(given: argparse.Namespace) -> int:
         surveys.append((found, drawn.chosen(found.connections["first_frame"])))
         if not given.json:
             print(("\n" if number else "") + summary.text(found, given.top))
-            for note in found.capture.notes():
+            for note in found.notes():
                 print(f"longhaul: {note}", file=sys.stderr)
     ways = list(_matched(given.captures, wanted)) if given.match else []
     if given.html:

@@ -10,12 +10,13 @@ import os
 from collections.abc import Sequence
 from types import TracebackType
 
+from topologies.emulator.conformance import chance
 from units import show_ms
 
 _STATISTICS = "/proc/net/softnet_stat"
 _BACKLOG = 11
 """Its column: how many frames wait, in hexadecimal, a line for each processor (softnet_seq_show in net/core/net-procfs.c)."""
-_USUAL = 0.9
+_USUAL = 90
 
 
 class Softnet:
@@ -49,7 +50,7 @@ def waiting(text: str) -> int | None:
 def standing(frames: Sequence[int], frame_ms: float, late_ms: float) -> str:
     """Why what was seen beside such samples is no finding about a link: in a tenth of them at least, frames waited for more
     than `late_ms` in this machine, each for `frame_ms`. Empty when it is one."""
-    found_ms = sorted(frames)[int(_USUAL * (len(frames) - 1))] * frame_ms if frames else 0.0
+    found_ms = chance.percentile(frames, _USUAL) * frame_ms if frames else 0.0
     if found_ms <= late_ms:
         return ""
     return (f"a tenth of the time, frames stood at least {show_ms(found_ms)} in this machine's own receive queues, before the "

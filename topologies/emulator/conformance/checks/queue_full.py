@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from topologies.emulator.conformance import chance
 from topologies.emulator.conformance.bed import Bed
 from topologies.emulator.conformance.check import Check, TooSlowError
 from topologies.emulator.conformance.checks.rtt import echo_ms
@@ -29,8 +30,8 @@ APART_NS = 1_000_000
 handing over each by itself."""
 
 
-PUNCTUAL = 0.9
-"""So much of the load has to be handed over in time: what makes a sender late, others' work, makes echoes late too."""
+PUNCTUAL = 90
+"""Per cent of the load have to be handed over in time: what makes a sender late, others' work, makes echoes late too."""
 
 
 def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: float, echoes: int, late_ms: float) -> float:
@@ -62,15 +63,15 @@ def overloaded(bed: Bed, spec: LinkSpec, first: int, overload: float, settle_s: 
             raise TooSlowError(f"this machine handed over {show_bps(offered_bps)} in packets of {frame} B; more than "
                                f"{show_bps(rate_bps)} are needed to keep the queue full")  # fmt: skip
         late_ns = [at - began_ns - turn * gap_ns for turn, at in enumerate(handed_over_ns)]
-        stumbled = stumbling(late_ns[int(settle_ns / gap_ns) :], late_ms)
-        if stumbled := stumbled or standing(softnet.waiting, packet_ns * overload / 1e6, late_ms):
-            raise TooSlowError(stumbled)
+        late_ns = late_ns[int(settle_ns / gap_ns) :]
+        if reason := stumbling(late_ns, late_ms) or standing(softnet.waiting, packet_ns * overload / 1e6, late_ms):
+            raise TooSlowError(reason)
         return median(echo.times_ms() or [float("nan")])
 
 
 def stumbling(late_ns: Sequence[float], late_ms: float) -> str:
     """Why a load whose parts were so late is no load to judge by: its tenth that was latest was so by more than `late_ms`."""
-    found_ms = sorted(late_ns)[int(PUNCTUAL * (len(late_ns) - 1))] / 1e6
+    found_ms = chance.percentile(late_ns, PUNCTUAL) / 1e6
     if found_ms <= late_ms:
         return ""
     return (f"this machine handed over a tenth of the packets at least {show_ms(found_ms)} late, and echoes likewise; "
