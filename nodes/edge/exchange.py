@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from nodes.edge.asking import Ask
+from nodes.http.awaited import OnInterim
 from nodes.http.continuing import Gate
 from nodes.http.message import request_bytes
 from nodes.http.pool import Pool
-from nodes.http.upstream import OnInterim, Response, Upstream
+from nodes.http.response import Response
+from nodes.http.upstream import Upstream
 from nodes.http.upstream_error import UpstreamError, may_repeat
 
 

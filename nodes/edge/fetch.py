@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from nodes.edge import survival
 from nodes.edge.arrival import Arrival, Kind, arrival
@@ -21,6 +21,7 @@ from nodes.edge.store.spool import Spool
 from nodes.edge.store.store import Store
 from nodes.edge.stored import Stored
 from nodes.edge.transfer import WINDOW_BYTES, Reader, Transfer
+from nodes.http.awaited import OnInterim
 from nodes.http.dates import http_date
 from nodes.http.digest import sha256_of
 from nodes.http.message import Fields
@@ -28,8 +29,6 @@ from nodes.http.metrics import Metrics
 from nodes.http.pool import Pool
 from nodes.http.response import Framing, Response
 from nodes.http.upstream_error import UpstreamError
-
-OnInterim = Callable[[int, Fields], Awaitable[None]]
 
 
 class Fetch:

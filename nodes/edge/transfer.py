@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 
 from nodes.edge.store.spool import Spool
-from nodes.http.upstream import UpstreamError
+from nodes.http.upstream_error import UpstreamError
 
 WINDOW_BYTES = 512 * 1024
 READ_BYTES = 256 * 1024

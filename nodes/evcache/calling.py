@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from nodes.http.message import Fields, request_bytes
 from nodes.http.origin_address import Origin
 from nodes.http.pool import Pool
+from nodes.http.response import Response
 from nodes.http.timeouts import Timeouts
-from nodes.http.upstream import Response
 from nodes.http.upstream_error import UpstreamError
 
 IDLE_S = 60.0

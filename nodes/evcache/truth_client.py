@@ -9,7 +9,7 @@ from urllib.parse import quote
 from nodes.evcache.calling import CallError, Calling
 from nodes.http.message import Fields
 from nodes.http.origin_address import Origin
-from nodes.http.upstream import Response
+from nodes.http.response import Response
 
 VERSION = "Longhaul-Version"
 CONNECTIONS = 64

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from nodes.http.awaited import OnInterim
 from nodes.http.message import Body, Fields, end_to_end
 from nodes.http.reply import Reply
-from nodes.http.upstream import OnInterim
 
 CONTINUE_S = 1.0
 """How long content waits for the origin's 100 (Continue): RFC 9110, section 10.1.1, forbids to wait for ever."""

@@ -1,7 +1,7 @@
-"""One connection to an origin: a request out, a response in.
+"""One connection to an origin: a request goes out on it, and its bytes come in; it may be lent, lost, or used again.
 
-It does not choose connections or ask again; `pool.py` and `upstream_error.may_repeat` do. It stops reading while what
-it has read is not taken. What the bytes mean is decided in `response_reader.py`.
+It does not choose connections or ask again; `pool.py` and `upstream_error.may_repeat` do. Who waits for the answer, and how
+long, is in `awaited.py`; what the bytes mean is decided in `response_reader.py`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Protocol
+from collections.abc import AsyncIterable, Coroutine
+from typing import Any, Protocol
 
+from nodes.http.awaited import Awaited, OnInterim
 from nodes.http.field_block import Malformed
-from nodes.http.message import Fields
-from nodes.http.pieces import Pieces
 from nodes.http.response import Response
-from nodes.http.response_reader import ResponseReader
 from nodes.http.timeouts import Timeouts
-from nodes.http.upstream_error import Phase, UpstreamError
+from nodes.http.upstream_error import UpstreamError
 
-__all__ = ["OnInterim", "Response", "Upstream", "UpstreamError"]
-
-WINDOW_BYTES = 512 * 1024
 RECEIVED_BYTES = 256 * 1024
-
-OnInterim = Callable[[int, Fields], Awaitable[None]]
 
 
 class Borrower(Protocol):
@@ -46,17 +39,11 @@ class Upstream(asyncio.Protocol):
         self._plain = sock
         """The socket below, where no TLS is between: what it still holds after a failed write can be read."""
         self._loop = asyncio.get_running_loop()
-        self._wake: asyncio.Future[None] | None = None
+        self._answer = Awaited(timeouts, self._hold)
         self._writable: asyncio.Future[None] | None = None
-        self._pieces = Pieces()
-        self._paused = False
         self._ended = False
-        self._error: Exception | None = None
-        self._reader = ResponseReader("GET")
         self._sender: asyncio.Task[None] | None = None
         self._borrower: Borrower | None = None
-        self._allowed_s = self._deadline_s = float("inf")
-        self.lost = False
         self.busy = False
         self.used = 0
         self.idle_since = 0.0
@@ -70,19 +57,10 @@ class Upstream(asyncio.Protocol):
         if not self.busy:
             self.transport.abort()  # bytes that nobody asked for: the connection cannot be trusted
             return
-        began = self._reader.started
         try:
-            pieces = self._reader.feed(data)
+            self._answer.feed(data)
         except Malformed as error:
-            self._fail(UpstreamError(f"the origin's response is malformed: {error}", self.phase, malformed=True))
-            return
-        if not began:
-            self._allow(self.timeouts.between_s)
-        self._pieces.put(pieces)
-        if self._pieces.size_bytes > WINDOW_BYTES and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
-        self._notify()
+            self._fail(UpstreamError(f"the origin's response is malformed: {error}", self._answer.phase, malformed=True))
 
     def eof_received(self) -> None:
         """FIN, and under TLS close_notify too: nothing is missing that the origin wanted to send (RFC 9112, 9.8)."""
@@ -100,7 +78,7 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
             self._last_words()
-        self.lost = True
+        self._answer.lost = True
         self._over("closed" if exc is None else "reset", orderly=False)
         self._let_write()
 
@@ -113,49 +91,31 @@ class Upstream(asyncio.Protocol):
     # -- the user's side -----------------------------------------------------------------------------------------
     def send(self, method: str, head: bytes, body: AsyncIterable[bytes] | None = None, *, chunked: bool = False) -> None:
         """Send a request. Its content goes out beside the waiting for the response, which may come first."""
-        self._reader = ResponseReader(method)
+        self._answer.begin(method, self._loop.time(), sending=body is not None)
         self.busy, self.used = True, self.used + 1
         self.transport.write(head)
         if body is not None:
             self._sender = self._loop.create_task(self._send(body, chunked))
             self._sender.add_done_callback(self._sent)
-        self._await_head()
 
-    async def head(self, on_interim: OnInterim | None = None) -> Response:
-        """The final response's head; interim ones (1xx) go to `on_interim` in order, or are dropped.
+    def head(self, on_interim: OnInterim | None = None) -> Coroutine[Any, Any, Response]:
+        """As `Awaited.head`."""
+        return self._answer.head(on_interim)
 
-        Raises UpstreamError, and what the request's content raised.
-        """
-        while True:
-            while self._reader.interim:
-                status, fields = self._reader.interim.popleft()
-                self._await_head()
-                if on_interim is not None:
-                    await on_interim(status, fields)
-            if self._reader.response is not None:
-                return self._reader.response
-            await self._changed(self._deadline_s, self._allowed_s, "the head of its response")
+    def read(self) -> Coroutine[Any, Any, bytes]:
+        """As `Awaited.read`."""
+        return self._answer.read()
 
-    async def read(self) -> bytes:
-        """What has arrived of the content, or b"" when it was all. Raises UpstreamError when it can not become whole."""
-        between_s = self.timeouts.between_s
-        deadline_s = self._loop.time() + between_s
-        while not self._pieces:
-            if self._reader.complete:
-                return b""
-            await self._changed(deadline_s, between_s, "more of its response")
-        data = self._pieces.take()
-        if self._paused and self._pieces.size_bytes <= WINDOW_BYTES // 2:
-            self._paused = False
-            if not self.lost:
-                self.transport.resume_reading()
-        return data
+    @property
+    def lost(self) -> bool:
+        """Whether it is no more."""
+        return self._answer.lost
 
     @property
     def reusable(self) -> bool:
         """Whether the next request may go out on this connection."""
-        ready = self._reader.keep and not self._pieces and self._sender is None
-        return ready and self._error is None and not self.lost and not self._ended and not self.transport.is_closing()
+        ready = self._answer.taken and self._sender is None
+        return ready and not self.lost and not self._ended and not self.transport.is_closing()
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -168,15 +128,6 @@ class Upstream(asyncio.Protocol):
         """Whether its TLS session is an earlier connection's."""
         secured = self.transport.get_extra_info("ssl_object")
         return bool(secured is not None and secured.session_reused)
-
-    @property
-    def phase(self) -> Phase:
-        """How far it is."""
-        if self._reader.response is not None:
-            return "content"
-        if self._reader.started:
-            return "head"
-        return "first-byte" if self._sender is None else "request"
 
     def quiet(self) -> bool:
         """Whether an idle connection is still as it was left: no byte and no end has come unasked."""
@@ -216,9 +167,8 @@ class Upstream(asyncio.Protocol):
     def take_over(self, method: str, unsent: bytes, came: bytes, began_s: float, *, reset: bool) -> None:
         """Go on with what a borrower began: so much of the request's head is `unsent`, this of the response `came`, and
         perhaps the origin has `reset` the connection. Then `head` follows, as after `send`."""
-        self._reader, self.busy = ResponseReader(method), True
-        self._await_head()
-        self._deadline_s += began_s - self._loop.time()
+        self._answer.begin(method, began_s)
+        self.busy = True
         if unsent:
             self.transport.write(unsent)
         if came:
@@ -233,13 +183,13 @@ class Upstream(asyncio.Protocol):
 
     def give_up(self, error: UpstreamError) -> None:
         """Who waits for the head of the response gets this error instead."""
-        if self._reader.response is None and self._error is None:
+        if self._answer.waits_for_head:
             self._fail(error)
 
     def close(self) -> None:
         """Give it up, and what is still being sent. After a whole exchange TLS ends with close_notify, without which
         OpenSSL's servers forget a session of TLS 1.2."""
-        unfinished = self.busy and not self._reader.complete
+        unfinished = self.busy and not self._answer.complete
         if self._borrower is not None:
             borrower, self._borrower = self._borrower, None
             borrower.leave()
@@ -259,7 +209,7 @@ class Upstream(asyncio.Protocol):
     async def _write(self, data: bytes) -> None:
         """Returns when the origin has taken enough."""
         if self.lost:
-            raise self._error or UpstreamError("the origin closed the connection while the request was sent", "request")
+            raise self._answer.error or UpstreamError("the origin closed the connection while the request was sent", "request")
         self.transport.write(data)
         if self._writable is not None:
             try:
@@ -275,49 +225,26 @@ class Upstream(asyncio.Protocol):
         error = task.exception()
         if error is None:
             self._sender = None
-            if not self._reader.started:
-                self._await_head()
-            self._notify()
-        elif self._error is None and not (isinstance(error, UpstreamError) and self._reader.started):
+            self._answer.sent()
+        elif self._answer.error is None and not (isinstance(error, UpstreamError) and self._answer.started):
             assert isinstance(error, Exception)
             self._fail(error)
 
-    def _await_head(self) -> None:
-        """The origin's time for a head begins, unless it still waits for the request."""
-        self._allow(self.timeouts.first_byte_s if self._sender is None else float("inf"))
-
-    def _allow(self, time_s: float) -> None:
-        self._allowed_s, self._deadline_s = time_s, self._loop.time() + time_s
-
-    async def _changed(self, deadline_s: float, allowed_s: float, what: str) -> None:
-        """Until something happens. Raises UpstreamError when nothing can, or nothing did."""
-        if self._error is not None:
-            raise self._error
-        if self.lost:
-            raise UpstreamError("the origin closed the connection", self.phase)
-        if self._loop.time() >= deadline_s:
-            raise UpstreamError(f"the origin did not send {what} within {allowed_s:g} s", self.phase, timeout=True)
-        self._wake = self._loop.create_future()
-        handle = None if deadline_s == float("inf") else self._loop.call_at(deadline_s, self._notify)
-        try:
-            await self._wake
-        finally:
-            self._wake = None
-            if handle is not None:
-                handle.cancel()
+    def _hold(self, full: bool) -> None:
+        """The answer is taken more slowly than it comes, or no longer so."""
+        if full:
+            self.transport.pause_reading()
+        elif not self.lost:
+            self.transport.resume_reading()
 
     def _over(self, how: str, *, orderly: bool) -> None:
         """Nothing more will come."""
-        if self.busy and not self._reader.complete and self._error is None:
-            self._reader.end(orderly=orderly)
-            if not self._reader.complete:
-                what = "before the response was whole" if self._reader.started else "before it answered"
-                self._error = UpstreamError(f"the origin {how} the connection {what}", self.phase)
-        self._notify()
+        if self.busy:
+            self._answer.over(how, orderly=orderly)
 
     def _last_words(self) -> None:
         """After a failed write the socket may still hold the origin's answer, such as a 413 (RFC 9112, section 9.5)."""
-        while self._plain is not None and self.busy and not self._reader.complete and self._error is None:
+        while self._plain is not None and self.busy and not self._answer.complete and self._answer.error is None:
             try:
                 data = self._plain.recv(RECEIVED_BYTES)
             except OSError:
@@ -327,15 +254,10 @@ class Upstream(asyncio.Protocol):
             self.data_received(data)
 
     def _fail(self, error: Exception) -> None:
-        self._error = error
+        self._answer.fail(error)
         self.transport.abort()
-        self._notify()
 
     def _let_write(self) -> None:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
-
-    def _notify(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)

@@ -7,7 +7,7 @@ import pytest
 
 from nodes.edge.store.spool import Spool
 from nodes.edge.transfer import WINDOW_BYTES, Transfer
-from nodes.http.upstream import UpstreamError
+from nodes.http.upstream_error import UpstreamError
 
 
 class Plenty:

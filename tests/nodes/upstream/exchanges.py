@@ -8,11 +8,11 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from nodes.http.awaited import OnInterim
 from nodes.http.origin_address import Origin
 from nodes.http.pool import Pool
 from nodes.http.timeouts import Timeouts
 from nodes.http.tls import ClientTls
-from nodes.http.upstream import OnInterim
 from nodes.http.upstream_error import UpstreamError
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
