@@ -14,6 +14,7 @@ from nodes.balancer import control
 from nodes.balancer.balance import Balance, Member, Settings
 from nodes.balancer.checking import Check, Checking
 from nodes.balancer.express import Express
+from nodes.balancer.families import COUNTERS, OTHERS
 from nodes.balancer.forwarding import ROUTE, route
 from nodes.balancer.heads import origin_form
 from nodes.balancer.members import Members, parse
@@ -49,6 +50,7 @@ class Balancer:
         self._express = Express(name, self.balance, pool, metrics)
         self._team: Team | None = None
         self._reloading: asyncio.Task[None] | None = None
+        metrics.declare(COUNTERS, OTHERS)
         metrics.before_text(self._gauges)
         if self._checking is not None:
             self._checking.follow()

@@ -68,7 +68,7 @@ class Checking:
             name = member.node.name
             self.last[name] = wrong or "ok"
             if wrong:
-                self._metrics.count("longhaul_check_failures_total", node=name)
+                self._metrics.count("longhaul_check_failures_total", member=name)
             if self._balance.checked(name, loop.time(), ok=not wrong):
                 print(f"longhaul: node {name} is {self._balance.health(member)}" + (f": {wrong}" if wrong else ""),
                       file=sys.stderr, flush=True)  # fmt: skip

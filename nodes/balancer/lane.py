@@ -197,7 +197,7 @@ class Lane:
         """The node broke off in the middle of its answer, and so does this."""
         client = self._client
         assert client is not None
-        self._express.metrics.count("longhaul_node_cut_total", node=self._placed.node.name)
+        self._express.metrics.count("longhaul_node_cut_total", member=self._placed.node.name)
         self._record(f"cut, because {error}", {"upstream_error": error})
         self._end(whole=False)
         client.holder = None

@@ -62,7 +62,7 @@ class Proxying:
                 return
             except UpstreamError as error:
                 if reply.started:
-                    self._metrics.count("longhaul_node_cut_total", node=placed.node.name)
+                    self._metrics.count("longhaul_node_cut_total", member=placed.node.name)
                     reply.outcome.notes["upstream_error"] = str(error)
                     raise ConnectionResetError(f"cut, because {error}") from error
                 failed = f"{failed}; {placed.node.name}: {error}".lstrip("; ")
@@ -88,7 +88,7 @@ class Proxying:
             except UpstreamError as error:
                 now_s = self._clock()
                 balance.answered(member, now_s, now_s - began_s, ok=False)
-                self._metrics.count("longhaul_node_errors_total", node=placed.node.name, phase=error.phase)
+                self._metrics.count("longhaul_node_errors_total", member=placed.node.name, phase=error.phase)
                 raise
             now_s = self._clock()
             took_s = now_s - began_s

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from nodes.dns.families import COUNTERS, OTHERS
 from nodes.http.access_log import LATE_S, AccessLog
 from nodes.http.failure import USAGE, Failure
 from nodes.http.metrics import Metrics
@@ -75,6 +76,7 @@ class NameServer:
     def __init__(self, sockets: tuple[socket.socket, socket.socket], answer: Answer, log: AccessLog, metrics: Metrics) -> None:
         self._datagrams, self._streams = sockets
         self._answer, self._log, self._metrics = answer, log, metrics
+        metrics.declare(COUNTERS, OTHERS)
         self._loop = asyncio.get_running_loop()
         self._flush: asyncio.TimerHandle | None = None
         self._connections: set[asyncio.Task[None]] = set()

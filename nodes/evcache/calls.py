@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nodes.http.metrics import Counter, Histogram, Metrics
 
-NAME = "evcache_client_call"
+COUNTED, TOOK = "evcache_client_call_total", "evcache_client_call_seconds"
 ATTEMPTS = ("initial", "second", "third_up")
 """EVCache's words for which zone of a read's order was asked."""
 FINE = ("hit", "miss", "unsealed", "stored", "newer", "raced", "gone")
@@ -29,8 +29,8 @@ class Calls:
             hit = {"hit": "yes" if result == "hit" else "no"} if operation == "GET" else {}
             status = "success" if result in FINE else "error"
             found = self._known[(operation, zone, attempt, result)] = (
-                self.metrics.counter(f"{NAME}_total", **tags, **hit, result=result, status=status),
-                self.metrics.histogram(f"{NAME}_seconds", **tags),
+                self.metrics.counter(COUNTED, **tags, **hit, result=result, status=status),
+                self.metrics.histogram(TOOK, **tags),
             )
         found[0].value += 1
         found[1].observe(seconds)

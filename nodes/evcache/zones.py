@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nodes.evcache.calls import Calls
+from nodes.evcache.families import COUNTERS, OTHERS
 from nodes.evcache.keys import Keys
 from nodes.evcache.lifetime import lifetime_s
 from nodes.evcache.near import Near
@@ -36,6 +37,7 @@ class Zones:
         self.keys = Keys(settings.namespace)
         self.calls = Calls(metrics, nodes.app)
         self.metrics = metrics
+        metrics.declare(COUNTERS, OTHERS)
         self.replicas = {zone: Replica(zone, some, settings) for zone, some in nodes.zones.items()}
         self.repairs = {zone: Repairs(settings.repairs, settings.longest_s + 1) for zone in nodes.zones}
         self.near: Near[Copy] = Near(settings.near_capacity, settings.near_s, settings.near_reads, settings.near_window_s)

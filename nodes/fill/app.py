@@ -17,6 +17,7 @@ from typing import Any
 
 from nodes.fill.config import Config
 from nodes.fill.edges import Edges
+from nodes.fill.families import COUNTERS, OTHERS
 from nodes.http.access_log import AccessLog
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
@@ -45,6 +46,7 @@ class Filling:
         """When the last day of a region was counted."""
         self._nights: dict[str, int] = {}
         self._went: dict[str, dict[str, Any]] = {}
+        metrics.declare(COUNTERS, OTHERS)
         self._troubles = Troubles()
         self.edges = Edges(config, log, metrics, self._troubles)
         self._tasks: set[asyncio.Task[None]] = set()

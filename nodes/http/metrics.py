@@ -66,7 +66,7 @@ class Tally:
 
 
 class Metrics:
-    """Numbers of one daemon since it started."""
+    """Numbers of one daemon since it started. Each has the label `node`, the daemon's name, beside its own."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -86,7 +86,7 @@ class Metrics:
 
     def counter(self, name: str, **labels: str) -> Counter:
         """The counter itself, for code that counts often."""
-        key = (name, tuple(labels.items()))
+        key = _key(name, labels)
         found = self._counters.get(key)
         if found is None:
             found = self._counters[key] = Counter()
@@ -103,7 +103,7 @@ class Metrics:
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
-        self._gauges[(name, tuple(labels.items()))] = value
+        self._gauges[_key(name, labels)] = value
 
     def before_text(self, call: Callable[[], None]) -> None:
         """Have something called before the numbers are told, so that it can set gauges then."""
@@ -111,7 +111,7 @@ class Metrics:
 
     def histogram(self, name: str, **labels: str) -> Histogram:
         """The histogram itself."""
-        return self._histograms.setdefault((name, tuple(labels.items())), Histogram())
+        return self._histograms.setdefault(_key(name, labels), Histogram())
 
     def observe(self, name: str, seconds: float) -> None:
         """Put a duration into a histogram."""
@@ -155,6 +155,12 @@ class Metrics:
     def _labels(self, labels: tuple[tuple[str, str], ...]) -> str:
         pairs = (("node", self._node), *labels)
         return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in pairs) + "}"
+
+
+def _key(name: str, labels: dict[str, str]) -> _Key:
+    if "node" in labels:
+        raise ValueError(f"the label node of {name} is the daemon's own; two of one name make the text unreadable")
+    return name, tuple(labels.items())
 
 
 def _escape(value: str) -> str:

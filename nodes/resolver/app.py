@@ -24,6 +24,7 @@ from nodes.http.metrics import Metrics
 from nodes.http.own_paths import demand
 from nodes.http.reply import Reply
 from nodes.resolver import messages
+from nodes.resolver.families import COUNTERS, OTHERS
 from nodes.resolver.kept import Address, Answers, Kept, scope_of
 from nodes.resolver.messages import MessageError, Question
 
@@ -68,6 +69,7 @@ class Resolver:
         self.listens = ""
         """Where it answers DNS."""
         self.sockets: NameServer | None = None
+        metrics.declare(COUNTERS, OTHERS)
         metrics.before_text(lambda: metrics.gauge("longhaul_resolver_kept", len(self._answers)))
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
 from nodes.steering.directory import Directory
+from nodes.steering.families import COUNTERS, OTHERS
 from nodes.steering.ranking import Decision, explain, rank
 from nodes.steering.reports import ReportError, parse
 from nodes.steering.routes import Address
@@ -36,6 +37,7 @@ class Steering:
         self.dns: dict[str, str] | None = None
         """Where it answers DNS too, and for which name."""
         self._closing: list[Any] = []
+        metrics.declare(COUNTERS, OTHERS)
         metrics.before_text(self._gauges)
 
     def close_with(self, part: Any) -> None:

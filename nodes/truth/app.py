@@ -18,6 +18,7 @@ from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
 from nodes.http.reply import Reply
 from nodes.truth.batches import Batches
+from nodes.truth.families import COUNTERS, OTHERS
 from nodes.truth.rows import DatabaseError, Row
 
 ROWS = "/rows/"
@@ -34,6 +35,7 @@ class Truth:
     def __init__(self, name: str, rows: Batches, metrics: Metrics) -> None:
         self.name, self._rows, self._metrics = name, rows, metrics
         self._versions = Versions(0)
+        metrics.declare(COUNTERS, OTHERS)
         metrics.before_text(lambda: metrics.gauge("longhaul_truth_writes_waiting", rows.waiting))
 
     async def close(self) -> None:

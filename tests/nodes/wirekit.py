@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -51,6 +52,16 @@ class Daemon:
         """`GET /-/cache` of an edge."""
         answer: dict[str, Any] = json.loads(self.get("/-/cache").body)
         return answer
+
+    def metrics(self) -> str:
+        """Its numbers, of which every family must say what it is, and no sample may have two labels of one name."""
+        text = self.get("/-/metrics").body.decode()
+        shown, told = (re.findall(rf"^# {word} (\S+)", text, re.M) for word in ("TYPE", "HELP"))
+        assert shown == told, set(shown) - set(told)
+        for labels in re.findall(r"^\w+\{(.*)\} \S+$", text, re.M):
+            names = re.findall(r'(\w+)="(?:[^"\\]|\\.)*"', labels)
+            assert len(names) == len(set(names)), f"Prometheus refuses all of a text with {labels}"
+        return text
 
     def workers(self) -> list[int]:
         """Its workers' process ids, that of the home first; none where it is one process."""

@@ -146,8 +146,9 @@ class Relay:
 
     def _gauges(self) -> None:
         age_s = self.queue.age_s(self._zones.loop.time())
-        for name, value in (("waiting", len(self.queue)), ("lost", self.queue.lost), ("oldest_seconds", age_s)):
-            self._zones.metrics.gauge(f"evcache_replication_{name}", value, region=self.region)
+        for name, value in (("evcache_replication_waiting", len(self.queue)), ("evcache_replication_lost", self.queue.lost),
+                            ("evcache_replication_oldest_seconds", age_s)):  # fmt: skip
+            self._zones.metrics.gauge(name, value, region=self.region)
 
 
 def _batches(rows: list[Row]) -> list[list[Row]]:

@@ -111,6 +111,7 @@ def test_a_safe_request_is_retried_once_elsewhere_and_an_unsafe_one_never(balanc
         assert (answer.status, answer.fields["x-longhaul-route"].endswith("tries=1")) == (502, True)
     assert sum(one.requests for one in (made.scripts.a1, made.scripts.a2, made.scripts.a3)) == asked + 3
     assert "a1" in made.records()[-1]["failed"] + made.records()[-2]["failed"] + made.records()[-3]["failed"]
+    assert 'longhaul_node_errors_total{node="bal",member="a1",phase="first-byte"} ' in made.daemon.metrics()
 
 
 def test_five_failures_in_a_row_eject_a_node_for_the_time_that_is_said(balanced):
@@ -293,4 +294,5 @@ def test_an_answer_that_breaks_off_is_cut_for_the_client_too(start, tmp_path):
     made = Balanced(start, tmp_path, {"a1": node}, *NO_CHECKS)
     assert not Answer(raw(made.daemon.port, request("GET", "/x"))).whole
     assert "closed the connection before the response was whole" in made.records()[0]["upstream_error"]
+    assert 'longhaul_node_cut_total{node="bal",member="a1"} 1\n' in made.daemon.metrics()
     node.close()

@@ -145,7 +145,7 @@ def test_metrics_tell_hits_bytes_and_evictions(origin: Daemon, edge_for: Edges) 
     edge = edge_for(origin.url, capacity="30KB")
     for name in "aabc":
         get(edge, f"/objects/10KB/{name}")
-    text = edge.get("/-/metrics").body.decode()
+    text = edge.metrics()
     for wanted in ('longhaul_requests_total{node="edge1",status="200",result="TCP_HIT"} 1', "longhaul_cache_used_bytes",
                    "longhaul_cache_evictions_total", "longhaul_cache_written_bytes_total", "longhaul_sent_bytes_total",
                    "longhaul_origin_received_bytes_total"):  # fmt: skip

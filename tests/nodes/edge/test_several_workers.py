@@ -94,7 +94,7 @@ def test_metrics_are_those_of_all_workers(origin: Daemon, edge_for: Edges) -> No
     edge = edge_for(origin.url, "--workers", "2")
     for _ in range(40):
         get(edge, "/objects/1KB/m")
-    text = edge.get("/-/metrics").body.decode()
+    text = edge.metrics()
     hits = sum(float(line.split()[-1]) for line in text.splitlines() if 'result="TCP_HIT"' in line)
     assert hits == 39
     assert edge.stats()["hits"] <= 39

@@ -75,8 +75,8 @@ def test_concurrent_misses_of_one_key_make_one_load(stage, clients: int) -> None
     async def dialogue(*caches: EVCache) -> None:
         reads = await asyncio.gather(*(cache.get("hot") for cache in caches for _ in range(50)))
         assert set(reads) == {b"hot"}
-        loads = here.truth.get("/metrics").body
-        assert b'longhaul_truth_loads_total{node="%b"} 1\n' % here.truth.ready["name"].encode() in loads
+        loads = here.truth.metrics()
+        assert f'longhaul_truth_loads_total{{node="{here.truth.ready["name"]}"}} 1\n' in loads
 
     here.play(dialogue, *[{}] * clients)
 

@@ -40,7 +40,7 @@ def test_the_http_face(both) -> None:
     assert (gone.status, gone.fields["cache-status"]) == (404, "ev; hit; detail=zone0")
     assert json.loads(daemon.get("/-/zones", method="PUT", body=b'["zone0"]').body)["zone0"]["serves"] is False
     assert daemon.get("/keys/cold").fields["cache-status"] == "ev; fwd=uri-miss; detail=truth"
-    metrics = daemon.get("/metrics").body.decode()
+    metrics = daemon.metrics()
     tags = 'evcache_client_call_total{node="ev",cache="TEST",op="GET",zone="zone0",attempt="initial",hit="yes",result="hit"'
     assert f'{tags},status="success"}}' in metrics
     assert 'evcache_client_call_seconds_count{node="ev",cache="TEST",op="SET",zone="zone1",attempt="initial"} 1' in metrics
@@ -99,7 +99,7 @@ def test_a_zone_that_talks_nonsense_or_half_a_line_is_passed_over(stage, start, 
     stored = daemon.get("/keys/k?policy=one", method="PUT", body=b"v")
     assert stored.status == 204
     assert daemon.get("/keys/k").body == b"v"
-    assert b"evcache_repairs_queued_total" in daemon.get("/metrics").body
+    assert "evcache_repairs_queued_total" in daemon.metrics()
     listening.close()
 
 

@@ -114,4 +114,4 @@ def test_the_daemon_warms_at_its_start_and_by_order(stage) -> None:
     for query, words in (("?rate=10", b"rate"), ("?red=1", b"'red' is not known"), ("?from=zone9", b"no zone that serves")):
         refused = daemon.get(f"/-/zones/zone0/warm{query}", method="POST")
         assert (refused.status, words in refused.body) == (400, True), refused.raw
-    assert b"evcache_warmed_items_total" in daemon.get("/metrics").body
+    assert "evcache_warmed_items_total" in daemon.metrics()

@@ -1,6 +1,7 @@
 """Fill as a process: real edges fetch what it plans, within the window, at the rate, one copy from afar for a region."""
 
 import json
+import re
 import time
 
 import pytest
@@ -84,6 +85,7 @@ def test_what_was_played_most_is_there_after_the_night_and_one_copy_came_from_af
     assert (went["mumbai"]["gone"], went["mumbai"]["copied"]) == (1, 1)
     assert has(made["chennai"], TITLES[5])
     assert not has(made["chennai"], TITLES[3])
+    assert re.search(r'^longhaul_fill_copies_total\{node="[^"]+",kind="peer"\} \d+$', fill.metrics(), re.M)
 
 
 def test_a_restart_asks_the_edges_what_they_have(start, origin, edges, tmp_path):

@@ -141,7 +141,7 @@ def test_a_client_is_told_what_the_server_says_of_its_network_and_the_second_tim
 def test_with_a_time_to_live_of_0_every_look_up_asks(resolve):
     made = resolve(ttl="0s")
     assert [look_up("steer.test", made.where, 5).ttl_s for _ in range(2)] == [0, 0]
-    assert made.steering.get("/metrics").body.decode().count('longhaul_dns_queries_total{node=') == 1
+    assert made.steering.metrics().count('longhaul_dns_queries_total{node=') == 1
     made.stop()
     assert made.log.read_text().count('"known_from":"asked"') == 2
 

@@ -31,7 +31,7 @@ def test_a_player_gets_ranked_urls_and_the_log_says_why(steering):
     assert [one["rank"] for one in missed["urls"]] == [1]
     assert missed["miss"] == "content"
     assert missed["passed_over"][0]["site"] == "mumbai"
-    metrics = steering.get("/metrics").body.decode()
+    metrics = steering.metrics()
     assert 'longhaul_steering_decisions_total{node="' in metrics
     assert 'way="http",outcome="content"} 1' in metrics
     assert steering.stop() == (0, "")

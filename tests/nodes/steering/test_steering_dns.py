@@ -230,7 +230,7 @@ def test_the_daemon_answers_by_udp_and_tcp_survives_garbage_and_keeps_a_record(s
             assert sock.recv(size, socket.MSG_WAITALL)[:2] == wire[:2]
     far = query("steer.example", "A", dns.edns.ECSOption("10.1.5.0", 24))
     assert subnet(dns.query.udp(far, "127.0.0.1", port=steering.dns_port, timeout=5)) == ("10.1.5.0/24", 8)
-    assert 'longhaul_dns_queries_total{node=' in steering.get("/metrics").body.decode()
+    assert 'longhaul_dns_queries_total{node=' in steering.metrics()
     assert steering.stop() == (0, "")
     lines = [json.loads(line) for line in steering.log.read_text().splitlines()]
     (last,) = [line for line in lines if line.get("subnet")]
