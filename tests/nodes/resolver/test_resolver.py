@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import socket
 import time
 
@@ -131,6 +132,7 @@ def test_a_client_is_told_what_the_server_says_of_its_network_and_the_second_tim
     assert json.loads(made.get("/-/state").body)["kept"] == 1
     made.get("/-/kept", method="DELETE")
     look_up("steer.test", made.where, 5)
+    assert re.search(r'^longhaul_resolver_answers_total\{node="[^"]+",known_from="kept"\} 1$', made.metrics(), re.M)
     assert made.stop() == (0, "")
     lines = [json.loads(line) for line in made.log.read_text().splitlines() if '"resolved"' in line]
     assert [(one["known_from"], one["subnet"], one["scope"]) for one in lines] == [
