@@ -17,6 +17,7 @@ MOST_EXTENSION_BYTES = 16 * 1024
 """Of one response: extensions are the one part of it that costs work and gives nothing."""
 
 _PLAIN = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?)")
 
 
@@ -68,7 +69,7 @@ class ChunkedReader:
             raise Malformed("a chunk's line that is too long")
         if self._place == "end" and line != b"\r":
             raise Malformed("a chunk that does not end where its size says")
-        if self._place == "size" and not (_SIZE.fullmatch(line.removesuffix(b"\r"))):
+        if self._place == "size" and not _BEGUN.fullmatch(line.removesuffix(b"\r")):
             raise Malformed("a chunk size that is not a hexadecimal number")
         self._line = line
 
