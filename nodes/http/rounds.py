@@ -85,7 +85,7 @@ class Rounds:
         """One turn of every client that has something to say."""
         members, prepared, records = self.members, self._server.prepared, self._server.records
         lines, beginning, logged = records.log.lines, records.log.beginning, records.log.open
-        used, prefix, number = records.used, records.prefix, records.number
+        used, prefix = records.used, records.prefix
         clock, ends_ns = time.monotonic_ns, []
         began_ns, now_s = clock(), time.time()
         began_s, to_wall_ns = began_ns / 1e9, time.time_ns() - began_ns
@@ -122,12 +122,11 @@ class Rounds:
             used.append(answer)
             ends_ns.append(end_ns)
             if logged:
-                number += 1
+                records.number += 1  # not in a copy: whom a connection answers in this round is numbered too
                 took = f"{(end_ns - began_ns) / 1e6:.3f}"
                 lines.append(
                     f'{answer.log or beginning(answer)}{connection.log}"ts_ns":{end_ns + to_wall_ns},"duration_ms":{took},'
-                    f'"first_byte_ms":{took},"request_id":"{prefix}-{number}"}}\n'
+                    f'"first_byte_ms":{took},"request_id":"{prefix}-{records.number}"}}\n'
                 )
         if ends_ns:
             records.durations.observe_ends(began_ns, ends_ns)
-            records.number = max(records.number, number)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import signal
 import socket
 import time
 
@@ -114,3 +116,24 @@ def test_health_and_metrics_have_a_reserved_place_too(wire: Daemon) -> None:
         assert "# TYPE longhaul_requests_total counter" in text
         assert 'longhaul_request_duration_seconds_bucket{node="' in text
     assert wire.get("/-/nothing").status == 404
+
+
+def test_no_two_requests_of_a_log_have_one_name(wire: Daemon) -> None:
+    """Some are answered in the round that reads them, some behind another one, all in one round."""
+    one, kept = get("/prepared?100", "X: names"), len(records(wire))
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(socket.create_connection(("127.0.0.1", wire.port), timeout=5)) for _ in range(6)]
+        for sock in socks:
+            sock.sendall(one)
+            assert listen(sock, b"\r\n\r\n")
+        time.sleep(0.1)
+        wire.process.send_signal(signal.SIGSTOP)
+        for number, sock in enumerate(socks):
+            sock.sendall(one * (1 + number % 2))
+        wire.process.send_signal(signal.SIGCONT)
+        for number, sock in enumerate(socks):
+            got = b""
+            while got.count(b"HTTP/1.1 200") <= number % 2:
+                got += sock.recv(65536)
+    made = [one["request_id"] for one in records(wire)[kept:] if one["target"] == "/prepared?100"]
+    assert len(set(made)) == len(made) == 6 + 9
