@@ -23,8 +23,9 @@ from units import UnitError, byte_count, milliseconds
 MOST_WORKERS = 256
 """Each of them is a process that the home has a connection to."""
 
-TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*", re.ASCII)
-"""An sf-token (RFC 8941): what a node may be called, because the name stands in Cache-Status and Via."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
+"""What a node may be called: a token of Cache-Status (RFC 8941, section 3.3.4), and one of Via and CDN-Loop (RFC 9110, 7.6.3),
+which may hold neither a colon nor a slash."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,8 +125,8 @@ def address(text: str) -> tuple[str, int]:
 
 
 def _name(text: str) -> str:
-    if not TOKEN.fullmatch(text):
-        raise ValueError(f"'{text}' is not a name; begin with a letter, then letters, digits and . - _ : /")
+    if not NAME.fullmatch(text):
+        raise ValueError(f"'{text}' is not a name; begin with a letter, then letters, digits and . - _")
     return text
 
 

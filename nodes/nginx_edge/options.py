@@ -33,7 +33,6 @@ CANNOT = {
     "--admission": "nginx stores whatever may be stored",
 }
 _IN_QUOTES = re.compile(r"[^\"$\\\n\0]+")
-_NAME = re.compile(r"[A-Za-z*][A-Za-z0-9._:/-]*", re.ASCII)
 _VERSIONS = {None: ("TLSv1.2", "TLSv1.3"), "1.2": ("TLSv1.2",), "1.3": ("TLSv1.3",)}
 
 
@@ -74,9 +73,6 @@ def edge(options: argparse.Namespace) -> tuple[Edge, Path]:
                       "name the origin by its host, or use --origin-insecure", USAGE)  # fmt: skip
     host, port = address(*options.listen)
     name = options.name or f"nginx-edge-{port}"
-    if not _NAME.fullmatch(name):
-        raise Failure(f"call nginx-edge '{name}'", "nginx would take part of it for a variable",
-                      "use letters, digits and . - _ : /", USAGE)  # fmt: skip
     folder = options.cache.absolute() / "nginx"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,7 @@ def test_a_port_in_use_says_so_and_what_to_do() -> None:
         ("origin", ["--listen", "127.0.0.1:99999"], ["--listen", "99999"]),
         ("origin", ["--files", "/nowhere"], ["--files", "/nowhere", "not a folder"]),
         ("origin", ["--name", "a b"], ["--name", "'a b'"]),
+        ("edge", ["--name", "mumbai/1"], ["--name", "'mumbai/1'", "letters, digits and . - _"]),
         ("origin", ["--cache-control", "a\r\nb"], ["--cache-control"]),
         ("origin", ["--congestion-control", "warp"], ["'warp'", "choose one of", "cubic"]),
         ("origin", ["--wrong"], ["--wrong", "--help"]),

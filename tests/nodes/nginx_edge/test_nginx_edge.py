@@ -202,7 +202,7 @@ def test_nothing_is_left_when_the_node_is_killed(script, nginx_for):
         (["--congestion-control", "bbr"], ["--congestion-control", "routes"]),
         (["--origin-connections", "9"], ["--origin-connections", "turns requests away"]),
         (["--fsync", "always"], ["--fsync", "use --fsync never"]),
-        (["--name", "a$b"], ["'a$b'", "variable"]),
+        (["--name", "a$b"], ["'a$b'", "letters, digits and . - _"]),
         (["--origin", "https://127.0.0.1:9"], ["127.0.0.1", "not addresses", "--origin-insecure"]),
         (["--log", "/nowhere/log"], ["/nowhere/log", "--log"]),
     ],
