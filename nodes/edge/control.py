@@ -24,6 +24,7 @@ from nodes.edge.routing.origin import origin
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.own_paths import demand
 from nodes.http.reply import Reply
+from nodes.http.target import parse_target
 
 if TYPE_CHECKING:
     from nodes.edge.app import Edge
@@ -71,7 +72,9 @@ async def _fill(edge: Edge, request: Request) -> dict[str, object]:
     given = dict(parse_qsl(request.query, keep_blank_values=True))
     from_peer = "peer" in given
     path, url = given.get("path", ""), given.get("peer" if from_peer else "from", "")
-    if set(given) != {"path", "peer" if from_peer else "from"} or not path.startswith("/") or path.startswith("/-/"):
+    # The path is decoded here, and goes into a request line: what no client could ask for is not asked for.
+    askable = path.startswith("/") and not path.startswith("/-/") and parse_target("GET", path) is not None
+    if set(given) != {"path", "peer" if from_peer else "from"} or not askable:
         raise HttpError(400, "say what and from where: ?path=/PATH&from=URL, or ?path=/PATH&peer=URL")
     try:
         source = origin(url)

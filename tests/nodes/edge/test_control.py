@@ -44,6 +44,20 @@ def test_what_is_purged_is_not_used_again(script: Scripts, edge_for: Edges, what
     assert hits(edge, *paths) == [True, True, True]
 
 
+@pytest.mark.parametrize("path", ["/a%0D%0AX-Made-Up:%20yes", "/a%20b", "/caf%C3%A9", "/a%23b", "/%25", "a"])
+def test_a_fill_asks_the_origin_for_nothing_that_no_client_could_ask_for(script: Scripts, edge_for: Edges, path: str) -> None:
+    heads: list[str] = []
+
+    def note(head: str, sock: socket.socket) -> None:
+        heads.append(head)
+        sock.sendall(ok(b"x", "Cache-Control: max-age=60"))
+
+    url = script(note).url
+    edge = edge_for(url)
+    assert edge.get(f"/-/fill?path={path}&from={url}", method="POST").status == 400
+    assert heads == []
+
+
 @pytest.mark.parametrize("before", [0, 500])
 def test_a_purge_holds_for_what_is_being_fetched(script: Scripts, edge_for: Edges, before: int) -> None:
     """The first answer is asked for before the purge; of it nothing or its head and half have come."""
