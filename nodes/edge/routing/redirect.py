@@ -23,7 +23,9 @@ class Redirect:
 
     def location(self, values: Mapping[str, str]) -> str:
         """The value of Location."""
-        return self.to.fill(values)
+        where = self.to.fill(values)
+        # A place behind the first slash, as in "/{path}", may begin with one too.
+        return "/" + where.lstrip("/") if where.startswith("//") else where
 
 
 def redirect(table: Table | None) -> Redirect | None:

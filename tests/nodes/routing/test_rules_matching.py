@@ -107,6 +107,15 @@ def test_a_redirect_is_filled_in_with_the_request(text, to):
     assert (route.redirect.status, route.redirect.location(values(ask("/a?b=1")))) == (307, to)
 
 
+@pytest.mark.parametrize("to", ["/{path}", "/{?query}{path}", "/{query}{path}"])
+def test_a_redirect_to_a_path_leads_to_no_other_host(to):
+    from nodes.edge.routing.rules import values
+
+    route = only(f'redirect = {{ to = "{to}" }}')
+    assert route.redirect is not None
+    assert route.redirect.location(values(ask("//evil.example/a"))) == "/evil.example/a"
+
+
 def test_a_redirect_is_302_when_nothing_is_said():
     route = only('redirect = { to = "/x" }')
     assert route.redirect is not None
