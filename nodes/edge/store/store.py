@@ -125,18 +125,21 @@ class Store(Purgeable):
         if not self._may_become(spool, made):
             spool.abandon()
             return None
-        name = names.name_of(made.key)
+        name, placed = names.name_of(made.key), False
         try:
             spool.finish(record.encode(made, spool.purges))
             if self._fsync:
                 spool.sync()
             self._shelf.place(spool.path, name)
+            placed = True
             if self._fsync:
                 self._shelf.sync(name)
             entry = Entry(name, made, spool.purges, stamp_of(spool.stat()))
         except OSError:
             self._disk_error()
             spool.abandon()
+            if placed:
+                self._drop(name)  # what is not known to last is not kept, nor left where no index counts it
             return None
         spool.keep()
         self._known.put(entry)

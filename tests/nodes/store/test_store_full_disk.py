@@ -83,6 +83,18 @@ def test_a_purge_that_cannot_be_written_down_still_purges(tmp_path: Path, monkey
     assert cache.store.find("/a") == ()
 
 
+def test_an_object_whose_name_the_disk_does_not_take_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path, fsync=True)
+    assert cache.put("/a", b"old") is not None
+    monkeypatch.setattr(cache.store._shelf, "sync", refuse)
+    assert cache.put("/a", b"new") is None
+    assert cache.put("/b", b"x") is None
+    monkeypatch.undo()
+    assert cache.files() == []
+    assert (len(cache.store), cache.store.index.used_bytes, cache.store.index.reserved_bytes) == (0, 0, 0)
+    assert cache.counted("disk_errors") == 2
+
+
 def test_too_many_open_files_say_nothing_of_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path)
     stored = cache.put("/a", b"x")
