@@ -128,7 +128,8 @@ def _stale_use(
         if -ttl_s <= limit_s:
             return "stale", "", min(left_s, limit_s + ttl_s)
     window_s = _chosen(override.stale_while_revalidate_s, facts.stale_while_revalidate_s)
-    limited = asked.has("max-age") or asked.has("min-fresh")  # without max-stale: nothing stale (section 5.2.1.1)
+    # Nothing stale with max-age or min-fresh alone (section 5.2.1.1), nor beyond what max-stale allows (5.2.1.2).
+    limited = any(asked.has(name) for name in ("max-age", "min-fresh", "max-stale"))
     if window_s is not None and -ttl_s <= window_s and not limited:  # RFC 5861, section 3
         return "stale-while-revalidate", "stale", window_s + ttl_s
     return "validate", "stale", FOREVER_S

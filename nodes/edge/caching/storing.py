@@ -27,6 +27,9 @@ UNDERSTOOD_STATUSES = frozenset(
 _OF_THE_REQUEST = frozenset((304, 412, 416))
 """Answers to a precondition or a range of one request; the cache key holds neither."""
 
+_STEERING = frozenset(("cache-control", "cdn-cache-control", "surrogate-control", "vary", "expires", "date", "age"))
+"""Fields without which a response that is stored would be taken for another: fresher, or for everybody."""
+
 _PROXY_FIELDS = ("proxy-authenticate", "proxy-authentication-info", "proxy-authorization")
 """Never to be stored: section 3.1."""
 
@@ -127,6 +130,8 @@ def _of_response(status: int, fields: Fields, rules: Policy) -> str:
         "no-store": directives.has("no-store") and not must_understand,
         "private": directives.unqualified("private"),  # section 5.2.2.7
         "content-range": status == 206 and span_of(fields) is None,  # section 3.3
+        # RFC 9110, section 7.6.1: what Connection names is not stored, though it may never name these.
+        "connection": not _STEERING.isdisjoint(fields.tokens("connection")),
         "vary *": vary_names(fields) is None,  # section 4.1: it never matches
     }
     return next((why for why, applies in reasons.items() if applies), "")
