@@ -17,7 +17,7 @@ from nodes.edge.cache_status import CacheStatus
 from nodes.edge.caching import answering, reuse, validation, variants
 from nodes.edge.fetch import Fetch
 from nodes.edge.fetching import Fetching
-from nodes.edge.gateway import cut, gateway_error
+from nodes.edge.gateway import cut, gateway_error, not_asked
 from nodes.edge.plan import Do, Plan, plan
 from nodes.edge.preparing import Preparing
 from nodes.edge.routed import fields_for, origin_form
@@ -77,11 +77,8 @@ class Cached:
             made = plan(request, known, now_s, route.freshness.override, seen)
             status = CacheStatus(fwd=made.fwd or None, key=primary)
             turn = Turn(request, reply, route, primary, known, made, status, epoch, seen, alone, plain)
-            if made.do is Do.REFUSE:  # RFC 9111, section 5.2.1.7
-                status.fwd, status.detail = None, "only-if-cached"  # nothing was forwarded: RFC 9211, section 2.2
-                reply.outcome.cache_status = status.text(self._name)
-                raise HttpError(504, "only a cached response was asked for, and there is none",
-                                [("Cache-Status", reply.outcome.cache_status)])  # fmt: skip
+            if made.do is Do.REFUSE:
+                raise not_asked(self._name, reply, primary)
             if made.do in (Do.SERVE, Do.BEHIND):
                 if made.do is Do.BEHIND:
                     self._validate_behind(turn)
@@ -180,8 +177,8 @@ class Cached:
             return False
         if fetch.arrival.kind in (Kind.SAME, Kind.OWN):
             return await self._refreshed(turn, fetch, joined)
-        if turn.plan.do is Do.COMPLETE and made.response.status == 206 and not following.fills(turn.request, fetch):
-            turn.plain = True  # a part that does not help a client who asked for something else
+        if turn.plan.do is Do.COMPLETE and made.response.status in (206, 416) and not following.fills(turn.request, fetch):
+            turn.plain = True  # it is about our range, and does not help a client who asked for something else
             return False
         if 500 <= made.response.status < 600 and await self._instead(turn, made.response.status):
             return True
@@ -243,7 +240,14 @@ class Cached:
         key = self._key(behind, ask)
         if self._fetching.find(key) is None:
             self._metrics.count("longhaul_background_requests_total")
-            self._fetching.start(ask, key).keep = True
+            fetch = self._fetching.start(ask, key)
+            fetch.keep = True
+            fetch.task.add_done_callback(lambda _: self._behind_ended(fetch))
+
+    def _behind_ended(self, fetch: Fetch) -> None:
+        """Nobody waited, so nobody else would tell that it failed."""
+        if fetch.failed:
+            self._metrics.count("longhaul_origin_errors_total")
 
     # -- what is asked ---------------------------------------------------------------------------------------------
     def _ask(self, turn: Turn) -> Ask:

@@ -98,6 +98,11 @@ class Fetch:
         return self.arrival.alike or self.arrival.kind in (Kind.WHOLE, Kind.PART, Kind.SAME)
 
     @property
+    def failed(self) -> bool:
+        """Whether the origin gave nothing, or an error."""
+        return self.transfer.error is not None or (self.exchange is not None and self.response.status >= 500)
+
+    @property
     def narrow(self) -> bool:
         """Whether the content has no file and is more than memory holds: then its readers would wait for the slowest."""
         response = self.response

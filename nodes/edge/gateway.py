@@ -1,4 +1,4 @@
-"""What a client is told when the origin does not answer.
+"""What a client is told when the origin does not answer, or must not be asked.
 
 It decides no retry and serves nothing stale.
 """
@@ -22,6 +22,14 @@ def gateway_error(
     reply.outcome.cache_status = status.text(name)
     fields = [("Cache-Status", reply.outcome.cache_status), ("Cache-Control", "no-store")]
     return HttpError(error.status, str(error), fields)
+
+
+def not_asked(name: str, reply: Reply, key: str | None) -> HttpError:
+    """For a client that wants nothing from the origin, and for whom nothing is here: RFC 9111, section 5.2.1.7."""
+    status = CacheStatus(key=key, detail="only-if-cached")  # nothing was forwarded: RFC 9211, section 2.2
+    reply.outcome.cache_status = status.text(name)
+    fields = [("Cache-Status", reply.outcome.cache_status)]
+    return HttpError(504, "only a cached response was asked for, and there is none", fields)
 
 
 def cut(error: UpstreamError, reply: Reply, metrics: Metrics) -> ConnectionResetError:

@@ -11,9 +11,10 @@ from functools import partial
 from nodes.edge import following
 from nodes.edge.asking import Ask
 from nodes.edge.cache_status import CacheStatus
+from nodes.edge.caching.reuse import only_if_cached
 from nodes.edge.fetch import Fetch
 from nodes.edge.fetching import Fetching
-from nodes.edge.gateway import cut, gateway_error
+from nodes.edge.gateway import cut, gateway_error, not_asked
 from nodes.edge.purging import Purging
 from nodes.edge.routed import fields_for, origin_form
 from nodes.edge.routing.rules import Route
@@ -37,6 +38,8 @@ class Passing:
     async def answer(self, request: Request, reply: Reply, route: Route, why: str) -> None:
         """Answer one request; `why` is a `fwd` of RFC 9211. Raises HttpError, ConnectionError."""
         assert route.origin is not None
+        if request.method in ("GET", "HEAD") and only_if_cached(request):
+            raise not_asked(self._name, reply, None)
         # The answer to a POST may be one to a later GET: RFC 9110, section 9.3.3.
         primary = route.primary_key(request) if request.method == "POST" and not route.passes else None
         status = CacheStatus(fwd=why)

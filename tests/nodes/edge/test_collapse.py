@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from nodes.origin.generate import content
 from tests.nodes.wirekit import Answer, Daemon, ScriptedOrigin, hear, ok, request
 
@@ -260,6 +262,21 @@ def test_validations_behind_the_clients_back_are_one_and_hold_nobody_up(script: 
     go.set()
     until(lambda: "; hit; ttl=5" in edge.get("/x").fields["cache-status"])
     assert len(behind.heads) == 2
+
+
+@pytest.mark.parametrize("failure", [b"", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"])
+def test_a_validation_behind_the_clients_back_that_fails_is_counted(script: Scripts, edge_for: Edges, failure: bytes) -> None:
+    def answer(head: str, sock: socket.socket) -> bool | None:
+        if "If-None-Match" in head:
+            sock.sendall(failure)
+            return False
+        sock.sendall(ok(b"data", 'ETag: "v"', "Age: 5", "Cache-Control: max-age=1, stale-while-revalidate=60"))
+        return None
+
+    edge = edge_for(script(answer).url)
+    edge.get("/x")
+    assert "; hit; ttl=-" in edge.get("/x").fields["cache-status"]
+    until(lambda: 'longhaul_origin_errors_total{node="edge1"} 1\n' in edge.metrics())
 
 
 def test_ranges_of_what_is_being_fetched_join_where_their_bytes_are_near(script: Scripts, edge_for: Edges) -> None:
