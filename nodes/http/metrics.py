@@ -99,7 +99,7 @@ class Metrics:
     def tally(self, status: int, result: str) -> Tally:
         """The counters of requests with this status and result."""
         requests = self.counter("longhaul_requests_total", status=str(status), result=result)
-        return Tally(requests, self.counter("longhaul_sent_bytes_total"))
+        return Tally(requests, self.counter("longhaul_sent_bytes_total", result=result))
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""

@@ -145,9 +145,12 @@ def test_metrics_tell_hits_bytes_and_evictions(origin: Daemon, edge_for: Edges) 
     edge = edge_for(origin.url, capacity="30KB")
     for name in "aabc":
         get(edge, f"/objects/10KB/{name}")
+    get(edge, "/objects/10KB/c", "Range: bytes=0-999")
     text = edge.metrics()
-    for wanted in ('longhaul_requests_total{node="edge1",status="200",result="TCP_HIT"} 1', "longhaul_cache_used_bytes",
-                   "longhaul_cache_evictions_total", "longhaul_cache_written_bytes_total", "longhaul_sent_bytes_total",
+    for wanted in ('longhaul_requests_total{node="edge1",status="200",result="TCP_HIT"} 1',
+                   'longhaul_sent_bytes_total{node="edge1",result="TCP_HIT"} 11000',
+                   'longhaul_sent_bytes_total{node="edge1",result="TCP_MISS"} 30000', "longhaul_cache_used_bytes",
+                   "longhaul_cache_evictions_total", "longhaul_cache_written_bytes_total",
                    "longhaul_origin_received_bytes_total"):  # fmt: skip
         assert wanted in text, text
 

@@ -11,7 +11,8 @@ TEXT = """\
 # TYPE longhaul_connections_open gauge
 longhaul_connections_open{node="edge1"} 12
 # TYPE longhaul_sent_bytes_total counter
-longhaul_sent_bytes_total{node="edge1"} 1.25e+09
+longhaul_sent_bytes_total{node="edge1",result="TCP_HIT"} 1e+09
+longhaul_sent_bytes_total{node="edge1",result="TCP_MISS"} 250000000
 """
 
 
