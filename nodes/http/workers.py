@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 
 from nodes.http.channel import pair
 from nodes.http.daemon import Build, Daemon, announce
@@ -90,6 +91,8 @@ class _Parent:
         except Failure as failure:
             print(f"longhaul: {failure}", file=sys.stderr)
             status = failure.status
+        except Exception:  # noqa: BLE001 (a defect, of which the exit below would tell nothing)
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

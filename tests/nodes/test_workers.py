@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ import pytest
 from nodes.http.channel import Channel, pair
 from nodes.http.metrics import summed
 from tests.nodes.wire_dialogues import chunked, get, post
-from tests.nodes.wirekit import Answer, Daemon, ended, hear, listen, raw
+from tests.nodes.wirekit import ENV, Answer, Daemon, ended, hear, listen, raw
 
 APP = "tests.nodes.wire_app"
 MANY = 40
@@ -262,3 +264,18 @@ def test_a_worker_that_cannot_begin_says_why_once_and_ends_the_daemon(tmp_path: 
     with pytest.raises(AssertionError, match="could not") as told:
         Daemon("edge", "--workers", "2", "--cache", str(tmp_path), "--capacity", "1MiB")
     assert "Traceback" not in str(told.value)
+
+
+DEFECT = """
+from nodes.http.options import parser, serve
+def build(name, metrics):
+    raise RuntimeError("a defect of this daemon")
+raise SystemExit(serve(parser("x", "x", "x").parse_args(["--workers", "2", "--listen", "127.0.0.1:0"]), build, "x"))
+"""
+
+
+def test_a_worker_that_has_a_defect_tells_where() -> None:
+    done = subprocess.run([sys.executable, "-c", DEFECT], env=ENV, capture_output=True, text=True, timeout=15, check=False)
+    assert done.returncode == 1
+    assert "RuntimeError: a defect of this daemon" in done.stderr
+    assert "ended with status 1; the others are stopped" in done.stderr
