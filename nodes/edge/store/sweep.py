@@ -70,10 +70,11 @@ class Sweep:
 
     def _reached(self, path: str, purges: Purges) -> list[int]:
         found = []
-        for one in list_folder(path):
-            if isinstance(one, str):
-                continue
-            name = one[1]
+        try:
+            there = [one[1] for one in list_folder(path) if not isinstance(one, str)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # all was set aside meanwhile, because the cache was emptied; or somebody's file lies here
+        for name in there:
             try:
                 entry = self._shelf.load(name)
                 if entry is not None and purges.reach(entry.stored, entry.purges):

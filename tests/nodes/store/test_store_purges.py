@@ -275,6 +275,25 @@ def test_a_sweep_frees_what_was_purged_and_shortens_the_list(tmp_path: Path) -> 
     asyncio.run(story())
 
 
+def test_a_sweep_is_not_ended_by_a_file_of_somebody_else_nor_by_the_emptying_of_the_cache(tmp_path: Path) -> None:
+    async def story() -> None:
+        cache = filled(tmp_path)
+        (cache.folder / "objects" / ".somebody").touch()
+        cache.store.purge_prefix(f"{ORIGIN}/a")
+        await cache.store._sweep.once()
+        assert len(cache.store.purges) == 0
+        for number in range(5):
+            cache.put(f"/b/{number}", b"x")
+        cache.store.purge_uri(f"{ORIGIN}/b/0")
+        sweeping = asyncio.create_task(cache.store._sweep.once())
+        await asyncio.sleep(0)
+        cache.store.clear()
+        await sweeping
+        cache.store.close()
+
+    asyncio.run(story())
+
+
 def test_a_large_cache_is_emptied_in_a_thread_and_its_room_is_free_when_that_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
