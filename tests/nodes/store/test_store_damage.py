@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,16 @@ def test_a_disk_that_fails_is_told_of_in_few_lines_and_counted_in_full(
     assert len(told) == MOST_TOLD
     assert told[-1].endswith("what else is bad is only counted")
     assert cache.counted("bad_objects") == MOST_TOLD + 20
+
+
+def test_an_older_file_of_the_same_object_is_not_taken_for_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    stored = cache.put("/a", BODY)
+    assert stored is not None
+    cache.store.find("/a")
+    older = cache.path(stored).read_bytes()
+    renewed = cache.store.update(stored, replace(stored, fields=(("ETag", '"b"'),)))
+    cache.path(stored).write_bytes(older)
+    assert cache.store.open(renewed) is None
+    assert cache.counted("bad_objects") == 1
+    assert cache.store.find("/a") == ()
