@@ -51,6 +51,12 @@ def test_fields_and_cookies_count_when_a_rule_names_them():
     assert route.primary_key(request) == ORIGIN + "/p x-a=1%20%3D%26 x-b cookie:c=3"
 
 
+def test_a_field_that_connection_hides_from_the_origin_does_not_count():
+    route = only('key.headers = "X-A"\nkey.cookies = "c"')
+    hidden = ask("/", "h", ("X-A", "1"), ("Cookie", "c=1"), ("Connection", "x-a, cookie"))
+    assert route.primary_key(hidden) == route.primary_key(ask("/", "h"))
+
+
 def test_an_absent_field_is_not_an_empty_one():
     route = only('key.headers = "X-A"')
     assert route.primary_key(ask("/")) != route.primary_key(ask("/", "h", ("X-A", "")))

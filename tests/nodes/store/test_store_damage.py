@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from storekit import Cache
 
 from nodes.edge.store.digests import PART_BYTES, digest
+from nodes.edge.store.entry import SETTLED_NS
 from nodes.edge.store.objects import MOST_TOLD
 from nodes.edge.store.opened import DamagedError
 
@@ -194,6 +196,17 @@ def test_a_disk_that_fails_is_told_of_in_few_lines_and_counted_in_full(
     assert len(told) == MOST_TOLD
     assert told[-1].endswith("what else is bad is only counted")
     assert cache.counted("bad_objects") == MOST_TOLD + 20
+
+
+def test_a_renewal_does_not_cover_up_what_was_damaged_before_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    stored = cache.put("/a", BODY)
+    assert stored is not None
+    time.sleep(2 * SETTLED_NS / 1e9)
+    assert cache.get("/a") == BODY  # from now on it is known to be right
+    flip(cache.path(stored), 0)
+    cache.store.update(stored, replace(stored, fields=(("ETag", '"b"'),)))
+    assert cache.get("/a") is None
 
 
 def test_an_older_file_of_the_same_object_is_not_taken_for_it(tmp_path: Path) -> None:

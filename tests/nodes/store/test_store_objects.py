@@ -226,6 +226,25 @@ def test_what_was_removed_while_it_was_joined_stays_removed(tmp_path: Path) -> N
     asyncio.run(story())
 
 
+def test_a_part_that_was_asked_for_before_a_purge_is_not_joined_to_what_came_after_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        cache = Cache(tmp_path)
+        cache.put_part("/a", 0, b"a" * 50, 100)
+        spool = cache.store.begin("/a", 50)
+        assert spool is not None
+        assert len(cache.store.find("/a")) == 1
+        assert cache.store.purge_uri(response("/a").uri) == 1
+        newer = cache.put_part("/a", 0, b"n" * 50, 100)
+        assert newer is not None
+        spool.at(50)
+        spool.write(b"o" * 50)
+        assert await cache.store.combine(newer, spool, response("/a", size_bytes=100)) is None
+        assert cache.get("/a") == b"n" * 50
+        cache.store.close()
+
+    asyncio.run(story())
+
+
 def test_the_plan_of_a_join_keeps_what_the_new_bytes_do_not_cover() -> None:
     kept = [Part(0, 10, b""), Part(10, 10, b""), Part(40, 10, b"")]
     assert plan_of(kept, [Part(15, 30, b"")]) == [Piece(0, 10, False), Piece(10, 5, False), Piece(15, 30, True),
