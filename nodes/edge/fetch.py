@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable
 
 from nodes.edge import survival
@@ -205,20 +206,29 @@ class Fetch:
         response, whole = made.response, self.arrival.kind is Kind.WHOLE
         stated = sha256_of(response.fields.get("repr-digest")) if whole and response.status == 200 else None
         running = hashlib.sha256() if stated is not None and self.stores else None
-        received = 0
+        received, spanned = 0, self._spanned()
         while data := await made.connection.read():
             received += len(data)
             self._metrics.count("longhaul_origin_received_bytes_total", len(data))
+            if received > spanned:
+                raise UpstreamError("the origin's part is longer than its Content-Range says")
             if running is not None:
                 running.update(data)
                 if received == response.length_bytes and running.digest() != stated:  # before anyone gets the last byte
                     self._refuse_digest()
             await self.transfer.feed(data, stored=self._write(spool, data))
+        if received < spanned < math.inf:
+            raise UpstreamError("the origin's part is shorter than its Content-Range says")
         if running is not None and running.digest() != stated:
             self._refuse_digest()
         if spool is not None and self.stores and not self.revoked:
             await self._commit(spool)
         self.transfer.finish()
+
+    def _spanned(self) -> float:
+        """How long a part says that it is; a chunked one has no Content-Length that would be held against it."""
+        draft = self.arrival.draft
+        return draft.parts[0].length if self.arrival.kind is Kind.PART and draft is not None else math.inf
 
     def _refuse_digest(self) -> None:
         self._metrics.count("longhaul_origin_digest_errors_total")

@@ -67,3 +67,30 @@ def test_a_response_cut_at_any_byte(
             assert b"abcde" in body
             assert b"fghi" in body
     assert edge.stats()["objects"] == len(places)
+
+
+def part(span: str, content: bytes) -> bytes:
+    """A chunked 206, whose length only its Content-Range tells."""
+    head = f'HTTP/1.1 206 So\r\nCache-Control: max-age=60\r\nETag: "a"\r\nContent-Range: bytes {span}\r\n'
+    return head.encode() + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+
+
+@pytest.mark.parametrize("content", [b"567", b"56789X"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_part_that_is_not_as_long_as_it_says_is_cut_and_not_kept(
+    script: Callable[..., ScriptedOrigin], edge_for: Callable[..., Daemon], content: bytes, kept: bool
+) -> None:  # fmt: skip
+    said = [part("5-9/10", content)]
+    if kept:
+        said.insert(0, part("0-4/10", b"01234"))
+    edge = edge_for(script(lambda head, sock: sock.sendall(said.pop(0))).url)
+    if kept:
+        assert raw(edge.port, request("GET", "/x", "Range: bytes=0-4")).endswith(b"\r\n01234\r\n0\r\n\r\n")
+    heard = raw(edge.port, request("GET", "/x", *([] if kept else ["Range: bytes=5-9"])))
+    if not heard.startswith(b"HTTP/1.1 502 "):
+        assert not heard.endswith(b"0\r\n\r\n")
+        assert len(heard.partition(b"\r\n\r\n")[2]) < 10
+    assert not said
+    assert edge.stats()["objects"] == kept
+    assert edge.get("/x", "Range: bytes=5-7", "Cache-Control: only-if-cached").status == 504
+    assert 'longhaul_internal_errors_total{node="edge1"} 0\n' in edge.metrics()
