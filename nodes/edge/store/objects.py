@@ -6,6 +6,7 @@ It stores nothing new (`store.py` does). What is damaged or purged is found here
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -24,6 +25,10 @@ from nodes.http.metrics import Metrics
 
 MOST_TOLD = 100
 """So many damaged objects are told of on stderr; a pipe that nobody reads takes no more, and then would stop the edge."""
+
+
+FOR_NOW = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""Errors that say nothing of a file: it may be read a moment later."""
 
 
 class Objects:
@@ -56,11 +61,11 @@ class Objects:
                 return None
         try:
             fd = os.open(self._shelf.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            self._bad(entry)
-            return None
-        except OSError:
-            self._disk_error()  # too many open files say nothing of the object
+        except OSError as error:
+            if error.errno in FOR_NOW:
+                self._disk_error()
+            else:
+                self._bad(entry)
             return None
         try:
             if stamp_of(os.fstat(fd)) != entry.stamp:
@@ -92,21 +97,25 @@ class Objects:
         entries = []
         try:
             for name in self._shelf.variants(primary):
-                entry = self._read(name)
+                entry = self._read(name, for_now=True)
                 if entry is not None and entry.stored.primary == primary:
                     entries.append(entry)
         except OSError:
             self._disk_error()
+            return ()  # and nothing is learned: what cannot be read now is not known to be absent
         entries.sort(key=lambda entry: entry.stored.received_s)
         return self._known.learn(primary, entries)
 
-    def _read(self, name: int) -> Entry | None:
-        """What one file says, unless it is damaged or was purged: then it goes."""
+    def _read(self, name: int, *, for_now: bool = False) -> Entry | None:
+        """What one file says, unless it is damaged or was purged: then it goes. With `for_now` raises OSError of FOR_NOW; else
+        it goes then too, because who looks must be sure that nothing purged is left."""
         try:
             entry = self._shelf.load(name)
             if entry is not None and entry.purges > self.purges.count:
                 raise RecordError("the object is of another list of purges")
         except (RecordError, OSError) as error:
+            if for_now and isinstance(error, OSError) and error.errno in FOR_NOW:
+                raise
             self._say_bad(self._shelf.path(name), str(error))
             self._drop(name)
             return None

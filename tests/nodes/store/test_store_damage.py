@@ -1,6 +1,7 @@
 """A file that is not what was stored gives no byte: it is dropped and counted, so that the edge fetches anew."""
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -196,6 +197,25 @@ def test_a_disk_that_fails_is_told_of_in_few_lines_and_counted_in_full(
     assert len(told) == MOST_TOLD
     assert told[-1].endswith("what else is bad is only counted")
     assert cache.counted("bad_objects") == MOST_TOLD + 20
+
+
+@pytest.mark.parametrize("call", ["objects.os.open", "opened.os.pread"])
+def test_what_the_disk_cannot_read_is_dropped_like_what_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:  # fmt: skip
+    cache = Cache(tmp_path)
+    cache.put("/a", BODY)
+    cache.store.find("/a")
+
+    def bad_block(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(f"nodes.edge.store.{call}", bad_block)
+    assert cache.get("/a") is None
+    monkeypatch.undo()
+    assert cache.counted("bad_objects") == 1
+    assert cache.store.find("/a") == ()
+    assert cache.files() == []
 
 
 def test_a_renewal_does_not_cover_up_what_was_damaged_before_it(tmp_path: Path) -> None:

@@ -111,6 +111,21 @@ def test_too_many_open_files_say_nothing_of_the_object(tmp_path: Path, monkeypat
     assert cache.get("/a") == b"x"
 
 
+def test_nor_do_they_when_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path)
+    assert cache.put("/a", b"x") is not None
+
+    def too_many(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    for what in ("shelf.os.open", "shelf.os.listdir"):
+        monkeypatch.setattr(f"nodes.edge.store.{what}", too_many)
+        assert cache.store.find("/a") == ()
+        monkeypatch.undo()
+    assert (cache.counted("bad_objects"), cache.counted("disk_errors")) == (0, 2)
+    assert cache.get("/a") == b"x"
+
+
 SMALL_DISK = """
 import sys
 from pathlib import Path
