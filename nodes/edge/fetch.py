@@ -139,6 +139,7 @@ class Fetch:
             self._fail(UpstreamError("the fetch was given up: no client waited for it any more"))
             raise
         except Exception as error:
+            self._metrics.count("longhaul_internal_errors_total")
             self._fail(UpstreamError(f"internal error: {error!r}"))
             raise
 

@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from nodes.edge.fetch import Fetch
 from nodes.edge.store.spool import Spool
 from nodes.edge.transfer import WINDOW_BYTES, Transfer
+from nodes.http.metrics import Metrics
 from nodes.http.upstream_error import UpstreamError
 
 
@@ -139,5 +142,18 @@ def test_a_reader_that_skips_ahead_gets_what_it_waits_for() -> None:
         assert not waiting.done()
         await transfer.feed(b" more", stored=False)
         assert await waiting == b"ore"
+
+    asyncio.run(story())
+
+
+def test_a_defect_in_a_fetch_is_told_to_who_waits_and_counted_as_one() -> None:
+    async def story() -> None:
+        metrics, pool = Metrics("edge"), Mock(take=AsyncMock(side_effect=RuntimeError("a defect")))
+        fetch = Fetch(Mock(), pool, Mock(), metrics, None)
+        with pytest.raises(UpstreamError, match=r"internal error: .*a defect"):
+            await fetch.head()
+        with pytest.raises(RuntimeError):
+            await fetch.task
+        assert metrics.value("longhaul_internal_errors_total") == 1
 
     asyncio.run(story())
