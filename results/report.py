@@ -17,7 +17,7 @@ from results.judge import Verdict, judge
 from results.rundir import Run, RunError, load
 from results.shed import shed
 from results.statistics import Estimate, estimate, ratio
-from results.wording import fill, with_interval
+from results.wording import fill, show, with_interval
 
 DEFAULT_FIGURES: tuple[Mapping[str, Any], ...] = (
     {"kind": "topology"}, {"kind": "predicted"}, {"kind": "links"}, {"kind": "lateness"}, {"kind": "changes"},
@@ -79,20 +79,24 @@ def draw_figures(run: Run, verdict: Verdict) -> list[dict[str, str]]:
 def answer(run: Run) -> str:
     """The answer's sentence with its numbers and 95 % intervals; empty when the manifest has none. Raises RunError.
 
-    A value reads `61.24 ms (61.10 to 61.30 ms)`, a ratio `4.1 (4.0 to 4.2)`.
+    A value reads `61.24 ms (61.10 to 61.30 ms)`, a ratio `4.1 (4.0 to 4.2)`. Where all lack an interval for one reason, it is
+    said once.
     """
     samples = {name: (run.sample(one.metric, one.where), one) for name, one in run.manifest.values.items() if not one.ratio}
-    said: dict[str, str] = {}
+    found: dict[str, tuple[Estimate, str]] = {}
     for name, (values, quantity) in samples.items():
         if values:
-            said[name] = with_interval(estimate(values, quantity.statistic), quantity.metric)
+            found[name] = estimate(values, quantity.statistic), quantity.metric
     for name, quantity in run.manifest.values.items():
         if quantity.ratio:
             above, below = (samples[part][0] if part in samples else [] for part in quantity.ratio)
             if above and any(below):
-                divided: Estimate = ratio(above, below, samples[quantity.ratio[0]][1].statistic)
-                said[name] = with_interval(divided, "")
-    return fill(run.manifest.template, said)
+                found[name] = ratio(above, below, samples[quantity.ratio[0]][1].statistic), ""
+    notes = {estimated.note for estimated, _ in found.values()}
+    if len(found) > 1 and len(notes) == 1 and any(notes):
+        said = {name: show(estimated.value, metric) for name, (estimated, metric) in found.items()}
+        return f"{fill(run.manifest.template, said)} (Each number: {notes.pop()}.)"
+    return fill(run.manifest.template, {name: with_interval(*one) for name, one in found.items()})
 
 
 def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:

@@ -45,6 +45,16 @@ def test_the_answer_has_numbers_with_intervals(tmp_path: Path) -> None:
     assert "{" not in said
 
 
+def test_an_answer_whose_numbers_all_lack_an_interval_says_so_once(tmp_path: Path) -> None:
+    def keep_one_trial(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["valid"] = int(not row["warmup"] and row["repetition"] == 1)
+
+    said = answer(load(save(tmp_path / "run", change_rows=keep_one_trial)))
+    assert said.count("no interval") == 1
+    assert said.endswith(" (Each number: one sample: no interval.)")
+
+
 def test_an_answer_without_samples_says_so(tmp_path: Path) -> None:
     def spoil(rows: list[dict[str, Any]]) -> None:
         for row in rows:
