@@ -17,6 +17,8 @@ from topologies.internet import ANYCAST, Internet
 CLIENT, STEERING, ORIGIN = "client.chennai", "steering.virginia", "origin.virginia"
 TITLE = "/objects/1KiB/film"
 PATIENCE_S = 30.0
+MOVES_WITHIN_S = 10.0
+"""So long, beside the hold time, a client is watched after its session went: several times what any claim allows."""
 LEAST_HOLD_S = 3
 """RFC 4271, section 4.2: a hold time is at least three seconds."""
 
@@ -28,11 +30,11 @@ class BgpWithdraw(Experiment):
     withdrawn and steering hears of it; then in London. Every fetch is a new connection."""
 
     topology = Internet
-    minutes = 4
+    minutes, bears_ms = 4, 20.0
     idle_paths = False
     hold = setting.count("3", "hold time of every session in seconds", LEAST_HOLD_S, 60)
     columns: ClassVar[Mapping[str, str]] = {
-        "moved": f"whether the other site served within {PATIENCE_S:g} s of the withdrawal",
+        "moved": f"whether the other site served within {MOVES_WITHIN_S:g} s and the hold time of the withdrawal",
         "moved_ms": "from the withdrawal to the beginning of the first fetch that the other site served",
         "failed": "fetches that failed meanwhile",
         "back_ms": "likewise from the announcement to the first site again",
@@ -75,7 +77,7 @@ class BgpWithdraw(Experiment):
         else:
             routing.withdraw(*ends)
         try:
-            moved_ms, failed = self.until(stage, arm, other)
+            moved_ms, failed = self.until(stage, arm, other, self.hold + MOVES_WITHIN_S)
         finally:
             if arm["session"] == "silent":
                 routing.signal(ends[1], signal.SIGCONT)
@@ -84,11 +86,11 @@ class BgpWithdraw(Experiment):
         back_ms, _ = self.until(stage, arm, first)
         return {"ok": True, "moved": moved_ms is not None, "moved_ms": moved_ms, "failed": failed, "back_ms": back_ms}
 
-    def until(self, stage: Stage, arm: Arm, site: str) -> tuple[float | None, int]:
+    def until(self, stage: Stage, arm: Arm, site: str, within_s: float = PATIENCE_S) -> tuple[float | None, int]:
         """Fetch until a site serves: when that fetch began, in ms from now, and how many failed before. None when it does not
-        within PATIENCE_S."""
+        in time."""
         began, failed = time.monotonic(), 0
-        while time.monotonic() - began < PATIENCE_S:
+        while time.monotonic() - began < within_s:
             at_ms = round((time.monotonic() - began) * 1e3, 3)
             if arm["by"] == "anycast":
                 row = stage.fetch(CLIENT, f"http://{ANYCAST}{TITLE}", within_s=5)
