@@ -50,8 +50,7 @@ class Balancers(Experiment):
 
     def nodes(self) -> list[str]:
         """All nodes, those with the least rate first."""
-        place = self.world.first("edge").name.rpartition(".")[2]
-        edges = [name for some in balanced.site(self.world, place).values() for name in some]
+        edges = [name for some in balanced.site(self.world, balanced.place(self.world)).values() for name in some]
         return sorted(edges, key=self.rate_bps)
 
     def rate_bps(self, node: str) -> float:
@@ -75,9 +74,9 @@ class Balancers(Experiment):
         """Origins stand on the edges' hosts: nothing is cached, every answer is generated there."""
         for node in self.nodes():
             stage.origin(node)
-        place = self.world.first("edge").name.rpartition(".")[2]
-        self.balancers = balanced.by_rule(stage, place, "--node-rule", self.rules, "--outlier-failures", "1000", "--checks",
-                                          "off", "--node-timeout", "60s", "--node-connect", "60s", "--seed", "1")  # fmt: skip
+        self.balancers = balanced.by_rule(stage, balanced.place(self.world), "--node-rule", self.rules, "--outlier-failures",
+                                          "1000", "--checks", "off", "--node-timeout", "60s", "--node-connect", "60s", "--seed",
+                                          "1")  # fmt: skip
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
         client = self.world.first("client").name

@@ -17,6 +17,8 @@ from topologies.internet import ANYCAST, Internet
 CLIENT, STEERING, ORIGIN = "client.chennai", "steering.virginia", "origin.virginia"
 TITLE = "/objects/1KiB/film"
 PATIENCE_S = 30.0
+MOVES_WITHIN_S = 10.0
+"""So long, beside the hold time, a client is watched after its session went: several times what any claim allows."""
 LEAST_HOLD_S = 3
 """RFC 4271, section 4.2: a hold time is at least three seconds."""
 
@@ -28,10 +30,11 @@ class BgpWithdraw(Experiment):
     withdrawn and steering hears of it; then in London. Every fetch is a new connection."""
 
     topology = Internet
-    minutes = 4
+    minutes, bears_ms = 4, 20.0
     idle_paths = False
     hold = setting.count("3", "hold time of every session in seconds", LEAST_HOLD_S, 60)
     columns: ClassVar[Mapping[str, str]] = {
+        "moved": f"whether the other site served within {MOVES_WITHIN_S:g} s and the hold time of the withdrawal",
         "moved_ms": "from the withdrawal to the beginning of the first fetch that the other site served",
         "failed": "fetches that failed meanwhile",
         "back_ms": "likewise from the announcement to the first site again",
@@ -59,8 +62,10 @@ class BgpWithdraw(Experiment):
             stage.control(edge, "GET", f"http://{edge}{TITLE}")
 
     def prepare(self, stage: Stage, arm: Arm, trial: int) -> None:
-        """The client is where it belongs."""
-        self.until(stage, arm, self.sites(arm)[0])
+        """The client is where it belongs. Raises StageError."""
+        site = self.sites(arm)[0]
+        if self.until(stage, arm, site)[0] is None:
+            raise StageError(f"could not begin: {CLIENT} was not served in {site} within {PATIENCE_S:g} s")
 
     def measure(self, stage: Stage, arm: Arm, trial: int) -> Row:
         """Withdraw, follow the client to the other site, announce again, follow it back."""
@@ -72,19 +77,20 @@ class BgpWithdraw(Experiment):
         else:
             routing.withdraw(*ends)
         try:
-            moved_ms, failed = self.until(stage, arm, other)
+            moved_ms, failed = self.until(stage, arm, other, self.hold + MOVES_WITHIN_S)
         finally:
             if arm["session"] == "silent":
                 routing.signal(ends[1], signal.SIGCONT)
             else:
                 routing.announce(*ends)
         back_ms, _ = self.until(stage, arm, first)
-        return {"ok": True, "moved_ms": moved_ms, "failed": failed, "back_ms": back_ms}
+        return {"ok": True, "moved": moved_ms is not None, "moved_ms": moved_ms, "failed": failed, "back_ms": back_ms}
 
-    def until(self, stage: Stage, arm: Arm, site: str) -> tuple[float, int]:
-        """Fetch until a site serves: when that fetch began, in ms from now, and how many failed before. Raises StageError."""
+    def until(self, stage: Stage, arm: Arm, site: str, within_s: float = PATIENCE_S) -> tuple[float | None, int]:
+        """Fetch until a site serves: when that fetch began, in ms from now, and how many failed before. None when it does not
+        in time."""
         began, failed = time.monotonic(), 0
-        while time.monotonic() - began < PATIENCE_S:
+        while time.monotonic() - began < within_s:
             at_ms = round((time.monotonic() - began) * 1e3, 3)
             if arm["by"] == "anycast":
                 row = stage.fetch(CLIENT, f"http://{ANYCAST}{TITLE}", within_s=5)
@@ -94,7 +100,7 @@ class BgpWithdraw(Experiment):
                 failed += 1
             elif served_by(row) == f"edge.{site}":
                 return at_ms, failed
-        raise StageError(f"could not follow {CLIENT} to {site}: it was not served there within {PATIENCE_S:g} s")
+        return None, failed
 
     def sites(self, arm: Arm) -> tuple[str, str]:
         """Where the client is served with the session, and without."""
@@ -110,6 +116,8 @@ class BgpWithdraw(Experiment):
         found: list[dict[str, Any]] = []
         for arm, (low, high) in zip(self.arms(), bounds, strict=True):
             name = f"{arm['by']}, {arm['session']}"
+            found.append({"name": f"moves: {name}", "metric": "moved", "statistic": "min", "where": arm, "low": 1, "high": 1,
+                          "basis": "the other site is the next best, by BGP and on the list"})  # fmt: skip
             found.append({"name": f"moved: {name}", "metric": "moved_ms", "statistic": "max", "where": arm, "low": None,
                           "high": high, "basis": "BGP, the reporters' interval or the hold time, and the fetch under way"})
             found.append({"name": f"not before: {name}", "metric": "moved_ms", "statistic": "min", "where": arm, "low": low,

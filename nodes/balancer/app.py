@@ -123,6 +123,7 @@ class Balancer:
 
     def status(self) -> dict[str, object]:
         """Of the zones and nodes, as this worker sees them."""
+        self.balance.wake(self._clock())
         last = self._checking.last if self._checking is not None else {}
         zones = {zone.name: {"nodes": zone.nodes, "healthy": zone.healthy, "active": zone.active, "capacity": zone.capacity}
                  for zone in self.balance.zones()}  # fmt: skip
@@ -147,6 +148,7 @@ class Balancer:
             self._proxying.gone(member)
 
     def _gauges(self) -> None:
+        self.balance.wake(self._clock())
         for zone in self.balance.zones():
             self.metrics.gauge("longhaul_zone_healthy_nodes", zone.healthy, zone=zone.name)
             self.metrics.gauge("longhaul_zone_active_requests", zone.active, zone=zone.name)

@@ -96,7 +96,7 @@ class Balance:
     def place(self, key: str, now_s: float) -> Placed | None:
         """Where a request goes; None when every node drains."""
         if now_s >= self._due_s:
-            self._wake(now_s)
+            self.wake(now_s)
         if not self._healthy:
             return self._at_random_health(key, now_s)
         zone, reason, panic = self._zone_rule.choose(self._seen, self._random)
@@ -162,6 +162,17 @@ class Balance:
             self._fresh(member.state, now_s)
         self._settle(member.zone)
         return True
+
+    def wake(self, now_s: float) -> None:
+        """What is over by now ends: an ejected node returns, a slow start is over. Each request does it; who asks how nodes are
+        without one does it before."""
+        for name in self._outliers.returned(now_s):
+            member = self.by_name[name]
+            self._fresh(member.state, now_s)
+            self._settle(member.zone)
+        window_s = self.settings.slow_start_s
+        self._slow = {state for state in self._slow if now_s - state.since_s < window_s}
+        self._plan()
 
     @property
     def anyone(self) -> bool:
@@ -260,16 +271,6 @@ class Balance:
         if self.settings.slow_start_s > 0:
             self._slow.add(state)
             self._plan()
-
-    def _wake(self, now_s: float) -> None:
-        """Something is due: an ejected node returns, or a slow start is over."""
-        for name in self._outliers.returned(now_s):
-            member = self.by_name[name]
-            self._fresh(member.state, now_s)
-            self._settle(member.zone)
-        window_s = self.settings.slow_start_s
-        self._slow = {state for state in self._slow if now_s - state.since_s < window_s}
-        self._plan()
 
     def _plan(self) -> None:
         ends = [state.since_s + self.settings.slow_start_s for state in self._slow]

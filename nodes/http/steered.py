@@ -15,7 +15,10 @@ from nodes.http.message import Fields
 FIELD = "x-longhaul-steered"
 MISSES = ("content", "health")
 
-_ITEM = re.compile(r"(\d{1,2})((?:; ?[a-z]+=[A-Za-z*][A-Za-z0-9._:/*-]*){0,4})", re.ASCII)
+RANK, PARAMETERS = r"\d{1,2}", r"(?:; ?[a-z]+=[A-Za-z*][A-Za-z0-9._:/*-]*){0,4}"
+"""Regular expressions of the two parts of the item, for nginx too."""
+
+_ITEM = re.compile(f"({RANK})({PARAMETERS})", re.ASCII)
 
 
 class Steered(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from nodes.http.limits import Limits
 from nodes.http.origin_address import Origin
+from nodes.http.steered import FIELD, MISSES, PARAMETERS, RANK
 
 KEYS_BYTES = 256 << 20
 """Shared memory for the index: about 8,000 objects to the MiB. Pages that no object needs are never touched."""
@@ -141,24 +142,52 @@ def _log(edge: Edge) -> str:
     map $msec $ts_ns {{ "~^(?<whole_s>[0-9]+)[.](?<whole_ms>[0-9]+)$" "${{whole_s}}${{whole_ms}}000000"; }}
     map $request_completion $finished {{ default false; OK true; }}
     map $upstream_header_time $upstream_ms {{ default null; "" null; "~^[0-9.]+$" "${{upstream_header_time}}e3"; }}
+{_steered()}
 {_format(edge, "asked", "$result", "$cache_status")}
+{_format(edge, "steered", "$result", "$cache_status", STEERED)}
 {_format(edge, "own", "-", "-")}
-    {_access_log(edge, "asked")}"""
+    {_access_logs(edge)}"""
 
 
-def _format(edge: Edge, name: str, result: str, cache_status: str) -> str:
+STEERED = ',"steered":{"rank":$steered_rank,"miss":"$steered_miss","site":"$steered_site"}'
+
+
+def _steered() -> str:
+    """What a client says of its choice (`nodes/http/steered.py`), read as our own servers do; $steered_rank is empty when it
+    counts as not said. Of two parameters of one name the last holds; a rank is a number without a leading zero, for JSON."""
+    said = f"$http_{FIELD.replace('-', '_')}"
+    return f"""\
+    map {said} $steered_miss {{ default ""; "~^.*; ?miss=(?<said_miss>[^;]*)" $said_miss; }}
+    map {said} $steered_site {{ default ""; "~^.*; ?site=(?<said_site>[^;]*)" $said_site; }}
+    map "$steered_miss {said}" $steered_rank {{
+        default ""; "~^(?:{"|".join(MISSES)})? (?={RANK}{PARAMETERS}$)0?(?<said_rank>{RANK})(?:;|$)" $said_rank;
+    }}
+    map $steered_rank $steered {{ default 1; "" 0; }}
+    map $steered_rank $not_steered {{ default 0; "" 1; }}"""
+
+
+def _format(edge: Edge, name: str, result: str, cache_status: str, more: str = "") -> str:
     client = "[$remote_addr]:$remote_port" if edge.listen.startswith("[") else "$remote_addr:$remote_port"
     return f"""\
     log_format {name} escape=json '{{"ts_ns":$ts_ns,"node":"{edge.name}","client":"{client}","method":"$request_method",'
         '"target":"$request_uri","status":$status,"bytes":$body_bytes_sent,"duration_ms":${{request_time}}e3,'
         '"first_byte_ms":null,"result":"{result}","cache_status":"{cache_status}","upstream_ms":$upstream_ms,'
-        '"request_id":"$pid-$connection-$connection_requests","finished":$finished,"engine":"nginx"}}';"""
+        '"request_id":"$pid-$connection-$connection_requests","finished":$finished,"engine":"nginx"{more}}}';"""
 
 
-def _access_log(edge: Edge, name: str) -> str:
+def _access_logs(edge: Edge) -> str:
+    """Of what clients ask for. A part of a record that is not in each needs a format of its own: nginx escapes whatever a
+    variable holds."""
+    if edge.log is None or edge.combined:
+        return _access_log(edge, "combined")
+    return f"{_access_log(edge, 'asked', 'not_steered')} {_access_log(edge, 'steered', 'steered')}"
+
+
+def _access_log(edge: Edge, name: str, only: str = "") -> str:
     if edge.log is None:
         return "access_log off;"
-    return f'access_log "{edge.log}" {"combined" if edge.combined else name} buffer=64k flush=200ms;'
+    kind, condition = "combined" if edge.combined else name, f" if=${only}" if only else ""
+    return f'access_log "{edge.log}" {kind} buffer=64k flush=200ms{condition};'
 
 
 def _cache_status(name: str) -> str:

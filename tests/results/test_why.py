@@ -99,6 +99,16 @@ def test_a_balancers_choice_is_followed_to_that_node(tmp_path):
     assert way.missing == []
 
 
+def test_two_tiers_of_balancers_are_followed_one_after_the_other(tmp_path):
+    region = served("edge", f"{CLIENT}:40001", 89, 60, zone="az1", chosen_node="resolver", reason="nearest", cache_status="-")
+    zone = served("resolver", f"{EDGE}:1", 88, 58, zone="az1", chosen_node="origin", reason="turn", cache_status="-")
+    way = explained(tmp_path, fetch(), region, zone, served("origin", f"{RESOLVER}:2", 87, 1))
+    assert [(step.node, step.what) for step in way.steps][1:] == [
+        ("edge", "places it in zone az1 at node resolver: nearest"), ("resolver", "places it in zone az1 at node origin: turn"),
+        ("origin", "answers 200: TCP_HIT")]  # fmt: skip
+    assert way.missing == []
+
+
 def test_what_no_log_tells_is_said(tmp_path):
     way = explained(tmp_path, fetch(ok=False, error="timed out", remote=None), {"ts_ns": "no", "node": "x"})
     assert way.outcome == "failed: timed out"

@@ -22,6 +22,7 @@ from experiments.harness.load.turns import Patience, Turns, say
 from nodes.balancer import catalogue
 from nodes.balancer.balance import Balance, Settings
 from nodes.balancer.members import parse
+from nodes.balancer.picks.machinery.node_state import NodeState
 from units import show_bytes
 
 SERVER, CLIENT = "0", "1"
@@ -32,6 +33,9 @@ CONNECTIONS = 16
 NODES, ZONES, UNDER_WAY = 100, 3, 40
 TABLES = ("ketama", "maglev")
 CHOICE_US, TABLE_US = 10.0, 3.0
+MOVED = {"ketama": 100 / NODES + 2, "rendezvous": 100 / NODES + 2, "maglev": 300 / NODES}
+"""At most so many of 100 keys."""
+GONE = 10
 ADDED_MS = 0.5
 
 
@@ -58,6 +62,7 @@ def quick() -> list[Row]:
 def _measure(length: Length) -> list[Row]:
     rows = [_choosing("nearest", rule, length) for rule in catalogue.node_rule_names()]
     rows += [_choosing(rule, "round-robin", length) for rule in catalogue.zone_rule_names() if rule != "nearest"]
+    rows += [_moving(rule, length) for rule in MOVED]
     with tempfile.TemporaryDirectory(prefix="longhaul-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
@@ -90,6 +95,16 @@ def _choosing(zone_rule: str, node_rule: str, length: Length) -> Row:
         samples.append((time.perf_counter() - began) / len(keys) * 1e6)
     goal_us = TABLE_US if node_rule in TABLES else CHOICE_US
     return Row(f"choosing by {zone_rule}, then {node_rule}", "us", tuple(samples), goal_us)
+
+
+def _moving(rule: str, length: Length) -> Row:
+    """Keys that have another node when one goes, its own among them; a sample for each of some nodes that go."""
+    nodes, keys = [NodeState(f"n{number}") for number in range(NODES)], [f"/{number}" for number in range(length.choices)]
+    whole, samples = catalogue.node_rule(rule)(nodes, Random(1)), []
+    for gone in nodes[:: NODES // GONE]:
+        less = catalogue.node_rule(rule)([node for node in nodes if node is not gone], Random(1))
+        samples.append(100 * sum(whole.pick(key, 0.0) is not less.pick(key, 0.0) for key in keys) / len(keys))
+    return Row(f"keys moved when one of {NODES} nodes goes, {rule}", "%", tuple(samples), MOVED[rule])
 
 
 def _proxying(turns: Turns, size: int, goal: float) -> Row:

@@ -17,6 +17,7 @@ import pytest
 from nodes.client.fetch import Fetcher
 from nodes.client.order import Order
 from nodes.http.failure import Failure
+from nodes.http.steered import parse
 from nodes.nginx_edge.process import program
 from nodes.page.load import load
 from nodes.page.plan import Item
@@ -82,6 +83,23 @@ def test_miss_then_hit_and_both_say_so_and_the_log_has_our_fields(script, nginx_
     assert records[1]["finished"] is True
     assert isinstance(records[1]["ts_ns"], int)
     assert abs(records[1]["ts_ns"] / 1e9 - time.time()) < 60
+
+
+SAID = ["0", "1;miss=content;site=singapore", "2; site=a.b-c", "07;miss=health", "00", "12;miss=health;site=x;miss=content",
+        "1;miss=other;miss=content", "", "x", "100", "-1", "1;miss=other", "1;miss=Content", "1;miss", '1;site="a"', "1;x=y z"]
+
+
+def test_what_a_ranked_client_says_of_its_choice_is_logged_as_by_our_edge(script, nginx_for, tmp_path):
+    behind = script(lambda head, sock: sock.sendall(ok(b"data", FRESH)))
+    edge = nginx_for(behind.url, "--log", str(tmp_path / "log"))
+    for value in SAID:
+        assert edge.get("/x", f"X-Longhaul-Steered: {value}").status == 200
+    assert edge.get("/x").status == 200
+    assert edge.stop()[0] == 0
+    records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    expected = [said.as_dict() if (said := parse(value)) else None for value in SAID]
+    assert [record.get("steered") for record in records] == [*expected, None]
+    assert records[1]["steered"] == {"rank": 1, "miss": "content", "site": "singapore"}
 
 
 def test_simultaneous_requests_make_one_fetch(script, nginx_for):

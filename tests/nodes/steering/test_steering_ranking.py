@@ -66,6 +66,34 @@ def test_among_sites_equally_near_the_one_that_can_serve_is_rank_0():
     assert ranked(world(a=([here()], 0.1, []), b=([here()], 0.9, [FILM]))) == ([(0, "b")], [(1, "a", "content")])
 
 
+routes = st.builds(here, st.sampled_from(["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "11.0.0.0/8"]),
+                   st.lists(st.integers(1, 3), max_size=3), st.sampled_from([None, 5, 200]))  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(
+    st.lists(routes, max_size=3), st.sampled_from([None, 0.1, 0.5, 0.95]), st.sampled_from([[], [FILM]])), min_size=1))
+def test_all_who_can_serve_are_ranked_by_their_best_route_and_every_nearer_site_is_accounted_for(sites):
+    nearest = {}
+    for site, (announced, _, _) in sites.items():
+        for one in announced:
+            network = ipaddress.ip_network(one["prefix"])
+            if ipaddress.ip_address("10.1.2.3") in network:
+                rtt_ms = float("inf") if one["rtt_ms"] is None else one["rtt_ms"]
+                way = (-network.prefixlen, len(one["as_path"]), rtt_ms)
+                nearest[site] = min(way, nearest.get(site, way))
+    able = {site for site, (_, used, files) in sites.items() if files and used is not None and used < Limits.full_at}
+    decision = rank(world(**sites), ipaddress.ip_address("10.1.2.3"), FILM, NOW_S, most=len(sites))
+    candidates, passed = [one.edge.site for one in decision.candidates], [one.site for one in decision.passed]
+    assert set(candidates) == able & nearest.keys()
+    assert len(set(candidates)) == len(candidates)
+    assert [nearest[site] for site in candidates] == sorted(nearest[site] for site in candidates)
+    assert bool(decision.refused) == (not candidates)
+    assert not able & set(passed)
+    if any(files for _, _, files in sites.values()):
+        assert {*candidates, *passed} == nearest.keys()
+        assert sorted(one.rank for one in (*decision.candidates, *decision.passed)) == list(range(len(nearest)))
+
+
 def test_a_client_that_nobody_knows_is_told_so():
     decision = rank(world(a=([here("11.0.0.0/8")], 0.1, [FILM])), ipaddress.ip_address("10.1.2.3"), FILM, NOW_S)
     assert decision.refused.startswith("no site has learned a route to 10.1.2.3;")
