@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from experiments.harness import cli
-from results.captures import framing, made, survey, tables
+from results.captures import compiled, framing, made, spool, survey, tables
 from results.captures.connection_table import COLUMNS
 
 
@@ -119,10 +119,17 @@ def test_parquet_holds_what_csv_holds(capture: Path, tmp_path: Path, capsys: pyt
     assert types == ["string", "int64", "double"]
 
 
-def test_batches_and_memory_give_the_same_table(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("core", [True, False])
+def test_pieces_files_threads_and_batches_give_the_same_table(
+    capture: Path, monkeypatch: pytest.MonkeyPatch, threads: int, core: bool
+) -> None:
     whole = survey.survey(capture)
-    monkeypatch.setattr(survey, "BATCH", 700)
-    monkeypatch.setattr(framing, "CHUNK_BYTES", 1 << 16)
+    for module, name, value in ((survey, "BATCH", 700), (survey, "THREADS", threads), (spool, "IN_MEMORY", 100_000),
+                                (framing, "CHUNK_BYTES", 1 << 14), (framing, "LARGEST_RECORD", 1024)):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    if not core:
+        monkeypatch.setattr(compiled, "core", lambda: None)
     with tables.SampleSpool() as samples:
         parts = survey.survey(capture, None, (samples.visit,))
         rows = sum(len(one["stream"]) for one in samples.tables(parts.connections["first_frame"]))
