@@ -36,7 +36,7 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 
 @dataclass
 class Survey:
-    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes`
+    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP or encrypted exchange, `handshakes`
     a row a TLS handshake, `quic` one a QUIC connection, `lookups` one a name look-up; `protocols` are packets by name; times
     are ns since 1970. `apart`: connections are followed at each interface for itself, because many packets stand at several."""
 
@@ -94,7 +94,7 @@ def survey(
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
     found.quic, found.lookups = quic.table(datagrams.rows()), lookups.table(names.rows())
-    found.left_out = [note for one in (beginnings, datagrams, names) for note in one.notes()]
+    found.left_out = [note for one in (beginnings, exchanges, datagrams, names) for note in one.notes()]
     lookups.attach(found.requests, found.connections, found.lookups)
     return found
 
