@@ -10,6 +10,7 @@ import resource
 import struct
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from experiments.harness import cli
-from results.captures import compiled, framing, made, spool, survey, tables
+from results.captures import compiled, framing, made, spool, survey, waiting
 from results.captures.connection_table import COLUMNS
 
 
@@ -69,6 +70,23 @@ def test_tables_agree_with_each_other(capture: Path, tmp_path: Path, capsys: pyt
         assert float(one["rtt_min_down_ms"]) in mine
 
 
+def test_segments_are_the_time_series_that_the_table_of_connections_sums_up(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, str(capture), "--csv", str(tmp_path))[0] == 0
+    segments, connections = (list(csv.DictReader((tmp_path / f"{name}.csv").open())) for name in ("segments", "connections"))
+    assert sum(int(one["retransmissions_down"]) for one in connections) > 0
+    for one in connections:
+        mine = [row for row in segments if row["stream"] == one["stream"]]
+        down = [row for row in mine if row["up"] == "0"]
+        kinds = Counter(row["kind"] for row in mine)
+        assert [len(mine), kinds["fast"], kinds["timeout"], kinds["out of order"], kinds["duplicate ack"]] == [
+            int(one[name]) for name in ("packets", "fast", "timeouts", "out_of_order", "duplicate_acks")]  # fmt: skip
+        assert sum(int(row["new_bytes"]) for row in down) == int(one["new_bytes_down"])
+        assert max(int(row["in_flight"]) for row in down if row["payload"] != "0") == int(one["in_flight_down_max"])
+        assert mine[0]["time_ns"] == one["start_ns"]
+
+
 def test_a_cut_capture_is_shown_and_called_invalid(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.pcap"
     cut.write_bytes(capture.read_bytes()[:-5])
@@ -104,7 +122,7 @@ def test_parquet_holds_what_csv_holds(capture: Path, tmp_path: Path, capsys: pyt
     assert said(capsys, str(capture), "--parquet", str(tmp_path))[0] == 0
     assert said(capsys, str(capture), "--csv", str(tmp_path))[0] == 0
     assert parquet.read_table(tmp_path / "connections.parquet").column_names == list(COLUMNS)
-    for name in ("connections", "packets", "rtt", "requests", "quic"):
+    for name in ("connections", "packets", "rtt", "segments", "requests", "quic"):
         table = parquet.read_table(tmp_path / f"{name}.parquet")
         rows = list(csv.DictReader((tmp_path / f"{name}.csv").open()))
         assert table.num_rows == len(rows)
@@ -130,7 +148,7 @@ def test_pieces_files_threads_and_batches_give_the_same_table(
         monkeypatch.setattr(module, name, value)
     if not core:
         monkeypatch.setattr(compiled, "core", lambda: None)
-    with tables.SampleSpool() as samples:
+    with waiting.samples() as samples:
         parts = survey.survey(capture, None, (samples.visit,))
         rows = sum(len(one["stream"]) for one in samples.tables(parts.connections["first_frame"]))
     assert rows > int(parts.connections["rtt_samples_down"].sum())

@@ -93,7 +93,7 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
     """Survey one capture, and write its tables on the way."""
-    from results.captures import connection_table, lookups, quic, requests, tables
+    from results.captures import connection_table, lookups, quic, requests, tables, waiting
     from results.captures.survey import survey
 
     kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
@@ -104,12 +104,14 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
     prefix = f"{number + 1}-" if len(given.captures) > 1 else ""
     try:
         with ExitStack() as stack:
-            samples = stack.enter_context(tables.SampleSpool())
+            later = {name: stack.enter_context(one) for name, one in (
+                ("rtt", waiting.samples()), ("segments", waiting.segments()))}  # fmt: skip
             writers: list[dict[str, tables.Writer]] = []
             for kind, folder in kinds:
                 folder.mkdir(parents=True, exist_ok=True)
                 columns = {
-                    "connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
+                    "connections": tuple(connection_table.COLUMNS), "rtt": tuple(waiting.SAMPLE_COLUMNS),
+                    "segments": tuple(waiting.SEGMENT_COLUMNS),
                     "packets": tables.PACKET_COLUMNS, "requests": tuple(requests.table([], requests.COLUMNS, [])),
                     "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])), "quic": tuple(quic.COLUMNS),
                     "lookups": tuple(lookups.COLUMNS),
@@ -118,15 +120,14 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
                 for writer in writers[-1].values():
                     stack.callback(writer.close)
-            found = survey(path, wanted, (*visit, samples.visit), tuple(tables.packets_to(one["packets"]) for one in writers))
+            found = survey(path, wanted, (*visit, *(one.visit for one in later.values())),
+                           tuple(tables.packets_to(one["packets"]) for one in writers))
             for one in writers:
-                one["connections"].put(found.connections)
-                one["requests"].put(found.requests)
-                one["handshakes"].put(found.handshakes)
-                one["quic"].put(found.quic)
-                one["lookups"].put(found.lookups)
-                for piece in samples.tables(found.connections["first_frame"]):
-                    one["rtt"].put(piece)
+                for name in ("connections", "requests", "handshakes", "quic", "lookups"):
+                    one[name].put(getattr(found, name))
+                for name, rows in later.items():
+                    for piece in rows.tables(found.connections["first_frame"]):
+                        one[name].put(piece)
     except OSError as error:
         raise UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
                          "written to, with room") from error  # fmt: skip
