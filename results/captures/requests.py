@@ -34,6 +34,7 @@ COLUMNS = {
     "transfer_ms": "first packet of the response to last", "rounds": "round trips in which the sender sent it, see `rounds`",
     "response_bytes": "header and body", "retransmissions": "of the response's segments",
     "stalled_ms": "time until holes in the response were filled",
+    "logged": "files and lines of daemons' logs that tell of it, with their results; where logs were given",
 }  # fmt: skip
 TLS_COLUMNS = {
     "first_frame": "of the connection", "server_name": "", "version": "that the server chose", "resumed": "",
@@ -144,7 +145,7 @@ def _timed(analysis: Analysis, number: int, seen: _Seen, first: bool) -> dict[st
     """Frames and times of an exchange, as far as it was captured; its words are left empty."""
     found, table = analysis.segments, analysis.table
     row: dict[str, Any] = dict.fromkeys(COLUMNS, 0) | {name: math.nan for name in COLUMNS if name.endswith("_ms")} | {
-        "first_frame": int(table["first_frame"][number]), "method": "", "target": "", "host": "", "cache": "",
+        "first_frame": int(table["first_frame"][number]), "method": "", "target": "", "host": "", "cache": "", "logged": "",
         "start_ns": int(found.time_ns[seen.request]), "request_frame": _frame(analysis, seen.request), "stalled_ms": 0.0,
     }  # fmt: skip
     if first and not table["begun_before"][number]:

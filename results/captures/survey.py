@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from results.captures import connection_table, framing, lookups, messages, quic, requests
+from results.captures import connection_table, framing, logged, lookups, messages, quic, requests
 from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
@@ -25,6 +25,7 @@ from results.captures.memory import Memories
 from results.captures.reader import Capture, Chunk
 from results.captures.spool import Spool
 from results.captures.streams import tcp_rows
+from results.logs import Record
 
 THREADS = min(2, len(os.sched_getaffinity(0)))
 BATCH = 250_000 // THREADS
@@ -61,10 +62,12 @@ class Survey:
 
 
 def survey(
-    path: Path, wanted: Test | None = None, visit: tuple[Visitor, ...] = (), chunks: tuple[ChunkVisitor, ...] = ()
-) -> Survey:
+    path: Path, wanted: Test | None = None, visit: tuple[Visitor, ...] = (), chunks: tuple[ChunkVisitor, ...] = (),
+    records: Iterable[Record] = (),
+) -> Survey:  # fmt: skip
     """Read `path`. `wanted` chooses packets; `visit` is called with each batch of whole connections, before they have their
-    final numbers, and `chunks` with each chunk and the mask of chosen packets. Raises CaptureError, OSError."""
+    final numbers, and `chunks` with each chunk and the mask of chosen packets. Requests are told of `records` of logs.
+    Raises CaptureError, OSError."""
     found = Survey(Capture(path))
     beginnings = messages.Messages()
     exchanges = requests.Exchanges(beginnings.found)
@@ -96,6 +99,7 @@ def survey(
     found.quic, found.lookups = quic.table(datagrams.rows()), lookups.table(names.rows())
     found.left_out = [note for one in (beginnings, exchanges, datagrams, names) for note in one.notes()]
     lookups.attach(found.requests, found.connections, found.lookups)
+    logged.attach(found.requests, found.connections, records)
     return found
 
 

@@ -16,10 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from experiments.harness import cli
 from results.captures import compiled, framing, made, spool, survey, waiting
 from results.captures.connection_table import COLUMNS
+from tests.results.test_capture_reader import NOW_NS
+from tests.results.test_capture_requests import HEAD, opened
+from tests.results.test_capture_requests import said as said_in
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,30 @@ def test_segments_are_the_time_series_that_the_table_of_connections_sums_up(
         assert sum(int(row["new_bytes"]) for row in down) == int(one["new_bytes_down"])
         assert max(int(row["in_flight"]) for row in down if row["payload"] != "0") == int(one["in_flight_down_max"])
         assert mine[0]["time_ns"] == one["start_ns"]
+
+
+def test_a_request_is_told_which_lines_of_its_runs_logs_speak_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    talk, end = opened(), [1, 1]
+    for at_ms, up, text in ((41, True, b"GET /a HTTP/1.1\r\n\r\n"), (81, False, HEAD), (500, True, b"GET /b HTTP/1.1\r\n\r\n")):
+        said_in(talk, at_ms, up, end[up], end[not up], text)
+        end[up] += len(text)
+    talk.say(2000, True, "S", 9_000_000)  # the same port again
+    (tmp_path / "captures").mkdir()
+    (tmp_path / "logs").mkdir()
+    path = talk.save(tmp_path / "captures" / "trial-0001.client.pcapng")
+
+    def line(at_ms: float, client: str = "10.0.0.1:40000", **more: Any) -> str:
+        record = {"ts_ns": NOW_NS + round((at_ms + 1) * 1e6), "duration_ms": 1, "client": client, "target": "/"}
+        return json.dumps({**record, "result": "TCP_HIT", **more})
+
+    lines = [line(62), "torn", line(62, "10.0.0.1:40001"), line(521, result="TCP_MISS"), line(30), line(2100)]
+    (tmp_path / "logs" / "edge1.jsonl").write_text("\n".join(lines))
+    told = [[one["logged"] for one in json.loads(said(capsys, str(path), "--json", *more)[1])[0]["requests"]]
+            for more in ((), ("--logs", str(tmp_path / "captures")))]  # fmt: skip
+    assert told == [["edge1.jsonl, line 1 TCP_HIT", "edge1.jsonl, line 4 TCP_MISS"], ["", ""]]
+    status, _, err = said(capsys, str(path), "--logs", str(tmp_path / "nowhere"))
+    assert status == 2
+    assert "is no folder" in err
 
 
 def test_a_cut_capture_is_shown_and_called_invalid(capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,3 +231,30 @@ def test_standard_input_and_a_quick_start(capture: Path) -> None:
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert "-: pcap" in done.stdout
     assert min(times) < 0.5
+
+
+_PEAK = """
+import sys
+from pathlib import Path
+from results.captures.survey import survey
+found = survey(Path(sys.argv[1]))
+print(found.packets, found.capture.records.problem or "whole", next(
+    line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+def test_a_file_of_many_gigabytes_needs_no_more_memory_than_another(tmp_path: Path) -> None:
+    frames, each = 5 * 1024, 1 << 20
+    frame = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src="10.0.0.1", dst="10.0.0.2") / UDP() / b"x")
+    path = tmp_path / "sparse.pcap"  # of holes: it takes 40 MB of the disk
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, each, 1))
+        for number in range(frames):
+            file.seek(24 + number * (16 + each))
+            file.write(struct.pack("<IIII", 1 + number, 0, each, each) + frame)
+        file.truncate(24 + frames * (16 + each))
+    assert path.stat().st_size > 5 << 30
+    command = [sys.executable, "-P", "-c", _PEAK, str(path)]
+    packets, whole, peak_kib = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.split()
+    assert (int(packets), whole) == (frames, "whole")
+    assert int(peak_kib) < 400_000

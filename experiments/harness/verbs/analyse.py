@@ -16,6 +16,7 @@ from experiments.harness.status import HOLDS, INVALID, UsageError
 if TYPE_CHECKING:  # numpy takes a tenth of a second, which a wrong option or a help text need not wait for
     from results.captures.between import Between
     from results.captures.survey import Survey, Visitor
+    from results.logs import Record
 
 _DRAWN = 12
 """Connections that the page draws, the largest."""
@@ -28,10 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="pcap or pcapng, plain, gzip or Zstandard; - reads standard input")  # fmt: skip
     parser.add_argument("--filter", metavar="EXPRESSION", help="only packets that match, as in Wireshark's display filters")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="connections shown, largest first (default 10)")
-    parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, requests, rtt samples and packets as CSV")
+    parser.add_argument("--csv", type=Path, metavar="DIR",
+                        help="write connections, requests, segments, rtt samples and packets as CSV")
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
     parser.add_argument("--match", action="store_true",
                         help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
+    parser.add_argument("--logs", type=Path, metavar="DIR",
+                        help="daemons' logs in which requests are looked for; those of its run where a capture lies in one")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens in any browser")
     options.json(parser)
 
@@ -99,8 +103,9 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
     kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
     if given.parquet:
         tables.arrow()
+    records = _records(path, given.logs)
     if not kinds:
-        return survey(path, wanted, visit)
+        return survey(path, wanted, visit, records=records)
     prefix = f"{number + 1}-" if len(given.captures) > 1 else ""
     try:
         with ExitStack() as stack:
@@ -121,7 +126,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 for writer in writers[-1].values():
                     stack.callback(writer.close)
             found = survey(path, wanted, (*visit, *(one.visit for one in later.values())),
-                           tuple(tables.packets_to(one["packets"]) for one in writers))
+                           tuple(tables.packets_to(one["packets"]) for one in writers), records)
             for one in writers:
                 for name in ("connections", "requests", "handshakes", "quic", "lookups"):
                     one[name].put(getattr(found, name))
@@ -132,3 +137,20 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
         raise UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
                          "written to, with room") from error  # fmt: skip
     return found
+
+
+def _records(path: Path, folder: Path | None) -> tuple[Record, ...]:
+    """Lines of the logs in `folder`, or of the run that a capture lies in; none otherwise."""
+    from results import logs
+
+    if folder is None:
+        folder = path.absolute().parent.parent / "logs"
+        if path.absolute().parent.name != "captures" or not folder.is_dir():
+            return ()
+    elif not folder.is_dir():
+        raise UsageError(f"could not read logs: {folder} is no folder; name one with *.jsonl, as logs/ of a run")
+    try:
+        return logs.read(folder).records
+    except OSError as error:
+        raise UsageError(f"could not read logs: {error.filename} {error.strerror}; make it readable, or name another folder "
+                         "with --logs") from error  # fmt: skip
