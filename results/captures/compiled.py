@@ -57,7 +57,7 @@ def core() -> Any:
     for name, result, *arguments in (
         ("walk", number, array, number, number, POINTER(_Shape), number, array, array, POINTER(number)),
         ("headers", number, array, number, POINTER(_Frames), array, POINTER(_Columns)),
-        ("apart", None, POINTER(_Columns), number, array, number, array, array, array),
+        ("apart", None, POINTER(_Columns), number, array, number, array, array, array, array),
         ("pack", None, number, array, array, number, array, array, number),
         ("unpack", None, number, array, array, number, array, number),
         ("streams", number, POINTER(_Columns), number, array, c_bool, c_uint64, array, array, array, array, array, array),
@@ -124,13 +124,14 @@ def streams(library: Any, packets: Packets, rows: Any, apart: bool, memory: Memo
     return out["order"], out["begins"][:found], out["number"], out["reverse"]
 
 
-def apart(library: Any, packets: Packets, chosen: Any, parts: int) -> tuple[Any, Any]:
+def apart(library: Any, packets: Packets, chosen: Any, parts: int) -> tuple[Any, Any, Any]:
     """`spool._apart`."""
     order, ends, scratch = np.empty(len(chosen), np.int64), np.empty(parts, np.int64), np.empty(len(chosen), np.uint16)
+    place = np.empty(len(packets), np.int32)
     where, kept = columns(packets, _ENDPOINTS)
-    library.apart(byref(where), len(chosen), address(chosen), parts, *map(address, (scratch, order, ends)))
+    library.apart(byref(where), len(chosen), address(chosen), parts, *map(address, (scratch, order, ends, place)))
     del kept
-    return order, ends
+    return order, ends, place
 
 
 def pack(library: Any, packets: Packets, order: Any, rows: Any) -> None:
@@ -140,12 +141,10 @@ def pack(library: Any, packets: Packets, order: Any, rows: Any) -> None:
     library.pack(len(kept), where, widths, len(order), address(order), address(rows), rows.itemsize)
 
 
-def unpack(library: Any, rows: Any, memory: Memory) -> dict[str, Any]:
-    """`spool.unpack`: the columns."""
-    found = memory.arrays({name: (len(rows), rows.dtype[name]) for name in rows.dtype.names})
-    where, widths = _widths(list(found.values()))
-    library.unpack(len(found), where, widths, len(rows), address(rows), rows.itemsize)
-    return found
+def unpack(library: Any, rows: Any, into: dict[str, Any]) -> None:
+    """`spool.unpack` of one piece: fill the columns, one for each of the rows' own."""
+    where, widths = _widths([into[name] for name in rows.dtype.names])
+    library.unpack(len(into), where, widths, len(rows), address(rows), rows.itemsize)
 
 
 def _widths(arrays: list[Any]) -> tuple[Any, Any]:

@@ -132,7 +132,7 @@ def _two_points(path: Path) -> tuple[Packets, Packets]:
 
 
 def _multiply(source: Path, target: Path, copies: int) -> None:
-    """A capture of `copies` times as many connections: the first bytes of all IPv4 addresses differ."""
+    """A capture of `copies` times as many connections, hour after hour: the first bytes of all IPv4 addresses differ."""
     with target.open("wb") as file:
         file.write(source.read_bytes()[:24])
         for copy in range(copies):
@@ -140,6 +140,8 @@ def _multiply(source: Path, target: Path, copies: int) -> None:
                 data = np.frombuffer(chunk.frames.data, np.uint8)
                 at = chunk.frames.at
                 data[at + 26] = data[at + 30] = 20 + copy
+                seconds = (chunk.frames.time_ns // 10**9 + 3600 * copy).astype("<u4")
+                data[at[:, None] - 16 + np.arange(4)] = seconds.view(np.uint8).reshape(-1, 4)
                 begin, end = int(at[0]) - 16, int(at[-1] + chunk.frames.captured[-1])
                 file.write(memoryview(chunk.frames.data)[begin:end])
                 del data

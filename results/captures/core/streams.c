@@ -17,8 +17,9 @@ static inline u64 pair_hash(const struct packets *p, i64 row, u64 seed) {
          + endpoint(p->destination_high[row], p->destination_low[row], p->destination_port[row], seed);
 }
 
-/* Rows in the order of their parts, each in file order, and where each of `parts` (a power of two) ends. */
-void apart(const struct packets *p, i64 count, const i64 *rows, i64 parts, uint16_t *scratch, i64 *order, i64 *ends) {
+/* Rows in the order of their parts, each in file order, where each of `parts` (a power of two) ends, and each row's place. */
+void apart(const struct packets *p, i64 count, const i64 *rows, i64 parts, uint16_t *scratch, i64 *order, i64 *ends,
+           int32_t *place) {
     memset(ends, 0, (size_t)parts * sizeof *ends);
     for (i64 i = 0; i < count; i++) {
         scratch[i] = (uint16_t)(pair_hash(p, rows[i], 0) & (u64)(parts - 1));
@@ -29,7 +30,10 @@ void apart(const struct packets *p, i64 count, const i64 *rows, i64 parts, uint1
         i64 size = ends[part];
         ends[part] = sum, sum += size;
     }
-    for (i64 i = 0; i < count; i++) order[ends[scratch[i]]++] = rows[i];
+    for (i64 i = 0; i < count; i++) {
+        i64 at = ends[scratch[i]]++;
+        order[at] = rows[i], place[rows[i]] = (int32_t)at;
+    }
 }
 
 struct pair { /* of endpoints, with the connection that is open on it now */
