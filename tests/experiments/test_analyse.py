@@ -25,6 +25,7 @@ from results.captures.connection_table import COLUMNS
 from tests.results.test_capture_reader import NOW_NS
 from tests.results.test_capture_requests import HEAD, opened
 from tests.results.test_capture_requests import said as said_in
+from tests.results.test_tcp_analysis import Talk, down
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,20 @@ def test_segments_are_the_time_series_that_the_table_of_connections_sums_up(
         assert sum(int(row["new_bytes"]) for row in down) == int(one["new_bytes_down"])
         assert max(int(row["in_flight"]) for row in down if row["payload"] != "0") == int(one["in_flight_down_max"])
         assert mine[0]["time_ns"] == one["start_ns"]
+
+
+def test_each_segment_has_its_kind_and_what_its_sender_has_outstanding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = down(down(Talk().opened(), 41, 0, 1, 3), 41.5, 2)  # the third comes last, and was overtaken
+    talk.say(80, True, "A", 101, 1001).say(80.1, True, "A", 101, 1001)
+    down(talk, 400, 1)
+    assert said(capsys, str(talk.save(tmp_path / "a.pcapng")), "--csv", str(tmp_path))[0] == 0
+    rows = list(csv.DictReader((tmp_path / "segments.csv").open()))[4:]
+    assert [row["kind"] for row in rows] == ["", "", "", "out of order", "", "duplicate ack", "timeout"]
+    assert [row["new_bytes"] for row in rows] == ["1000"] * 4 + ["0"] * 3
+    assert [row["in_flight"] for row in rows if row["up"] == "0"] == ["1000", "2000", "4000", "4000", "3000"]
+    assert [row["ack"] for row in rows if row["up"] == "1"] == ["1001", "1001"]
 
 
 def test_a_request_is_told_which_lines_of_its_runs_logs_speak_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
