@@ -222,6 +222,27 @@ def test_captures_of_several_points_are_matched(capture: Path, tmp_path: Path, c
     assert "give captures of two or more" in said(capsys, str(capture), "--match")[2]
 
 
+def test_each_packet_between_two_points_has_its_delay_or_none_when_it_was_lost(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, far, at, frame = bytearray(capture.read_bytes()), bytearray(capture.read_bytes()[:24]), 24, 0
+    while at < len(data):  # a tap that misses a packet and has another a millisecond late
+        seconds, fraction, size = struct.unpack_from("<III", data, at)
+        frame += 1
+        moved = fraction + (6 if frame == 50 else 5) * 10**6
+        struct.pack_into("<II", data, at, seconds + moved // 10**9, moved % 10**9)
+        if frame != 60:
+            far += data[at : at + 16 + size]
+        at += 16 + size
+    (tmp_path / "far.pcap").write_bytes(far)
+    assert said(capsys, str(capture), str(tmp_path / "far.pcap"), "--match", "--csv", str(tmp_path))[0] == 0
+    rows = list(csv.DictReader((tmp_path / "delays.csv").open()))
+    assert [int(row["frame"]) for row in rows] == list(range(1, frame + 1))
+    assert {(row["from"], row["to"]) for row in rows} == {(capture.name, "far.pcap")}
+    assert [(row["arrived_frame"], row["delay_ms"], row["queueing_ms"]) for row in (rows[0], rows[49], rows[59], rows[60])] == [
+        ("1", "5.0", "0.0"), ("50", "6.0", "1.0"), ("0", "", ""), ("60", "5.0", "0.0")]  # fmt: skip
+
+
 def test_packets_of_nonsense_are_analysed_without_a_traceback(
     capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

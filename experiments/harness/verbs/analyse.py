@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="write connections, requests, segments, rtt samples and packets as CSV")
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
     parser.add_argument("--match", action="store_true",
-                        help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
+                        help="find each packet again in the next capture: one-way delay, losses, reordering; "
+                             "with --csv or --parquet, of each packet")  # fmt: skip
     parser.add_argument("--logs", type=Path, metavar="DIR",
                         help="daemons' logs in which requests are looked for; those of its run where a capture lies in one")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens in any browser")
@@ -55,6 +56,8 @@ def main(given: argparse.Namespace) -> int:
             for note in found.notes():
                 print(f"longhaul: {note}", file=sys.stderr)
     ways = list(_matched(given.captures, wanted)) if given.match else []
+    if given.match:
+        _delays(ways, given)
     if given.html:
         _pages(given.html, surveys, ways)
     if given.json:
@@ -100,9 +103,7 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
     from results.captures import connection_table, lookups, quic, requests, tables, waiting
     from results.captures.survey import survey
 
-    kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
-    if given.parquet:
-        tables.arrow()
+    kinds = _kinds(given)
     records = _records(path, given.logs)
     if not kinds:
         return survey(path, wanted, visit, records=records)
@@ -134,9 +135,35 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                     for piece in rows.tables(found.connections["first_frame"]):
                         one[name].put(piece)
     except OSError as error:
-        raise UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
-                         "written to, with room") from error  # fmt: skip
+        raise _unwritten(error) from error
     return found
+
+
+def _delays(ways: list[Between], given: argparse.Namespace) -> None:
+    """Write the one-way delay of each packet."""
+    from results.captures import between
+
+    try:
+        for kind, folder in _kinds(given):
+            with closing(kind(folder / f"delays.{kind.__name__.lower()}", tuple(between.COLUMNS))) as writer:
+                for way in ways:
+                    writer.put(way.table())
+    except OSError as error:
+        raise _unwritten(error) from error
+
+
+def _kinds(given: argparse.Namespace) -> list[tuple[Any, Path]]:
+    """What writes tables, and into which folder."""
+    from results.captures import tables
+
+    if given.parquet:
+        tables.arrow()
+    return [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
+
+
+def _unwritten(error: OSError) -> UsageError:
+    return UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
+                      "written to, with room")  # fmt: skip
 
 
 def _records(path: Path, folder: Path | None) -> tuple[Record, ...]:
