@@ -5,7 +5,6 @@ A witness is the client's own account (libcurl), the packets at a capture point,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from results import logs
 from results.captures.connection_table import Analysis, analyse
 from results.captures.errors import CaptureError
 from results.captures.exchanges import exchanges
@@ -79,8 +79,7 @@ def accounts(run: Run, trial: Trial, seen: Sequence[Seen]) -> list[Account]:
     for one in (one for one in seen if ":" not in one.point):
         found += [account for account in _on_the_wire(one, names, tls_ports)
                   if started_ns - _LOG_SLACK_NS <= account.begun_ns <= until_ns]  # fmt: skip
-    for path in sorted((run.path / "logs").glob("*.jsonl")):
-        found += _logged(path, started_ns, until_ns, names)
+    found += _logged(run.path / "logs", started_ns, until_ns, names)
     rank = {"client": 0, "wire": 1, "log": 2}
     return [found[0], *sorted(found[1:], key=lambda one: (one.begun_ns, rank[one.what.partition(" ")[0]]))]
 
@@ -123,19 +122,12 @@ def _on_the_wire(one: Seen, names: Mapping[str, str], tls_ports: set[int]) -> It
                           f"captures/{one.path.name}, frames {', '.join(map(str, frames))}")  # fmt: skip
 
 
-def _logged(path: Path, started_ns: int, until_ns: int, names: Mapping[str, str]) -> Iterator[Account]:
-    """Lines of a daemon's access log whose request was answered within the time."""
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                said = json.loads(line)
-                ended_ns, took_ms = int(said["ts_ns"]), float(said["duration_ms"])
-            except (ValueError, KeyError, TypeError):
-                continue  # a line of another kind, or one that was cut off
-            begun_ns = ended_ns - round(took_ms * 1e6)
-            if started_ns <= begun_ns and ended_ns <= until_ns:
-                first_ms = said.get("first_byte_ms")
-                asker = str(said.get("client", "")).rpartition(":")[0].strip("[]")
-                yield Account(path.stem, f"log {names.get(asker, asker)} → {path.stem}", begun_ns, None, begun_ns,
-                              None if first_ms is None else begun_ns + round(float(first_ms) * 1e6), ended_ns,
-                              f"logs/{path.name}, line {number}: {said.get('result', '')}".removesuffix(": "))  # fmt: skip
+def _logged(folder: Path, started_ns: int, until_ns: int, names: Mapping[str, str]) -> Iterator[Account]:
+    """Lines of daemons' access logs whose request was answered within the time."""
+    for one in logs.read(folder).records:
+        if "duration_ms" in one.said and started_ns <= one.began_ns and one.ended_ns <= until_ns:
+            first_ms = one.said.get("first_byte_ms")
+            asker = str(one.said.get("client", "")).rpartition(":")[0].strip("[]")
+            first_ns = None if first_ms is None else one.began_ns + round(float(first_ms) * 1e6)
+            yield Account(one.node, f"log {names.get(asker, asker)} → {one.node}", one.began_ns, None, one.began_ns, first_ns,
+                          one.ended_ns, f"logs/{one.where}: {one.said.get('result', '')}".removesuffix(": "))  # fmt: skip

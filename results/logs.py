@@ -14,11 +14,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Record:
-    """A line of a node's log. `ended_ns` and `began_ns` (ns since 1970) are when what it tells of ended and began."""
+    """A line of a node's log. `ended_ns` and `began_ns` (ns since 1970) are when what it tells of ended and began; `where` is
+    its file and line."""
 
     node: str
     ended_ns: int
     said: Mapping[str, Any]
+    where: str
 
     @property
     def took_ms(self) -> float:
@@ -50,7 +52,7 @@ def read(folder: Path) -> Logs:
     broken: dict[str, int] = {}
     for path in sorted(folder.glob("*.jsonl")):
         with path.open(encoding="utf-8", errors="replace") as lines:
-            for one in _records(path.stem, lines):
+            for one in _records(path, lines):
                 if one is None:
                     broken[path.name] = broken.get(path.name, 0) + 1
                 else:
@@ -58,12 +60,12 @@ def read(folder: Path) -> Logs:
     return Logs(tuple(found), broken)
 
 
-def _records(stem: str, lines: Iterator[str]) -> Iterator[Record | None]:
-    for line in lines:
+def _records(path: Path, lines: Iterator[str]) -> Iterator[Record | None]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             said = json.loads(line)
-            yield Record(str(said.get("node") or stem), int(said["ts_ns"]), said)
+            yield Record(str(said.get("node") or path.stem), int(said["ts_ns"]), said, f"{path.name}, line {number}")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             yield None

@@ -11,11 +11,17 @@ from typing import Any
 import numpy as np
 
 from results.captures.columns import Packets
+from results.captures.connection_table import Table
 from results.captures.filters import Test
 from results.captures.matching import Way, identity, match
 from results.captures.reader import read
 from results.captures.series import packed
 
+COLUMNS = {
+    "from": "point where it was sent", "to": "the next on its way", "frame": "at the first",
+    "arrived_frame": "at the next; 0 when it was lost", "time_ns": "when it passed the first, since 1970",
+    "delay_ms": "one way", "queueing_ms": "above the least of that way",
+}  # fmt: skip
 _SHARES = (0, 50, 99, 100)
 _DRAWN = 50_000
 _TOLD_BY = 20_000
@@ -45,6 +51,16 @@ class Between:
             "from": self.source.name, "to": self.target.name, "packets": len(self.way.sent), "delay_ms": delay,
             "queueing_ms": queueing, "lost": len(self.way.lost), "lost_frames": self._lost(), "overtaken": self.way.overtaken,
         }  # fmt: skip
+
+    def table(self) -> Table:
+        """A row a packet that came or was lost, in the order of the sending point; see `COLUMNS`."""
+        rows, lost = np.concatenate([self.way.sent, self.way.lost]), np.full(len(self.way.lost), np.nan)
+        order, packets = np.argsort(rows, kind="stable"), self.source.packets
+        arrived = np.concatenate([self.target.packets.frame[self.way.received], np.zeros(len(lost), np.int64)])
+        delay, queueing = (np.concatenate([one / 1e6, lost]) for one in (self.way.delay_ns, self.way.queueing_ns))
+        return {"from": [self.source.name] * len(rows), "to": [self.target.name] * len(rows),
+                "frame": packets.frame[rows[order]], "arrived_frame": arrived[order], "time_ns": packets.time_ns[rows[order]],
+                "delay_ms": delay[order], "queueing_ms": queueing[order]}  # fmt: skip
 
     def drawn(self) -> dict[str, Any]:
         """What a page draws: ms since the source's first packet, one-way delay in ms and frame of each packet (of more than

@@ -10,13 +10,16 @@ wrong packet.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from results.captures import compiled
+from results.captures.memory import Memory
+from results.captures.records import LARGEST_RECORD, gather
 
 Offsets = NDArray[np.int64]
 
@@ -30,24 +33,45 @@ SMALLEST_STEP = 12
 class Shape:
     """How a record says its length: `base` bytes more than the 32-bit number `where` bytes after its begin.
 
-    `header_bytes` is the least that has to be there to read it; `guess` finds a plausible record in (data, from, to), or -1.
+    `header_bytes` is the least that has to be there to read it, `words` how many 32-bit numbers it begins with that are wanted,
+    and whether its last (`tail`) is; `guess` finds a plausible record in (data, from, to), or -1.
     """
 
     order: str
     base: int
     where: int
     header_bytes: int
+    words: int
+    tail: bool
     guess: Callable[[bytearray, int, int], int]
 
 
-def walk(data: bytearray, start: int, end: int, shape: Shape) -> tuple[Offsets, int]:
-    """Offsets in data[start:end] of all records that are whole, and the offset behind the last of them.
+class Walked(NamedTuple):
+    """Offsets of records, the offset behind the last of them, and the numbers of each, a column a number."""
 
-    That offset is where the next record begins, or would; it is `end` when the chunk ends with a record. Lengths are
-    believed as they stand: one that is absurd shows as a record that is not whole.
+    at: Offsets
+    after: int
+    words: Sequence[NDArray[np.uint32]]
+
+
+def walk(data: bytearray, start: int, end: int, shape: Shape, memory: Memory | None = None) -> Walked:
+    """All records of data[start:end] that are whole.
+
+    `after` is where the next record begins, or would; it is `end` when the chunk ends with a record. Lengths are believed
+    as they stand: one that is absurd shows as a record that is not whole.
     """
     if (core := compiled.core()) is not None:
-        return compiled.walk(core, data, start, end, shape.order, shape.base, shape.where, shape.header_bytes, SMALLEST_STEP)
+        return Walked(*compiled.walk(core, data, start, end, shape, SMALLEST_STEP, memory or Memory()))
+    at, after = _offsets(data, start, end, shape)
+    words = np.ascontiguousarray(gather(data, at, 4 * shape.words, shape.order + "u4").T, np.uint32)
+    if not shape.tail:
+        return Walked(at, after, list(words))
+    sizes = np.minimum(words[shape.where // 4] + np.int64(shape.base), LARGEST_RECORD)
+    tails = gather(data, at + np.maximum(sizes, SMALLEST_STEP) - 4, 4, shape.order + "u4")[:, 0].astype(np.uint32)
+    return Walked(at, after, [*words, tails])
+
+
+def _offsets(data: bytearray, start: int, end: int, shape: Shape) -> tuple[Offsets, int]:
     starts = _guesses(data, start, end, shape)
     found = _serial(data, start, end, shape) if len(starts) < 4 else _lanes(data, starts, end, shape)
     if not len(found):

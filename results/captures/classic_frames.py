@@ -9,7 +9,8 @@ import numpy as np
 from results.captures.blocks import Interface
 from results.captures.boundaries import Shape, walk
 from results.captures.formats import CLASSIC_MAGICS
-from results.captures.records import LARGEST_RECORD, Frames, Records, claims, damaged, gather
+from results.captures.memory import Memory
+from results.captures.records import LARGEST_RECORD, Frames, Records, claims, damaged
 
 
 class Classic:
@@ -23,25 +24,23 @@ class Classic:
         records.interfaces.append(Interface(linktype & 0xFFFF, snap_bytes, 10**9 // self._unit_ns))
         self._shape: Shape | None = None
 
-    def frames(self, data: bytearray, start: int, end: int) -> tuple[Frames | None, int]:
-        """Frames of data[start:end], and where they end."""
+    def frames(self, data: bytearray, start: int, end: int, memory: Memory) -> tuple[Frames | None, int]:
+        """Frames of data[start:end], and where they end; what they hold lies in `memory`, too."""
         if end - start < 16:
             return None, start
         if self._shape is None:
-            self._shape = Shape(self.order, 16, 8, 16, Guess(self.order, data, start, self._unit_ns))
-        at, after = walk(data, start, end, self._shape)
-        heads = gather(data, at, 16, self.order + "u4")
-        captured = heads[:, 2].astype(np.int64)
+            self._shape = Shape(self.order, 16, 8, 16, 4, False, Guess(self.order, data, start, self._unit_ns))
+        at, after, (seconds, fraction, captured, wire) = walk(data, start, end, self._shape, memory)
         bad = np.flatnonzero(captured > LARGEST_RECORD)
         if len(bad) or (after == start and claims(data, after, end, self.order, 8) > LARGEST_RECORD):
             first = int(bad[0]) if len(bad) else 0
             where = int(at[first]) if len(bad) else start
-            at, heads, captured = at[:first], heads[:first], captured[:first]
+            at = at[:first]
+            seconds, fraction, captured, wire = (part[:first] for part in (seconds, fraction, captured, wire))
             size = claims(data, where, end, self.order, 8)
             self._records.problem = damaged(self._records, f"the next record claims {size} bytes of a frame", len(at))
-        time_ns = heads[:, 0].astype(np.int64) * 10**9 + heads[:, 1].astype(np.int64) * self._unit_ns
-        found = Frames(data, at + 16, captured, heads[:, 3].astype(np.int64), time_ns,
-                       np.zeros(len(at), np.int64), self.count + 1)  # fmt: skip
+        time_ns = seconds * np.int64(10**9) + fraction * np.int64(self._unit_ns)
+        found = Frames(data, at + 16, captured, wire, time_ns, np.zeros(len(at), np.uint32), self.count + 1)
         self.count += len(at)
         return found, after
 

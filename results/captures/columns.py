@@ -92,12 +92,16 @@ class Packets:
     def joined(cls, parts: Iterable[Packets]) -> Packets:
         """One after the other."""
         kept = list(parts)
-        if not kept:
-            return cls.zeros(0)
+        if len(kept) < 2:
+            return kept[0] if kept else cls.zeros(0)
         begins = np.cumsum([0] + [len(part) for part in kept[:-1]])
         columns: dict[str, Any] = {one.name: np.concatenate([getattr(part, one.name) for part in kept]) for one in fields(cls)}
         columns["sack_row"] = np.concatenate([part.sack_row + begin for part, begin in zip(kept, begins, strict=True)])
         return cls(**columns)
+
+    def copy(self) -> Packets:
+        """The same in memory of its own."""
+        return Packets(**{one.name: getattr(self, one.name).copy() for one in fields(self)})
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -11,13 +11,17 @@ import os
 from collections.abc import Iterable
 from ctypes import POINTER, byref, c_bool, c_int64, c_uint64, c_void_p
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cores import CAPTURES
 from results.captures.columns import TYPES, Packets
+from results.captures.memory import Memory
 from results.captures.records import Frames
+
+if TYPE_CHECKING:
+    from results.captures.boundaries import Shape
 
 _SACKS: dict[str, Any] = {"sack_row": np.int64, "sack_left": np.uint32, "sack_right": np.uint32}
 _TYPES = TYPES | _SACKS
@@ -30,6 +34,19 @@ class _Columns(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in _TYPES]
 
 
+class _Shape(ctypes.Structure):
+    """`struct shape`."""
+
+    _fields_ = [(name, c_int64) for name in ("big", "base", "where", "header_bytes", "words", "tail")]
+
+
+class _Frames(ctypes.Structure):
+    """`struct frames`."""
+
+    _fields_ = [*((name, c_void_p) for name in ("at", "time_ns", "captured", "wire", "interface")),
+                ("rows", c_int64), ("first", c_int64)]  # fmt: skip
+
+
 @cache
 def core() -> Any:
     """The library with the types of its functions; None where it is not built."""
@@ -38,9 +55,9 @@ def core() -> Any:
         return None
     library, number, array = ctypes.CDLL(path), c_int64, c_void_p
     for name, result, *arguments in (
-        ("walk", number, array, number, number, c_bool, number, number, number, array, POINTER(number)),
-        ("headers", number, array, number, number, array, array, array, array, array, POINTER(_Columns)),
-        ("apart", None, POINTER(_Columns), number, array, number, array, array, array),
+        ("walk", number, array, number, number, POINTER(_Shape), number, array, array, POINTER(number)),
+        ("headers", number, array, number, POINTER(_Frames), array, POINTER(_Columns)),
+        ("apart", None, POINTER(_Columns), number, array, number, array, array, array, array),
         ("pack", None, number, array, array, number, array, array, number),
         ("unpack", None, number, array, array, number, array, number),
         ("streams", number, POINTER(_Columns), number, array, c_bool, c_uint64, array, array, array, array, array, array),
@@ -71,48 +88,50 @@ def _data(data: bytearray) -> int:
     return address(np.frombuffer(data, np.uint8))
 
 
-def walk(library: Any, data: bytearray, start: int, end: int, order: str, base: int, where: int, header_bytes: int,
-         smallest: int) -> tuple[Any, int]:  # fmt: skip
+def walk(
+    library: Any, data: bytearray, start: int, end: int, shape: Shape, smallest: int, memory: Memory
+) -> tuple[Any, int, Any]:
     """`boundaries.walk`; no record is shorter than `smallest`."""
-    found, after = np.empty(max(0, end - start) // smallest + 1, np.int64), c_int64()
-    count = library.walk(_data(data), start, end, order == ">", base, where, header_bytes, address(found), byref(after))
-    return found[:count], after.value
+    room, columns = max(0, end - start) // smallest + 1, shape.words + shape.tail
+    out = memory.arrays({"at": (room, np.int64), "words": (columns * room, np.uint32)})
+    wanted, after = _Shape(shape.order == ">", shape.base, shape.where, shape.header_bytes, shape.words, shape.tail), c_int64()
+    count = library.walk(_data(data), start, end, byref(wanted), room, address(out["at"]), address(out["words"]), byref(after))
+    return out["at"][:count], after.value, list(out["words"].reshape(columns, room)[:, :count])
 
 
-def headers(library: Any, frames: Frames, linktypes: list[int], found: Packets) -> None:
-    """`layers.columns`: fill what comes from the frames' bytes."""
+def headers(library: Any, frames: Frames, linktypes: list[int], memory: Memory) -> Packets:
+    """`layers.dissect`."""
     rows = len(frames.at)
-    found.sack_row = np.empty(4 * rows, np.int64)
-    found.sack_left, found.sack_right = np.empty(4 * rows, np.uint32), np.empty(4 * rows, np.uint32)
-    kinds = np.array(linktypes, np.int64)
-    into = _Columns(*(address(getattr(found, name)) for name in _TYPES))
-    blocks = library.headers(_data(frames.data), len(frames.data), rows, address(frames.at), address(frames.captured),
-                             address(frames.wire), address(frames.interface), address(kinds), byref(into))  # fmt: skip
-    for name in _SACKS:
-        setattr(found, name, getattr(found, name)[:blocks].copy())
+    out = memory.arrays({name: (4 * rows if name in _SACKS else rows, kind) for name, kind in _TYPES.items()})
+    kept = [np.ascontiguousarray(array, kind) for array, kind in (
+        (frames.at, np.int64), (frames.time_ns, np.int64), (frames.captured, np.uint32), (frames.wire, np.uint32),
+        (frames.interface, np.uint32), (linktypes, np.int64))]  # fmt: skip
+    given, into = _Frames(*map(address, kept[:5]), rows, frames.first), _Columns(*map(address, out.values()))
+    blocks = library.headers(_data(frames.data), len(frames.data), byref(given), address(kept[5]), byref(into))
+    return Packets(**{name: array[:blocks] if name in _SACKS else array for name, array in out.items()})
 
 
-def streams(library: Any, packets: Packets, rows: Any, apart: bool) -> tuple[Any, Any, Any, Any]:
+def streams(library: Any, packets: Packets, rows: Any, apart: bool, memory: Memory) -> tuple[Any, Any, Any, Any]:
     """`streams.streams`: order, begins, number and reverse."""
-    count = len(rows)
-    order, begins, number = (np.empty(count, np.int64) for _ in range(3))
-    reverse, scratch, scratch_reverse = np.empty(count, np.bool_), np.empty(count, np.int32), np.empty(count, np.uint8)
+    kinds = {"scratch": np.int32, "scratch_reverse": np.uint8, "order": np.int64, "begins": np.int64, "number": np.int64,
+             "reverse": np.bool_}  # fmt: skip
+    out = memory.arrays({name: (len(rows), kind) for name, kind in kinds.items()})
     where, kept = columns(packets, (*_ENDPOINTS, "interface", "flags", "seq"))
-    found = library.streams(byref(where), count, address(rows), apart, seed(), *map(
-        address, (scratch, scratch_reverse, order, begins, number, reverse)))  # fmt: skip
+    found = library.streams(byref(where), len(rows), address(rows), apart, seed(), *map(address, out.values()))
     del kept
     if found < 0:
         raise MemoryError
-    return order, begins[:found].copy(), number, reverse
+    return out["order"], out["begins"][:found], out["number"], out["reverse"]
 
 
-def apart(library: Any, packets: Packets, chosen: Any, parts: int) -> tuple[Any, Any]:
+def apart(library: Any, packets: Packets, chosen: Any, parts: int) -> tuple[Any, Any, Any]:
     """`spool._apart`."""
-    order, sizes, scratch = np.empty(len(chosen), np.int64), np.empty(parts, np.int64), np.empty(len(chosen), np.uint8)
+    order, ends, scratch = np.empty(len(chosen), np.int64), np.empty(parts, np.int64), np.empty(len(chosen), np.uint16)
+    place = np.empty(len(packets), np.int32)
     where, kept = columns(packets, _ENDPOINTS)
-    library.apart(byref(where), len(chosen), address(chosen), parts, *map(address, (scratch, order, sizes)))
+    library.apart(byref(where), len(chosen), address(chosen), parts, *map(address, (scratch, order, ends, place)))
     del kept
-    return order, sizes
+    return order, ends, place
 
 
 def pack(library: Any, packets: Packets, order: Any, rows: Any) -> None:
@@ -122,12 +141,10 @@ def pack(library: Any, packets: Packets, order: Any, rows: Any) -> None:
     library.pack(len(kept), where, widths, len(order), address(order), address(rows), rows.itemsize)
 
 
-def unpack(library: Any, rows: Any) -> dict[str, Any]:
-    """`spool.unpack`: the columns."""
-    found = {name: np.empty(len(rows), rows.dtype[name]) for name in rows.dtype.names}
-    where, widths = _widths(list(found.values()))
-    library.unpack(len(found), where, widths, len(rows), address(rows), rows.itemsize)
-    return found
+def unpack(library: Any, rows: Any, into: dict[str, Any]) -> None:
+    """`spool.unpack` of one piece: fill the columns, one for each of the rows' own."""
+    where, widths = _widths([into[name] for name in rows.dtype.names])
+    library.unpack(len(into), where, widths, len(rows), address(rows), rows.itemsize)
 
 
 def _widths(arrays: list[Any]) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from results.captures import compiled, losses
 from results.captures.columns import Packets
 from results.captures.losses import Losses
+from results.captures.memory import Memory
 from results.captures.rtt import Samples
 from results.captures.streams import Streams
 from results.captures.sums import Sums
@@ -44,12 +45,12 @@ class _Followed(ctypes.Structure):
     _fields_ = [*((name, c_void_p) for name in _ALL), ("counted", c_int64 * len(_KINDS))]
 
 
-def follow(core: Any, packets: Packets, grouped: Streams) -> tuple[Any, ...]:
+def follow(core: Any, packets: Packets, grouped: Streams, memory: Memory) -> tuple[Any, ...]:
     """The fields of `follow.Followed`."""
     count, connections, blocks = len(grouped.order), len(grouped.begins), len(packets.sack_row)
-    out: dict[str, Any] = {}
-    sizes = ((_SEGMENT, count), (_EVENT, count), (_TOLD, blocks), (_FLOW, 2 * connections), (_CONNECTION, connections))
-    for names, size in sizes:
+    sizes = ((_SEGMENT, count), (_EVENT, count), (_TOLD, blocks))
+    out = memory.arrays({name: (size, _TYPES.get(name, np.int64)) for names, size in sizes for name in names})
+    for names, size in ((_FLOW, 2 * connections), (_CONNECTION, connections)):
         out |= {name: np.empty(size, _TYPES.get(name, np.int64)) for name in names}
     columns, kept = compiled.columns(packets, _USED)
     filled = _Followed(*(compiled.address(out[name]) for name in _ALL))
@@ -59,7 +60,7 @@ def follow(core: Any, packets: Packets, grouped: Streams) -> tuple[Any, ...]:
     if not fine:
         raise MemoryError
     for events, number in zip(_KINDS, filled.counted, strict=True):
-        out |= {name: out[name][:number].copy() for name in events}
+        out |= {name: out[name][:number] for name in events}
     return _judged(packets, grouped, out)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from results.captures import losses
 from results.captures.columns import Packets, address
 from results.captures.follow import Followed, follow
+from results.captures.memory import Memories
 from results.captures.rtt import Samples
 from results.captures.streams import Ints
 from results.captures.sums import summed
@@ -59,9 +60,10 @@ class Analysis(Followed):
     table: Table
 
 
-def analyse(packets: Packets, apart: bool = False) -> Analysis:
-    """Follow all connections of `packets`, which must hold each of them whole; `apart` at each interface for itself."""
-    found = follow(packets, apart)
+def analyse(packets: Packets, apart: bool = False, memories: Memories | None = None) -> Analysis:
+    """Follow all connections of `packets`, which must hold each of them whole; `apart` at each interface for itself. Only the
+    table is sure to live on when `memories` are used again."""
+    found = follow(packets, apart, memories)
     return Analysis(**vars(found), table=_table(found))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from results.captures.connection_table import Analysis
 from results.captures.streams import Ints
+from results.captures.tcp import Segments
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,26 @@ def exchanges(analysis: Analysis, number: int) -> list[Exchange]:
     while (at := int(np.searchsorted(asks, after))) < len(asks):
         request = int(asks[at])
         awaited = int(found.other_highest[request])
-        later = answers[np.searchsorted(answers, request) :]
-        brings = later if awaited < 0 else later[(found.seq[later] <= awaited) & (found.end[later] > awaited)]
-        first = int(brings[0]) if len(brings) else -1
+        first = _first(found, answers[np.searchsorted(answers, request) :], awaited)
         starts.append((request, first))
         if first < 0:
             break
         after = first
     return [_exchange(analysis, request, first, starts[number][0] if number < len(starts) else end, answers)
             for number, (request, first) in enumerate(starts, 1)]  # fmt: skip
+
+
+def _first(found: Segments, later: Ints, awaited: int) -> int:
+    """The first of the places `later` that has the byte `awaited` (-1: any); -1 when none has. It is among the next few mostly,
+    and a connection may have thousands of exchanges: so it is not looked for in all of them at once."""
+    begin, size = 0, 16
+    while begin < len(later):
+        some = later[begin : begin + size]
+        has = some if awaited < 0 else some[(found.seq[some] <= awaited) & (found.end[some] > awaited)]
+        if len(has):
+            return int(has[0])
+        begin, size = begin + size, 4 * size
+    return -1
 
 
 def _exchange(analysis: Analysis, request: int, first: int, until: int, answers: Ints) -> Exchange:

@@ -12,6 +12,7 @@ import numpy as np
 from results.captures import compiled, compiled_follow, losses, rtt, tcp
 from results.captures.columns import Packets
 from results.captures.losses import Losses
+from results.captures.memory import Memories
 from results.captures.rtt import Samples
 from results.captures.streams import Ints, Streams, streams
 from results.captures.sums import Sums, sums
@@ -33,11 +34,13 @@ class Followed:
     sums: Sums
 
 
-def follow(packets: Packets, apart: bool = False) -> Followed:
-    """Follow all connections of `packets`, which must hold each of them whole; `apart` at each interface for itself."""
-    grouped = streams(packets, apart)
+def follow(packets: Packets, apart: bool = False, memories: Memories | None = None) -> Followed:
+    """Follow all connections of `packets`, which must hold each of them whole; `apart` at each interface for itself. What is
+    told of segments may lie in `memories`, what is told of connections does not."""
+    memories = memories or Memories()
+    grouped = streams(packets, apart, memories["streams"])
     if (core := compiled.core()) is not None:
-        return Followed(*compiled_follow.follow(core, packets, grouped))
+        return Followed(*compiled_follow.follow(core, packets, grouped, memories["follow"]))
     return reference(packets, grouped)
 
 

@@ -12,11 +12,13 @@ from results.captures.blocks import SECTION_HEADER
 from results.captures.classic_frames import Classic
 from results.captures.errors import CaptureError, TruncatedCapture
 from results.captures.formats import CLASSIC_MAGICS, truncated
+from results.captures.memory import Memory
 from results.captures.pcapng_frames import Blocks
 from results.captures.records import LARGEST_RECORD, Frames, Records, damaged, so_far
 from results.captures.source import Source
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 2 << 20
+"""A chunk has so many, and up to `LARGEST_RECORD` more. More fit into no cache, fewer cost more calls."""
 PADDING = 256
 """Zeros behind the bytes of a chunk, so that no gather of headers reaches past the buffer."""
 
@@ -28,6 +30,7 @@ def frames(source: Source, records: Records) -> Iterator[Frames]:
     """
     buffer, other = (bytearray(CHUNK_BYTES + LARGEST_RECORD + PADDING) for _ in range(2))
     room = len(buffer) - PADDING
+    memories = [Memory(), Memory()]
     left, ended = 0, False
     format_: Classic | Blocks | None = None
     while not ended or left:
@@ -44,10 +47,11 @@ def frames(source: Source, records: Records) -> Iterator[Frames]:
         buffer[left : left + PADDING] = bytes(PADDING)
         at = start
         while True:
-            found, after = format_.frames(buffer, at, left)
+            found, after = format_.frames(buffer, at, left, memories[0])
             if found is not None and len(found.at):
                 records.frames += len(found.at)
                 yield found
+                memories.reverse()
             if records.problem:
                 return
             if after == at:

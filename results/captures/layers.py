@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from results.captures import compiled, tcp_options
 from results.captures.columns import CUT, FRAGMENT, ICMP, ICMP6, MALFORMED, MAPPED, TCP, UDP, Packets
+from results.captures.memory import Memory
 from results.captures.records import Frames, gather
 
 Rows = NDArray[np.int64]
@@ -32,22 +33,21 @@ _DEEPEST = 16
 """Tags or extension headers in a row that are followed."""
 
 
-def dissect(frames: Frames, linktypes: list[int]) -> Packets:
-    """Columns of the frames of one chunk; `linktypes` by interface."""
-    found = Packets.zeros(len(frames.at))
+def dissect(frames: Frames, linktypes: list[int], memory: Memory | None = None) -> Packets:
+    """Columns of the frames of one chunk; `linktypes` by interface. They may lie in `memory`."""
     if (core := compiled.core()) is not None:
-        compiled.headers(core, frames, linktypes, found)
-    else:
-        columns(frames, linktypes, found)
+        return compiled.headers(core, frames, linktypes, memory or Memory())
+    found = Packets.zeros(len(frames.at))
     found.frame = np.arange(frames.first, frames.first + len(frames.at))
     found.time_ns = frames.time_ns
     found.interface = frames.interface.astype(np.uint16)
-    found.captured, found.wire = frames.captured.astype(np.uint32), frames.wire.astype(np.uint32)
+    found.captured, found.wire = frames.captured, frames.wire
+    _columns(frames, linktypes, found)
     return found
 
 
-def columns(frames: Frames, linktypes: list[int], found: Packets) -> None:
-    """Fill what comes from the frames' bytes; `headers.c` does the same."""
+def _columns(frames: Frames, linktypes: list[int], found: Packets) -> None:
+    """Fill what comes from the frames' bytes."""
     end = frames.at + frames.captured
     at, ethertype = _link(frames, linktypes, end, found)
     transport = at.copy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,14 @@ from results.captures import layers
 from results.captures.columns import CUT, Packets
 from results.captures.errors import CaptureError
 from results.captures.framing import frames
+from results.captures.memory import Memory
 from results.captures.records import Frames, Records
 from results.captures.source import opened
 
 
 @dataclass
 class Chunk:
-    """Packets and the bytes they came from, which are valid until the chunk after the next is asked for."""
+    """Packets and the bytes they came from. Both are valid until the chunk after the next is asked for, and may change then."""
 
     packets: Packets
     frames: Frames
@@ -49,11 +51,12 @@ class Capture:
 
     def chunks(self) -> Iterator[Chunk]:
         """Chunks of some thousand packets. Raises CaptureError when the file is no capture or cannot be opened."""
+        memories = cycle((Memory(), Memory()))
         with opened(self.path) as source:
             for found in frames(source, self.records):
                 linktypes = [one.linktype for one in self.records.interfaces]
                 self.strange |= {kind for kind in linktypes if kind not in layers.KNOWN}
-                packets = layers.dissect(found, linktypes)
+                packets = layers.dissect(found, linktypes, next(memories))
                 self.cut += int(((packets.state & CUT) > 0).sum())
                 self._time(packets)
                 yield Chunk(packets, found)
@@ -102,5 +105,5 @@ class Capture:
 def read(path: Path) -> tuple[Packets, Capture]:
     """Every packet of a file, and the file. Raises CaptureError when it is no capture; see `Capture.check`."""
     capture = Capture(path)
-    packets = Packets.joined(chunk.packets for chunk in capture.chunks())
+    packets = Packets.joined(chunk.packets.copy() for chunk in capture.chunks())
     return packets, capture

@@ -18,15 +18,15 @@ LARGEST_RECORD = 2 << 20
 
 class Frames(NamedTuple):
     """Frames of one chunk. `data` is the chunk, reused by the next but one; `at` (int64) where each frame begins in it;
-    `captured` and `wire` (int64) bytes; `time_ns` since 1970 (int64); `interface` (int64) an index of `Records.interfaces`;
+    `captured` and `wire` (uint32) bytes; `time_ns` since 1970 (int64); `interface` (uint32) an index of `Records.interfaces`;
     `first` the number of the first frame, counted from 1 as Wireshark does."""
 
     data: bytearray
     at: NDArray[np.int64]
-    captured: NDArray[np.int64]
-    wire: NDArray[np.int64]
+    captured: NDArray[np.uint32]
+    wire: NDArray[np.uint32]
     time_ns: NDArray[np.int64]
-    interface: NDArray[np.int64]
+    interface: NDArray[np.uint32]
     first: int
 
 

@@ -1,35 +1,59 @@
-"""HTTP/1.1 exchanges and TLS handshakes on followed connections: one row each, every time tied to a frame. It reads no body.
+"""Requests and TLS handshakes on followed connections, one row each: every phase of a transfer tied to its frames. It reads no
+body and decrypts nothing.
 
-Times are ms since the request's packet, or since the ClientHello; what a capture does not hold is NaN, 0 or empty.
+Of cleartext HTTP/1.1 a row is a request that begins a packet; of an encrypted connection it is what the client says until the
+server speaks, and the other way round (see `exchanges`): its first such row has the client's Finished in its request. Times are
+ms; what a capture does not hold is NaN, 0 or empty.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from results.captures import tls
 from results.captures.connection_table import Analysis, Table
+from results.captures.exchanges import exchanges
 from results.captures.messages import APPLICATION, CHANGE_CIPHER
+from results.captures.rounds import rounds
 from results.captures.typed import columns
 
 COLUMNS = {
-    "first_frame": "of the connection", "method": "", "target": "", "host": "", "status": "0 when no response was seen",
-    "cache": "Cache-Status, else X-Cache", "request_frame": "", "response_frame": "", "last_frame": "of new response bytes",
-    "start_ns": "of the request's packet", "lookup_ms": "query to answer of the server's name, for the first request of a "
-    "connection, where it was looked up for that", "lookup_frame": "of the query",
-    "connect_ms": "SYN to SYN-ACK, for the first request of a connection",
-    "wait_ms": "request to the response's first byte", "transfer_ms": "first byte to last",
+    "first_frame": "of the connection", "encrypted": "whether it is an exchange on a TLS connection",
+    "method": "", "target": "", "host": "of the request, else the name that the client told TLS",
+    "status": "0 when no response was seen", "cache": "Cache-Status, else X-Cache", "start_ns": "of the request's first packet",
+    "lookup_frame": "query of the server's name, for the first request of a connection, where it was looked up for that",
+    "lookup_ms": "query to answer", "connect_frame": "SYN, for the first request of a connection",
+    "connect_ms": "SYN to SYN-ACK", "tls_frame": "ClientHello, for the first request of a connection",
+    "tls_ms": "ClientHello to the client's Finished or first data", "request_frame": "its first packet",
+    "sent_frame": "its last before the response", "sent_ms": "first to last packet of the request",
+    "wait_ms": "the request's last packet to the response's first", "response_frame": "", "last_frame": "of new response bytes",
+    "transfer_ms": "first packet of the response to last", "rounds": "round trips in which the sender sent it, see `rounds`",
     "response_bytes": "header and body", "retransmissions": "of the response's segments",
     "stalled_ms": "time until holes in the response were filled",
+    "logged": "files and lines of daemons' logs that tell of it, with their results; where logs were given",
 }  # fmt: skip
 TLS_COLUMNS = {
     "first_frame": "of the connection", "server_name": "", "version": "that the server chose", "resumed": "",
     "client_hello_frame": "", "server_hello_frame": "", "done_frame": "first data or Finished of the client",
     "start_ns": "of the ClientHello", "server_hello_ms": "", "handshake_ms": "ClientHello to done_frame",
 }  # fmt: skip
+_MOST_ROUNDS = 1000
+MOST_ENCRYPTED = 50_000
+"""Encrypted exchanges beyond so many are left out: memory is to stay flat."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Where a request and its response are in `Segments`: places of the request's first packet, of the response's first (-1
+    when there is none), and behind the last that may be its."""
+
+    request: int
+    response: int
+    until: int
 
 
 class Exchanges:
@@ -39,6 +63,12 @@ class Exchanges:
         self._messages = messages
         self.http: list[dict[str, Any]] = []
         self.tls: list[dict[str, Any]] = []
+        self._encrypted_rows = 0
+
+    def notes(self) -> list[str]:
+        """What a person should know of it, in words."""
+        left_out = self._encrypted_rows - MOST_ENCRYPTED
+        return [f"{left_out} encrypted exchanges beyond {MOST_ENCRYPTED} were left out"] if left_out > 0 else []
 
     def visit(self, analysis: Analysis) -> None:
         """For `survey`: one batch of whole connections."""
@@ -60,9 +90,16 @@ class Exchanges:
         asked = [(place, text) for place, server, text in said if not server and text[0] > 0x1F and text[:4] != b"HTTP"]
         for index, (place, text) in enumerate(asked):
             until = asked[index + 1][0] if index + 1 < len(asked) else end
-            answers = ((at, words) for at, server, words in said if server and place < at < until and words[:5] == b"HTTP/")
-            answer = next(answers, None)
-            self.http.append(_exchange(analysis, number, place, text, until, answer, first=index == 0))
+            answers = ((at, words) for at, server, words in said if server and place < at < until and _final(words))
+            at, head = next(answers, (-1, b""))
+            row = _timed(analysis, number, _Seen(place, at, until), first=index == 0)
+            words = text.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+            status = head[9:12]
+            self.http.append(row | {
+                "method": words[0], "target": words[1] if len(words) > 1 else "", "host": _header(text, b"host"),
+                "status": int(status) if status.isdigit() else 0,
+                "cache": _header(head, b"cache-status") or _header(head, b"x-cache"),
+            })  # fmt: skip
 
     def _tls(self, analysis: Analysis, number: int, said: list[tuple[int, bool, bytes]]) -> None:
         hellos = [(place, read) for place, _, text in said if (read := tls.hello(text))]
@@ -89,42 +126,46 @@ class Exchanges:
             done = next((where for where, back, text in said if not back and where > at and text[0] in ends), None)
             if done is not None:
                 row["done_frame"], row["handshake_ms"] = _frame(analysis, done), _ms(analysis, place, done)
+                self._encrypted(analysis, number, row, done)
         self.tls.append(row)
 
+    def _encrypted(self, analysis: Analysis, number: int, handshake: dict[str, Any], done: int) -> None:
+        """What was said behind a handshake."""
+        after = [one for one in exchanges(analysis, number) if one.request >= done]
+        room = max(0, MOST_ENCRYPTED - self._encrypted_rows)
+        self._encrypted_rows += len(after)
+        for index, one in enumerate(after[:room]):
+            row = _timed(analysis, number, _Seen(one.request, one.first, one.until), first=index == 0)
+            if index == 0:
+                row |= {"tls_frame": handshake["client_hello_frame"], "tls_ms": handshake["handshake_ms"]}
+            self.http.append(row | {"encrypted": 1, "host": handshake["server_name"]})
 
-def _exchange(
-    analysis: Analysis, number: int, place: int, text: bytes, until: int, answer: tuple[int, bytes] | None, first: bool
-) -> dict[str, Any]:
-    found = analysis.segments
-    words = text.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-    row: dict[str, Any] = {
-        "first_frame": int(analysis.table["first_frame"][number]),
-        "method": words[0], "target": words[1] if len(words) > 1 else "", "host": _header(text, b"host"),
-        "status": 0, "cache": "", "request_frame": _frame(analysis, place),
-        "response_frame": 0, "last_frame": 0, "start_ns": int(found.time_ns[place]),
-        "lookup_ms": math.nan, "lookup_frame": 0,
-        "connect_ms": float(analysis.table["handshake_ms"][number]) if first else math.nan, "wait_ms": math.nan,
-        "transfer_ms": math.nan, "response_bytes": 0, "retransmissions": 0, "stalled_ms": 0.0,
+
+def _timed(analysis: Analysis, number: int, seen: _Seen, first: bool) -> dict[str, Any]:
+    """Frames and times of an exchange, as far as it was captured; its words are left empty."""
+    found, table = analysis.segments, analysis.table
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, 0) | {name: math.nan for name in COLUMNS if name.endswith("_ms")} | {
+        "first_frame": int(table["first_frame"][number]), "method": "", "target": "", "host": "", "cache": "", "logged": "",
+        "start_ns": int(found.time_ns[seen.request]), "request_frame": _frame(analysis, seen.request), "stalled_ms": 0.0,
     }  # fmt: skip
-    if answer is None:
+    if first and not table["begun_before"][number]:
+        row |= {"connect_frame": row["first_frame"], "connect_ms": float(table["handshake_ms"][number])}
+    if seen.response < 0:
         return row
-    at, head = answer
-    status = head[9:12]
-    row["status"] = int(status) if status.isdigit() else 0
-    row["cache"] = _header(head, b"cache-status") or _header(head, b"x-cache")
-    span = np.arange(at, until)
+    asks = np.arange(seen.request, seen.response)
+    sent = int(asks[((found.flow[asks] & 1) == 0) & (analysis.fresh[asks] > 0) | (asks == seen.request)][-1])
+    span = np.arange(seen.response, seen.until)
     mine = span[((found.flow[span] & 1) == 1) & (found.payload[span] > 0) & ~found.keep_alive[span]]
-    again = np.isin(mine, analysis.losses.again)
-    fills = analysis.losses.filled[mine] > 0
-    new = mine[~again | fills]
-    last = int(new[-1])
-    row |= {
-        "response_frame": _frame(analysis, at), "last_frame": _frame(analysis, last),
-        "wait_ms": _ms(analysis, place, at), "transfer_ms": _ms(analysis, at, last),
-        "response_bytes": int(found.payload[new].sum()), "retransmissions": int(again.sum()),
-        "stalled_ms": _stalled(found.time_ns[mine], found.gap[mine], fills | again),
+    again, fresh = np.isin(mine, analysis.losses.again), analysis.fresh[mine]
+    last = int(mine[fresh > 0][-1]) if (fresh > 0).any() else seen.response
+    return row | {
+        "sent_frame": _frame(analysis, sent), "sent_ms": _ms(analysis, seen.request, sent),
+        "wait_ms": _ms(analysis, sent, seen.response), "response_frame": _frame(analysis, seen.response),
+        "last_frame": _frame(analysis, last), "transfer_ms": _ms(analysis, seen.response, last),
+        "rounds": len(rounds(found, 2 * number + 1, _MOST_ROUNDS, (seen.response, seen.until))),
+        "response_bytes": int(fresh.sum()), "retransmissions": int(again.sum()),
+        "stalled_ms": _stalled(found.time_ns[mine], found.gap[mine], (analysis.losses.filled[mine] > 0) | again),
     }  # fmt: skip
-    return row
 
 
 def _stalled(times: Any, gap: Any, repaired: Any) -> float:
@@ -136,6 +177,11 @@ def _stalled(times: Any, gap: Any, repaired: Any) -> float:
         elif repairs and since is not None:
             total, since = total + time_ns - since, None
     return total / 1e6
+
+
+def _final(text: bytes) -> bool:
+    """Whether a response begins so that is the answer, and no interim one before it (RFC 9110, section 15.2)."""
+    return text[:5] == b"HTTP/" and (text[9:10] != b"1" or text[9:12] == b"101")
 
 
 def _header(text: bytes, name: bytes) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 from results.captures.tcp import Segments
 
 
-def rounds(found: Segments, flow: int, most: int = 24) -> list[tuple[int, int]]:
-    """(time in ns since 1970 of its first segment, new payload bytes) of the first `most` rounds of a flow."""
+def rounds(found: Segments, flow: int, most: int = 24, span: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+    """(time in ns since 1970 of its first segment, new payload bytes) of the first `most` rounds of a flow; of its segments at
+    places from the first of `span` to before the second alone."""
     number = flow >> 1
     begin = int(found.streams.begins[number])
     end = int(found.streams.begins[number + 1]) if number + 1 < found.connections else len(found.row)
-    places = np.arange(begin, end)
+    places = np.arange(*(span or (begin, end)))
     data = places[(found.flow[places] == flow) & (found.payload[places] > 0) & ~found.late[places] & ~found.keep_alive[places]]
     acks = places[(found.flow[places] == flow ^ 1) & (found.ack[places] >= 0)]
     reached = np.maximum.accumulate(found.ack[acks]) if len(acks) else acks

@@ -11,27 +11,32 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from results.captures import compiled
 from results.captures.columns import TCP, TYPES, Packets
 from results.captures.errors import CaptureError
+from results.captures.memory import Memories, Memory
 from results.captures.streams import Ints, pair_hash
 
-PARTS = 128
+PARTS = 1024
+"""Few enough that a chunk has some segments of each, many enough that those of one part of 100 million fit into memory."""
 IN_MEMORY = 64 << 20
 """Bytes of segments that wait in memory: those of some 800,000."""
 ROW = np.dtype([(name, TYPES[name]) for name in (
     "frame", "time_ns", "source_high", "source_low", "destination_high", "destination_low", "seq", "ack", "payload", "stamp",
     "echo", "interface", "source_port", "destination_port", "flags", "window", "has_stamp", "scale", "sacks")])  # fmt: skip
 """What following a connection takes of a segment; the largest first."""
+_NARROW = np.dtype([(name, TYPES[name]) for name in ROW.names or () if not name.endswith("_high")])
+"""The same of IPv4, whose addresses have 0 there: less to write down and to read back."""
 _SACK = np.dtype([("row", np.int64), ("left", np.uint32), ("right", np.uint32)])
 
 
 class _Block(NamedTuple):
     """Segments of one chunk and their SACK blocks: where each part ends among them, and they, or where in the file they lie."""
 
-    ends: Ints
-    sack_ends: Ints
+    ends: NDArray[np.uint32]
+    sack_ends: NDArray[np.uint32]
     rows: Any
     sacks: Any
 
@@ -41,8 +46,11 @@ class Spool:
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
+        self._narrow = 0  # so many of them hold rows of IPv4 alone: those before the first of another kind
+        self._memory: Any = np.empty(IN_MEMORY, np.uint8)
+        self._used = 0
         self._file: BinaryIO | None = None
-        self._bytes = 0
+        self._written = Memory()
 
     def __enter__(self) -> Spool:
         return self
@@ -53,22 +61,29 @@ class Spool:
 
     def put(self, packets: Packets, chosen: Ints) -> None:
         """Keep the rows `chosen` (ascending) of some packets, which are TCP segments."""
-        order, sizes = _apart(packets, chosen)
-        rows = pack(packets, order)
-        place = np.full(len(packets), -1, np.int64)
-        place[order] = np.arange(len(order))
-        place = place[packets.sack_row]
-        kept = np.flatnonzero(place >= 0)
-        kept = kept[np.argsort(place[kept], kind="stable")]
-        sacks = np.empty(len(kept), _SACK)
-        sacks["row"], sacks["left"], sacks["right"] = place[kept], packets.sack_left[kept], packets.sack_right[kept]
-        ends = np.cumsum(sizes)
-        self._blocks.append(_Block(ends, np.searchsorted(sacks["row"], ends), self._put(rows), self._put(sacks)))
+        if not len(chosen):
+            return
+        kind = ROW
+        if self._narrow == len(self._blocks) and not packets.source_high.any() and not packets.destination_high.any():
+            kind, self._narrow = _NARROW, self._narrow + 1
+        order, ends, place = _apart(packets, chosen)
+        size = len(order) * kind.itemsize
+        stays = self._used + size <= IN_MEMORY
+        if stays:
+            rows, self._used = self._memory[self._used : self._used + size].view(kind), self._used + size
+        else:
+            rows = self._written.arrays({"rows": (len(order), kind)})["rows"]
+        pack(packets, order, rows)
+        at = np.clip(place[packets.sack_row], 0, len(order) - 1)
+        kept = np.flatnonzero(order[at] == packets.sack_row)
+        kept = kept[np.argsort(at[kept], kind="stable")]
+        at, sacks = at[kept], np.empty(len(kept), _SACK)
+        sacks["row"], sacks["left"], sacks["right"] = at, packets.sack_left[kept], packets.sack_right[kept]
+        where = (rows, sacks) if stays else (self._write(rows), self._write(sacks))
+        self._blocks.append(_Block(ends.astype(np.uint32), np.searchsorted(at, ends).astype(np.uint32), *where))
 
-    def _put(self, rows: Any) -> Any:
-        self._bytes += rows.nbytes
-        if self._bytes <= IN_MEMORY:
-            return rows
+    def _write(self, rows: Any) -> int:
+        """Where in the file they begin."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="longhaul-analyse-")  # noqa: SIM115
         at = self._file.tell()
@@ -81,7 +96,7 @@ class Spool:
             self._file.flush()
         if not self._blocks:
             return
-        totals = np.sum([np.diff(block.ends, prepend=0) for block in self._blocks], axis=0)
+        totals = np.diff(np.sum([block.ends for block in self._blocks], axis=0, dtype=np.int64), prepend=0)
         first, count = 0, 0
         for part, size in enumerate(totals.tolist()):
             if count and count + size > most:
@@ -91,21 +106,23 @@ class Spool:
         if count:
             yield first, PARTS
 
-    def read(self, first: int, behind: int) -> Packets:
-        """Segments of some parts, each connection's in file order. Any number of threads may read at once."""
+    def read(self, first: int, behind: int, memories: Memories) -> Packets:
+        """Segments of some parts, each connection's in file order; they lie in `memories`. Any number of threads may read."""
         cuts = [_cut(block.ends, first, behind) for block in self._blocks]
         sack_cuts = [_cut(block.sack_ends, first, behind) for block in self._blocks]
-        rows = np.empty(sum(high - low for low, high in cuts), ROW)
-        sacks = np.empty(sum(high - low for low, high in sack_cuts), _SACK)
+        narrow, wide, sack_count = (sum(high - low for low, high in one) for one in (
+            cuts[: self._narrow], cuts[self._narrow :], sack_cuts))  # fmt: skip
+        into = memories["rows"].arrays({"narrow": (narrow, _NARROW), "wide": (wide, ROW), "sacks": (sack_count, _SACK)})
         at = sack_at = 0
         for block, (low, high), (sack_low, sack_high) in zip(self._blocks, cuts, sack_cuts, strict=True):
-            self._into(rows[at : at + high - low], block.rows, low)
-            mine = sacks[sack_at : sack_at + sack_high - sack_low]
+            rows, here = (into["narrow"], at) if at < narrow else (into["wide"], at - narrow)
+            self._into(rows[here : here + high - low], block.rows, low)
+            mine = into["sacks"][sack_at : sack_at + sack_high - sack_low]
             self._into(mine, block.sacks, sack_low)
             mine["row"] += at - low
             at, sack_at = at + high - low, sack_at + sack_high - sack_low
-        found = unpack(rows)
-        found.sack_row, found.sack_left, found.sack_right = (np.ascontiguousarray(sacks[name]) for name in _SACK.fields or ())
+        found = unpack((into["narrow"], into["wide"]), memories["columns"])
+        found.sack_row, found.sack_left, found.sack_right = (into["sacks"][name].copy() for name in _SACK.names or ())
         return found
 
     def _into(self, target: Any, source: Any, begin: int) -> None:
@@ -118,37 +135,47 @@ class Spool:
             raise CaptureError(f"could not read back a file in {tempfile.gettempdir()}: it ends early; look at that disk")
 
 
-def _cut(ends: Ints, first: int, behind: int) -> tuple[int, int]:
+def _cut(ends: NDArray[np.uint32], first: int, behind: int) -> tuple[int, int]:
     return int(ends[first - 1]) if first else 0, int(ends[behind - 1])
 
 
-def _apart(packets: Packets, chosen: Ints) -> tuple[Ints, Ints]:
-    """The rows in the order of their parts, each in file order, and how many each part has."""
+def _apart(packets: Packets, chosen: Ints) -> tuple[Ints, Ints, NDArray[np.int32]]:
+    """The rows in the order of their parts, each in file order, where each part ends, and by row its place in that order; of
+    rows that are not chosen anything."""
     if (core := compiled.core()) is not None:
         return compiled.apart(core, packets, chosen, PARTS)
-    part = (pair_hash(packets)[chosen] % np.uint64(PARTS)).astype(np.uint8)
-    return chosen[np.argsort(part, kind="stable")], np.bincount(part, minlength=PARTS)
+    part = (pair_hash(packets)[chosen] % np.uint64(PARTS)).astype(np.uint16)
+    order, place = chosen[np.argsort(part, kind="stable")], np.zeros(len(packets), np.int32)
+    place[order] = np.arange(len(order))
+    return order, np.cumsum(np.bincount(part, minlength=PARTS)), place
 
 
-def pack(packets: Packets, order: Ints) -> Any:
-    """Rows of `ROW`, those of `order`."""
-    rows = np.empty(len(order), ROW)
+def pack(packets: Packets, order: Ints, rows: Any) -> None:
+    """Fill rows of `ROW`, or of fewer columns, with the packets of `order`."""
     if (core := compiled.core()) is not None:
         compiled.pack(core, packets, order, rows)
-    else:
-        for name in ROW.names or ():
-            rows[name] = getattr(packets, name)[order]
-    return rows
+        return
+    for name in rows.dtype.names:
+        rows[name] = getattr(packets, name)[order]
 
 
-def unpack(rows: Any) -> Packets:
-    """The packets of rows of `ROW`, without what stands in none."""
-    found = Packets.zeros(len(rows))
-    found.protocol[:], found.header_bytes[:] = TCP, 20
-    if (core := compiled.core()) is not None:
-        columns = compiled.unpack(core, rows)
-    else:
-        columns = {name: np.ascontiguousarray(rows[name]) for name in ROW.names or ()}
-    for name, column in columns.items():
-        setattr(found, name, column)
-    return found
+def unpack(pieces: tuple[Any, ...], memory: Memory) -> Packets:
+    """The packets of rows of `ROW`, or of fewer columns; what stands in none is 0."""
+    count, at, core = sum(map(len, pieces)), 0, compiled.core()
+    columns = memory.arrays({name: (count, ROW[name]) for name in ROW.names or ()})
+    for rows in pieces:
+        mine = {name: column[at : at + len(rows)] for name, column in columns.items()}
+        at += len(rows)
+        for name in mine.keys() - set(rows.dtype.names):
+            mine.pop(name)[:] = 0
+        if core is not None:
+            compiled.unpack(core, rows, mine)
+        else:
+            for name, column in mine.items():
+                column[:] = rows[name]
+    same = {"protocol": TCP, "header_bytes": 20}
+    for name, kind in TYPES.items():
+        if name not in columns:
+            columns[name] = np.broadcast_to(np.array(same.get(name, 0), kind), count)
+    none = Packets.zeros(0)
+    return Packets(**columns, sack_row=none.sack_row, sack_left=none.sack_left, sack_right=none.sack_right)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from results.captures import compiled
 from results.captures.columns import CUT, FRAGMENT, MALFORMED, TCP, Packets
 from results.captures.formats import ACK, SYN
+from results.captures.memory import Memory
 
 Ints = NDArray[np.int64]
 _FEW = 2000
@@ -39,14 +40,14 @@ def tcp_rows(packets: Packets) -> Ints:
                           & ~(((packets.state & CUT) > 0) & (packets.header_bytes == 0)))  # fmt: skip
 
 
-def streams(packets: Packets, apart: bool = False) -> Streams:
-    """Group the TCP segments of `packets`; `apart` at each interface for itself."""
+def streams(packets: Packets, apart: bool = False, memory: Memory | None = None) -> Streams:
+    """Group the TCP segments of `packets`; `apart` at each interface for itself. What comes out may lie in `memory`."""
     rows = tcp_rows(packets)
     if not len(rows):
         nothing = np.empty(0, np.int64)
         return Streams(nothing, nothing, nothing, np.empty(0, np.bool_))
     if (core := compiled.core()) is not None:
-        return Streams(*compiled.streams(core, packets, rows, apart))
+        return Streams(*compiled.streams(core, packets, rows, apart, memory or Memory()))
     group = _pairs(packets, rows, apart)
     order = stable_order(group)
     group, rows = group[order], rows[order]

@@ -72,10 +72,11 @@ def text(found: Survey, top: int) -> str:
 
 def _applications(found: Survey) -> list[str]:
     lines = []
-    if count := len(found.requests["stream"]):
-        waits = found.requests["wait_ms"][np.isfinite(found.requests["wait_ms"])]
-        lines.append(f"  {_many(count, 'HTTP request')}, {_count(len(waits))} answered"
-                     + (f", first byte after {np.median(waits):.2f} ms in the median" if len(waits) else ""))  # fmt: skip
+    for secret, kind in enumerate(("HTTP request", "encrypted exchange")):
+        if count := int((mine := found.requests["encrypted"] == secret).sum()):
+            waits = found.requests["wait_ms"][mine & np.isfinite(found.requests["wait_ms"])]
+            lines.append(f"  {_many(count, kind)}, {_count(len(waits))} answered"
+                         + (f", first byte after {np.median(waits):.2f} ms in the median" if len(waits) else ""))  # fmt: skip
     if count := len(found.handshakes["stream"]):
         times = found.handshakes["handshake_ms"][np.isfinite(found.handshakes["handshake_ms"])]
         versions = ", ".join(sorted({one or "unanswered" for one in found.handshakes["version"]}))

@@ -49,11 +49,11 @@ def sums(found: Segments, lost: Losses, fresh: Ints) -> Sums:
     head = np.full(flows, -1, np.int64)
     head[of[::-1]] = np.arange(len(of))[::-1]
     syn_free = (found.flags & (SYN | FIN | RST)) == 0
-    in_flight = np.where(found.end > found.seq, np.maximum(found.highest, found.end) - np.maximum(found.acked, _base(found)), 0)
+    sending = np.where(found.end > found.seq, in_flight(found), 0)
     opening = (found.acked <= 1) & (found.payload > 0)
     return Sums(
         head, summed(of, found.payload, flows), summed(of, fresh, flows),
-        _most(of, np.where(found.flags & RST, 0, found.window), flows), _most(of, in_flight, flows),
+        _most(of, np.where(found.flags & RST, 0, found.window), flows), _most(of, sending, flows),
         summed(of, np.where(opening, fresh, 0), flows), _missing(found, lost, flows),
         summed(of, (found.flags & FIN) > 0, flows), summed(of, (found.flags & RST) > 0, flows), _busy(found, flows),
         summed(found.number, lost.duplicate_ack, count), summed(found.number, found.packets.sacks[found.row], count),
@@ -72,6 +72,11 @@ def _most(of: Ints, values: Ints, count: int) -> Ints:
     out = np.zeros(count, np.int64)
     np.maximum.at(out, of, values)
     return out
+
+
+def in_flight(found: Segments) -> Ints:
+    """Bytes that the sender of each segment has outstanding with it; what was SACKed counts as outstanding."""
+    return np.maximum(found.highest, found.end) - np.maximum(found.acked, _base(found))
 
 
 def _base(found: Segments) -> Ints:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from results.captures import connection_table, lookups, messages, quic, requests
+from results.captures import connection_table, framing, logged, lookups, messages, quic, requests
 from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, Table
 from results.captures.filters import Test
-from results.captures.framing import CHUNK_BYTES
 from results.captures.matching import identity
+from results.captures.memory import Memories
 from results.captures.reader import Capture, Chunk
 from results.captures.spool import Spool
 from results.captures.streams import tcp_rows
+from results.logs import Record
 
 THREADS = min(2, len(os.sched_getaffinity(0)))
 BATCH = 250_000 // THREADS
@@ -36,9 +37,9 @@ ChunkVisitor = Callable[[Chunk, Any], None]
 
 @dataclass
 class Survey:
-    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP exchange, `handshakes` a row a TLS
-    handshake, `quic` one a QUIC connection, `lookups` one a name look-up; `protocols` are packets by name; times are ns since
-    1970. `apart`: connections are followed at each interface for itself, because many packets stand at several."""
+    """What a capture holds. `connections` has a row a connection, `requests` a row an HTTP or encrypted exchange, `handshakes`
+    a row a TLS handshake, `quic` one a QUIC connection, `lookups` one a name look-up; `protocols` are packets by name; times
+    are ns since 1970. `apart`: connections are followed at each interface for itself, because many packets stand at several."""
 
     capture: Capture
     packets: int = 0
@@ -61,10 +62,12 @@ class Survey:
 
 
 def survey(
-    path: Path, wanted: Test | None = None, visit: tuple[Visitor, ...] = (), chunks: tuple[ChunkVisitor, ...] = ()
-) -> Survey:
+    path: Path, wanted: Test | None = None, visit: tuple[Visitor, ...] = (), chunks: tuple[ChunkVisitor, ...] = (),
+    records: Iterable[Record] = (),
+) -> Survey:  # fmt: skip
     """Read `path`. `wanted` chooses packets; `visit` is called with each batch of whole connections, before they have their
-    final numbers, and `chunks` with each chunk and the mask of chosen packets. Raises CaptureError, OSError."""
+    final numbers, and `chunks` with each chunk and the mask of chosen packets. Requests are told of `records` of logs.
+    Raises CaptureError, OSError."""
     found = Survey(Capture(path))
     beginnings = messages.Messages()
     exchanges = requests.Exchanges(beginnings.found)
@@ -94,14 +97,15 @@ def survey(
     found.requests = requests.table(exchanges.http, requests.COLUMNS, first_frames)
     found.handshakes = requests.table(exchanges.tls, requests.TLS_COLUMNS, first_frames)
     found.quic, found.lookups = quic.table(datagrams.rows()), lookups.table(names.rows())
-    found.left_out = [note for one in (beginnings, datagrams, names) for note in one.notes()]
+    found.left_out = [note for one in (beginnings, exchanges, datagrams, names) for note in one.notes()]
     lookups.attach(found.requests, found.connections, found.lookups)
+    logged.attach(found.requests, found.connections, records)
     return found
 
 
 def _large(path: Path) -> bool:
     """Whether a second thread is worth its start. Of a pipe it would stay behind, waiting, when somebody interrupts."""
-    return THREADS > 1 and path.is_file() and path.stat().st_size > CHUNK_BYTES
+    return THREADS > 1 and path.is_file() and path.stat().st_size > framing.CHUNK_BYTES
 
 
 def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -116,25 +120,30 @@ def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 def _analysed(spool: Spool, apart: bool) -> Iterator[Analysis]:
-    """Each batch analysed, in order; the next one by another thread meanwhile: numpy and the core let go of Python's lock."""
+    """Each batch analysed, in order, valid until the next one is asked for; by another thread meanwhile, if there are several:
+    numpy and the core let go of Python's lock."""
 
-    def analysed(parts: tuple[int, int]) -> Analysis:
-        return connection_table.analyse(spool.read(*parts), apart)
+    def analysed(parts: tuple[int, int], memories: Memories) -> Analysis:
+        return connection_table.analyse(spool.read(*parts, memories), apart, memories)
 
     batches = list(spool.batches(BATCH))
     if len(batches) < 2 or THREADS < 2:
-        yield from map(analysed, batches)
+        memories = Memories()
+        yield from (analysed(batch, memories) for batch in batches)
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
     with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[Future[Analysis]] = deque()
+        waiting: deque[tuple[Future[Analysis], Memories]] = deque()
+        free = [Memories() for _ in range(THREADS + 1)]
         for batch in batches:
-            waiting.append(pool.submit(analysed, batch))
-            if len(waiting) == THREADS:
-                yield waiting.popleft().result()
-        for one in waiting:
-            yield one.result()
+            waiting.append((pool.submit(analysed, batch, free[-1]), free.pop()))
+            if not free:
+                future, used = waiting.popleft()
+                yield future.result()
+                free.append(used)
+        for future, _ in waiting:
+            yield future.result()
 
 
 def merged(tables: list[Table]) -> Table:

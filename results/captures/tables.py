@@ -1,4 +1,4 @@
-"""Tables written out: connections, RTT samples and packets as CSV or Parquet. It computes no figure.
+"""Tables written out as CSV or Parquet, and that of packets. It computes no figure.
 
 Parquet needs pyarrow, which weighs 55 MB for this one thing: it is used where it is installed and asked for where it is not.
 """
@@ -6,26 +6,19 @@ Parquet needs pyarrow, which weighs 55 MB for this one thing: it is used where i
 from __future__ import annotations
 
 import csv
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 import numpy as np
 
 from results.captures.columns import Packets, address
-from results.captures.connection_table import Analysis, Table
+from results.captures.connection_table import Table
 from results.captures.errors import CaptureError
 from results.captures.reader import Chunk
-from results.captures.rtt import Samples
 
 PACKET_COLUMNS = ("frame", "time_ns", "interface", "captured", "wire", "vlan", "version", "protocol", "source", "source_port",
                   "destination", "destination_port", "ttl", "seq", "ack", "flags", "window", "payload")  # fmt: skip
-SAMPLE_COLUMNS = ("stream", "frame", "asked_frame", "up", "by", "rtt_ms", "ambiguous")
-_SAMPLE = np.dtype([("first_frame", np.int64), ("frame", np.int64), ("asked_frame", np.int64), ("up", np.bool_),
-                    ("stamps", np.bool_), ("rtt_ns", np.int64), ("ambiguous", np.bool_)])  # fmt: skip
-_BLOCK = 100_000
 
 
 class Writer(Protocol):
@@ -89,46 +82,6 @@ def arrow() -> Any:
         raise CaptureError("could not write Parquet: pyarrow is not installed (55 MB); run `.venv/bin/pip install pyarrow`, "
                            "or write CSV with --csv") from None  # fmt: skip
     return pyarrow
-
-
-class SampleSpool:
-    """RTT samples of all batches, kept in a temporary file until connections have their numbers."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="longhaul-samples-")  # noqa: SIM115
-
-    def __enter__(self) -> SampleSpool:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
-
-    def visit(self, analysis: Analysis) -> None:
-        """Keep the samples of a batch."""
-        for samples, by_stamps in ((analysis.samples, False), (analysis.stamps, True)):
-            self._file.write(_packed(analysis, samples, by_stamps).tobytes())
-
-    def tables(self, first_frames: Any) -> Iterator[Table]:
-        """Pieces of the table, with stream numbers by the connections' first frames."""
-        self._file.seek(0)
-        while data := self._file.read(_SAMPLE.itemsize * _BLOCK):
-            rows = np.frombuffer(data, _SAMPLE)
-            yield {
-                "stream": np.searchsorted(first_frames, rows["first_frame"]), "frame": rows["frame"],
-                "asked_frame": rows["asked_frame"], "up": rows["up"], "by": np.where(rows["stamps"], "stamps", "sequence"),
-                "rtt_ms": rows["rtt_ns"] / 1e6, "ambiguous": rows["ambiguous"],
-            }  # fmt: skip
-
-
-def _packed(analysis: Analysis, samples: Samples, by_stamps: bool) -> Any:
-    found = analysis.segments
-    frame = found.packets.frame[found.row]
-    rows = np.empty(len(samples.answer), _SAMPLE)
-    rows["first_frame"] = analysis.table["first_frame"][found.number[samples.answer]]
-    rows["frame"], rows["asked_frame"] = frame[samples.answer], frame[samples.asked]
-    rows["up"] = (found.flow[samples.asked] & 1) == 0
-    rows["stamps"], rows["rtt_ns"], rows["ambiguous"] = by_stamps, samples.rtt_ns, samples.ambiguous
-    return rows
 
 
 def packets_to(writer: Writer) -> Callable[[Chunk, Any], None]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 TEXTS = frozenset(("client", "server", "method", "target", "host", "cache", "server_name", "version", "name", "type",
-                   "answer", "addresses"))
+                   "answer", "addresses", "logged"))
 """Columns of text, which are lists; those that end in `_ms` are float64 and all others int64."""
 
 

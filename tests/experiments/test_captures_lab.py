@@ -24,6 +24,7 @@ from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, analyse
 from results.captures.matching import identity, match
 from results.captures.reader import read
+from results.captures.survey import survey
 from tests.labkit import in_sandbox
 from tests.results.sharkkit import TSHARK, agrees
 from topologies.emulator.lab import Lab
@@ -221,3 +222,28 @@ def test_with_its_keys_in_it_a_capture_is_decrypted(taken: Taken) -> None:
         command = ["tshark", "-r", str(path), "-Y", "tls && http.request", "-T", "fields", "-e", "http.request.uri"]
         said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         assert ("/" in said) == taken.case.tls
+
+
+@pytest.mark.skipif(TSHARK is None, reason="tshark, the oracle, is not installed")
+def test_of_a_tls_connection_tshark_names_the_same_frames(taken: Taken) -> None:
+    if not taken.case.tls:
+        return
+    path = taken.folder / "trial-0001.client.pcapng"
+    found = survey(path)
+
+    def frames(wanted: str) -> list[int]:
+        command = ["tshark", "-r", str(path), "-Y", wanted, "-T", "fields", "-e", "frame.number"]
+        return [int(one) for one in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
+
+    assert found.handshakes["version"] == ["TLS 1.3"]
+    for column, wanted in (("client_hello_frame", 1), ("server_hello_frame", 2)):
+        assert found.handshakes[column].tolist() == frames(f"tls.handshake.type == {wanted}")
+    # With the keys tshark sees which encrypted exchange is the request: its packets are in it, and the whole response.
+    (asked,) = frames("tls && http.request")
+    spans = zip(found.requests["request_frame"].tolist(), found.requests["sent_frame"].tolist(), strict=True)
+    (row,) = [row for row, (first, last) in enumerate(spans) if first <= asked <= last]
+    assert found.requests["encrypted"][row] == 1
+    assert SENT < found.requests["response_bytes"][row] < 1.01 * SENT
+    # The first byte comes a round trip after the request, the last when the link of 50 Mbit/s has carried all.
+    assert 20 <= found.requests["wait_ms"][row] < found.requests["transfer_ms"][row]
+    assert found.requests["transfer_ms"][row] > 0.9 * 8 * SENT / 50e3

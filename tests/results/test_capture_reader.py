@@ -20,7 +20,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
-from results.captures import blocks, boundaries, columns, framing
+from results.captures import blocks, boundaries, columns, compiled, framing
 from results.captures.classic_frames import Guess
 from results.captures.columns import CUT, FRAGMENT, MALFORMED, Packets, address
 from results.captures.errors import CaptureError, TruncatedCapture
@@ -197,9 +197,11 @@ def test_a_capture_of_segmentation_offload_counts_the_frames_length(tmp_path: Pa
 # Boundaries ---------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2**32), st.sampled_from("<>"), st.booleans(), st.integers(64, 900))
-@settings(max_examples=60, deadline=None)
-def test_lanes_find_the_same_records_as_a_plain_walk(seed: int, order: str, new: bool, lane: int) -> None:
+@given(st.integers(0, 2**32), st.sampled_from("<>"), st.booleans(), st.integers(64, 900), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_lanes_and_the_core_find_the_same_records_as_a_plain_walk(
+    seed: int, order: str, new: bool, lane: int, core: bool
+) -> None:
     dice = random.Random(seed)
     # Bodies that hold whole records of the same time are the trap: a guess may land on them.
     trap = enhanced(order, 0, NOW_NS, b"trap" * 9) if new else pcap([b"t" * 30, b"u" * 40], order)[24:]
@@ -209,13 +211,13 @@ def test_lanes_find_the_same_records_as_a_plain_walk(seed: int, order: str, new:
     data = data[: len(data) - dice.randrange(0, 40)]
     start = 0 if new else 24
     buffer = bytearray(data + bytes(framing.PADDING))
-    shape = boundaries.Shape(order, 0, 4, 12, blocks.guess(order)) if new \
-        else boundaries.Shape(order, 16, 8, 16, Guess(order, buffer, start, 1))  # fmt: skip
-    before, boundaries.LANE_BYTES = boundaries.LANE_BYTES, lane
-    try:
-        found, after = boundaries.walk(buffer, start, len(data), shape)
-    finally:
-        boundaries.LANE_BYTES = before
+    shape = boundaries.Shape(order, 0, 4, 12, 7, True, blocks.guess(order)) if new \
+        else boundaries.Shape(order, 16, 8, 16, 4, False, Guess(order, buffer, start, 1))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boundaries, "LANE_BYTES", lane)
+        if not core:
+            patch.setattr(compiled, "core", lambda: None)
+        found, after, words = boundaries.walk(buffer, start, len(data), shape)
     expected, at = [], start
     while at + shape.header_bytes <= len(data):
         next_at = at + shape.base + struct.unpack_from(order + "I", data, at + shape.where)[0]
@@ -225,6 +227,10 @@ def test_lanes_find_the_same_records_as_a_plain_walk(seed: int, order: str, new:
         at = next_at
     assert found.tolist() == expected
     assert after == at
+    said = [struct.unpack_from(f"{order}{shape.words}I", data, at) for at in expected]
+    assert [tuple(int(word[row]) for word in words[: shape.words]) for row in range(len(expected))] == said
+    ends = [*expected, after][1:]
+    assert not new or words[shape.words].tolist() == [struct.unpack_from(order + "I", data, end - 4)[0] for end in ends]
 
 
 def test_packets_across_chunks_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

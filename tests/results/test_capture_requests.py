@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import trustme
 
+from results.captures import requests, tls
 from results.captures import survey as surveys
-from results.captures import tls
 from results.captures.survey import Survey
 from tests.results.test_tcp_analysis import Talk
 
 HEAD = b"HTTP/1.1 200 OK\r\nCache-Status: edge; hit\r\nContent-Length: 4000\r\n\r\n"
 
 
-def said(talk: Talk, at_ms: float, up: bool, seq: int, ack: int, text: bytes) -> Talk:
+def said(talk: Talk, at_ms: float, up: bool, seq: int, ack: int, text: bytes, port: int = 40_000) -> Talk:
     """A segment whose payload is `text`."""
-    talk.say(at_ms, up, "PA", seq, ack, len(text))
+    talk.say(at_ms, up, "PA", seq, ack, len(text), port=port)
     at, frame = talk.frames.pop()
     talk.frames.append((at, frame[: len(frame) - len(text)] + text))
     return talk
@@ -46,6 +46,42 @@ def test_a_request_has_its_times_its_outcome_and_its_frames(tmp_path: Path) -> N
     times = [found[name][0] for name in ("connect_ms", "wait_ms", "transfer_ms", "stalled_ms")]
     assert times == pytest.approx([40, 49, 60, 58])
     assert (found["response_bytes"][0], found["status"][1], found["target"][1]) == (4000, 0, "/next")
+    assert found["connect_frame"].tolist() == [1, 0]
+
+
+def test_what_a_request_takes_to_send_is_no_waiting_and_rounds_are_counted(tmp_path: Path) -> None:
+    talk = said(opened(), 41, True, 1, 1, b"PUT /film HTTP/1.1\r\n\r\n".ljust(1000))
+    talk.say(42, True, "PA", 1001, 1, 1000).say(80, False, "A", 1, 1001).say(81, True, "PA", 2001, 1, 1000)
+    said(talk, 130, False, 1, 3001, HEAD.ljust(1000, b"x")).say(131, False, "PA", 1001, 3001, 1000)
+    talk.say(131.5, True, "A", 3001, 2001).say(170, False, "PA", 2001, 3001, 500)
+    found = surveyed(talk, tmp_path).requests
+    columns = ("request_frame", "sent_frame", "response_frame", "last_frame", "rounds")
+    assert [int(found[name][0]) for name in columns] == [4, 7, 8, 11, 2]
+    assert [float(found[name][0]) for name in ("sent_ms", "wait_ms", "transfer_ms")] == pytest.approx([40, 49, 40])
+
+
+def test_an_interim_response_is_no_answer(tmp_path: Path) -> None:
+    ask = b"PUT /film HTTP/1.1\r\nExpect: 100-continue\r\n\r\n"
+    interim, size = b"HTTP/1.1 100 Continue\r\n\r\n", 1 + len(ask)
+    talk = said(said(opened(), 41, True, 1, 1, ask), 81, False, 1, size, interim)
+    talk.say(82, True, "PA", size, 1 + len(interim), 1000)
+    said(talk, 130, False, 1 + len(interim), size + 1000, HEAD)
+    found = surveyed(talk, tmp_path).requests
+    assert [int(found[name][0]) for name in ("status", "request_frame", "sent_frame", "response_frame")] == [200, 4, 6, 7]
+    assert [float(found[name][0]) for name in ("sent_ms", "wait_ms")] == pytest.approx([41, 48])
+
+
+def test_encrypted_exchanges_beyond_a_number_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "MOST_ENCRYPTED", 1)
+    records, _ = _handshake(ssl.TLSVersion.TLSv1_3)
+    talk, at, seqs = opened(), 50, {True: 1, False: 1}
+    data = (True, b"\x17\x03\x03\x00\x5f".ljust(100)), (False, b"\x17\x03\x03\x03\xe3".ljust(1000))
+    for up, text in [*records, *data, *data]:
+        said(talk, at, up, seqs[up], seqs[not up], text)
+        at, seqs[up] = at + 20, seqs[up] + len(text)
+    found = surveyed(talk, tmp_path)
+    assert len(found.requests["stream"]) == 1
+    assert found.notes() == ["2 encrypted exchanges beyond 1 were left out"]
 
 
 def _handshake(version: ssl.TLSVersion, session: Any = None) -> tuple[list[tuple[bool, bytes]], Any]:
@@ -93,9 +129,11 @@ def test_a_handshake_names_its_version_and_whether_it_was_resumed(tmp_path: Path
     for resumed in (0, 1):
         records, session = _handshake(version, session)
         talk, at, seqs = opened(), 50, {True: 1, False: 1}
-        for up, data in records:
+        told = []
+        for up, data in [*records, (True, b"\x17\x03\x03\x00\x5f".ljust(100)), (False, b"\x17\x03\x03\x08\x00".ljust(2000))]:
             for piece in [data[i : i + 1400] for i in range(0, len(data), 1400)]:
                 said(talk, at, up, seqs[up], seqs[not up], piece)
+                told += [(len(talk.frames), len(piece))] * (not up)
                 seqs[up] += len(piece)
             at += 20
         found = surveyed(talk, tmp_path).handshakes
@@ -103,6 +141,11 @@ def test_a_handshake_names_its_version_and_whether_it_was_resumed(tmp_path: Path
         assert found["server_hello_ms"][0] == pytest.approx(20)
         assert found["client_hello_frame"][0] == 4
         assert 20 <= found["handshake_ms"][0] <= 100
+        whole = surveyed(talk, tmp_path).requests
+        assert [whole[one][0] for one in ("encrypted", "method", "host")] == [1, "", "edge.mumbai"]
+        assert [whole[one][0] for one in ("tls_frame", "tls_ms", "connect_ms", "request_frame")] == [
+            4, found["handshake_ms"][0], 40, found["done_frame"][0]]  # fmt: skip
+        assert whole["response_bytes"].sum() == sum(size for frame, size in told if frame > found["done_frame"][0]) > 0
 
 
 def test_hellos_that_are_cut_or_damaged_raise_nothing() -> None:

@@ -115,7 +115,9 @@ def test_every_column_of_every_frame_is_the_same_however_damaged(given_frames: l
         interface.append(kinds.index(kind))
         data += changed
     data += bytes(256)
-    columns = [np.array(one, np.int64) for one in (at, captured, wire, range(len(at)), interface)]
+    columns = [np.array(one, kind) for one, kind in (
+        (at, np.int64), (captured, np.uint32), (wire, np.uint32), (range(len(at)), np.int64),
+        (interface, np.uint32))]  # fmt: skip
     mine, its = both(lambda: layers.dissect(Frames(data, *columns, 1), kinds))
     same(mine, its)
 
@@ -139,7 +141,7 @@ _TURNS = st.lists(st.tuples(
     st.sampled_from([0, 0, 1000, _MS, 5 * _MS, 30 * _MS, 250 * _MS]), st.sampled_from([0, 0, 1]), st.one_of(
         st.tuples(st.just("data"), _SIDE, st.integers(1, 4)), st.tuples(st.just("lost"), _SIDE, st.integers(1, 4)),
         st.tuples(st.just("again"), _SIDE, _BACK), st.tuples(st.just("probe"), _SIDE, st.integers(0, 1)),
-        st.tuples(st.sampled_from(["ack", "ack", "sack", "fin", "thrice"]), _SIDE, _BACK),
+        st.tuples(st.sampled_from(["ack", "ack", "sack", "nested", "fin", "thrice"]), _SIDE, _BACK),
     )), min_size=5, max_size=50)  # fmt: skip
 
 
@@ -174,6 +176,8 @@ def conversation(turns: list[Any], opened: int, stamped: bool) -> list[dict[str,
                 acked[side] = said["ack"] = reached[0] + reached[1]
             elif what == "sack":
                 said["sacks"] = [(reached[0], reached[0] + reached[1])]
+            elif what == "nested":  # a D-SACK above the cumulative acknowledgement (RFC 2883, section 4)
+                said["sacks"] = [(reached[0], reached[0] + reached[1]), (reached[0], its[-1][0] + its[-1][1])]
         if what != "lost":
             out += [said, said, {**said, "later": 0}, said] if what == "thrice" else [said]
     return out

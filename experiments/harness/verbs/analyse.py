@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from experiments.harness.status import HOLDS, INVALID, UsageError
 if TYPE_CHECKING:  # numpy takes a tenth of a second, which a wrong option or a help text need not wait for
     from results.captures.between import Between
     from results.captures.survey import Survey, Visitor
+    from results.logs import Record
 
 _DRAWN = 12
 """Connections that the page draws, the largest."""
@@ -28,10 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="pcap or pcapng, plain, gzip or Zstandard; - reads standard input")  # fmt: skip
     parser.add_argument("--filter", metavar="EXPRESSION", help="only packets that match, as in Wireshark's display filters")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="connections shown, largest first (default 10)")
-    parser.add_argument("--csv", type=Path, metavar="DIR", help="write connections, requests, rtt samples and packets as CSV")
+    parser.add_argument("--csv", type=Path, metavar="DIR",
+                        help="write connections, requests, segments, rtt samples and packets as CSV")
     parser.add_argument("--parquet", type=Path, metavar="DIR", help="the same as Parquet (needs pyarrow)")
     parser.add_argument("--match", action="store_true",
-                        help="find each packet again in the next capture: one-way delay, losses, reordering")  # fmt: skip
+                        help="find each packet again in the next capture: one-way delay, losses, reordering; "
+                             "with --csv or --parquet, of each packet")  # fmt: skip
+    parser.add_argument("--logs", type=Path, metavar="DIR",
+                        help="daemons' logs in which requests are looked for; those of its run where a capture lies in one")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens in any browser")
     options.json(parser)
 
@@ -51,6 +56,8 @@ def main(given: argparse.Namespace) -> int:
             for note in found.notes():
                 print(f"longhaul: {note}", file=sys.stderr)
     ways = list(_matched(given.captures, wanted)) if given.match else []
+    if given.match:
+        _delays(ways, given)
     if given.html:
         _pages(given.html, surveys, ways)
     if given.json:
@@ -93,23 +100,24 @@ def _matched(paths: list[Path], wanted: Any) -> Iterator[Between]:
 
 def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, visit: tuple[Visitor, ...]) -> Survey:
     """Survey one capture, and write its tables on the way."""
-    from results.captures import connection_table, lookups, quic, requests, tables
+    from results.captures import connection_table, lookups, quic, requests, tables, waiting
     from results.captures.survey import survey
 
-    kinds = [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
-    if given.parquet:
-        tables.arrow()
+    kinds = _kinds(given)
+    records = _records(path, given.logs)
     if not kinds:
-        return survey(path, wanted, visit)
+        return survey(path, wanted, visit, records=records)
     prefix = f"{number + 1}-" if len(given.captures) > 1 else ""
     try:
         with ExitStack() as stack:
-            samples = stack.enter_context(tables.SampleSpool())
+            later = {name: stack.enter_context(one) for name, one in (
+                ("rtt", waiting.samples()), ("segments", waiting.segments()))}  # fmt: skip
             writers: list[dict[str, tables.Writer]] = []
             for kind, folder in kinds:
                 folder.mkdir(parents=True, exist_ok=True)
                 columns = {
-                    "connections": tuple(connection_table.COLUMNS), "rtt": tables.SAMPLE_COLUMNS,
+                    "connections": tuple(connection_table.COLUMNS), "rtt": tuple(waiting.SAMPLE_COLUMNS),
+                    "segments": tuple(waiting.SEGMENT_COLUMNS),
                     "packets": tables.PACKET_COLUMNS, "requests": tuple(requests.table([], requests.COLUMNS, [])),
                     "handshakes": tuple(requests.table([], requests.TLS_COLUMNS, [])), "quic": tuple(quic.COLUMNS),
                     "lookups": tuple(lookups.COLUMNS),
@@ -118,16 +126,58 @@ def _surveyed(path: Path, wanted: Any, given: argparse.Namespace, number: int, v
                 writers.append({name: kind(folder / f"{prefix}{name}.{ending}", of) for name, of in columns.items()})
                 for writer in writers[-1].values():
                     stack.callback(writer.close)
-            found = survey(path, wanted, (*visit, samples.visit), tuple(tables.packets_to(one["packets"]) for one in writers))
+            found = survey(path, wanted, (*visit, *(one.visit for one in later.values())),
+                           tuple(tables.packets_to(one["packets"]) for one in writers), records)
             for one in writers:
-                one["connections"].put(found.connections)
-                one["requests"].put(found.requests)
-                one["handshakes"].put(found.handshakes)
-                one["quic"].put(found.quic)
-                one["lookups"].put(found.lookups)
-                for piece in samples.tables(found.connections["first_frame"]):
-                    one["rtt"].put(piece)
+                for name in ("connections", "requests", "handshakes", "quic", "lookups"):
+                    one[name].put(getattr(found, name))
+                for name, rows in later.items():
+                    for piece in rows.tables(found.connections["first_frame"]):
+                        one[name].put(piece)
     except OSError as error:
-        raise UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
-                         "written to, with room") from error  # fmt: skip
+        raise _unwritten(error) from error
     return found
+
+
+def _delays(ways: list[Between], given: argparse.Namespace) -> None:
+    """Write the one-way delay of each packet."""
+    from results.captures import between
+
+    try:
+        for kind, folder in _kinds(given):
+            with closing(kind(folder / f"delays.{kind.__name__.lower()}", tuple(between.COLUMNS))) as writer:
+                for way in ways:
+                    writer.put(way.table())
+    except OSError as error:
+        raise _unwritten(error) from error
+
+
+def _kinds(given: argparse.Namespace) -> list[tuple[Any, Path]]:
+    """What writes tables, and into which folder."""
+    from results.captures import tables
+
+    if given.parquet:
+        tables.arrow()
+    return [(kind, folder) for kind, folder in ((tables.Csv, given.csv), (tables.Parquet, given.parquet)) if folder]
+
+
+def _unwritten(error: OSError) -> UsageError:
+    return UsageError(f"could not write the tables: {error.filename or ''} {error.strerror}; name a folder that can be "
+                      "written to, with room")  # fmt: skip
+
+
+def _records(path: Path, folder: Path | None) -> tuple[Record, ...]:
+    """Lines of the logs in `folder`, or of the run that a capture lies in; none otherwise."""
+    from results import logs
+
+    if folder is None:
+        folder = path.absolute().parent.parent / "logs"
+        if path.absolute().parent.name != "captures" or not folder.is_dir():
+            return ()
+    elif not folder.is_dir():
+        raise UsageError(f"could not read logs: {folder} is no folder; name one with *.jsonl, as logs/ of a run")
+    try:
+        return logs.read(folder).records
+    except OSError as error:
+        raise UsageError(f"could not read logs: {error.filename} {error.strerror}; make it readable, or name another folder "
+                         "with --logs") from error  # fmt: skip

@@ -9,6 +9,7 @@
 typedef int64_t i64;
 typedef uint64_t u64;
 
+enum { TOGETHER = 256 }; /* rows that are filled a column at a time: they stay in the nearest cache */
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 enum { FRAGMENT = 1, CUT = 2, MALFORMED = 4 }; /* columns.py */
 

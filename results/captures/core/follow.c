@@ -125,7 +125,7 @@ static bool connection(const struct packets *p, i64 blocks, const i64 *order, co
         out->seq[i] = seq, out->end[i] = reach, out->ack[i] = ack, out->highest[i] = highest, out->acked[i] = acked;
         out->own_acked[i] = own_acked, out->other_highest[i] = other_highest, out->window[i] = window;
         out->late[i] = late, out->gap[i] = gap, out->keep_alive[i] = keep_alive, out->duplicate_ack[i] = duplicate;
-        i64 sack_high = p->sacks[row] && ack >= 0 ? late_sacks(p, blocks, row, ack, i, flow, out) : -1, filled = 0;
+        i64 sack_high = p->sacks[row] && ack >= 0 ? late_sacks(p, blocks, row, ack, i, flow, &scratch->next_sack, out) : -1, filled = 0;
         if (gap) {
             if (!late_gap(me, highest, seq, i)) return false;
             me->missing += seq - highest;

@@ -54,7 +54,7 @@ struct late { /* a late segment and what was known when it came; it is judged wh
 
 struct scratch {
     struct late *late;
-    i64 late_count, late_room, begins_room;
+    i64 late_count, late_room, begins_room, next_sack;
     i64 *begins; /* of late segments of one side, sorted */
     struct map ends, stamps, again;
     struct side side[2];
@@ -64,7 +64,7 @@ struct scratch {
 bool map_begin(struct map *map, i64 begin, i64 most_keys);
 bool late_gap(struct side *side, i64 left, i64 right, i64 place);
 bool late_add(struct scratch *scratch, struct side *side, struct late late, i64 seq, i64 end, i64 *filled);
-i64 late_sacks(const struct packets *p, i64 blocks, i64 row, i64 ack, i64 place, i64 flow, struct followed *out);
+i64 late_sacks(const struct packets *p, i64 blocks, i64 row, i64 ack, i64 place, i64 flow, i64 *next, struct followed *out);
 bool late_judge(const struct packets *p, const i64 *order, struct scratch *scratch, struct followed *out, i64 round_trip_ns);
 bool late_mark(struct scratch *scratch, struct followed *out, i64 first_sample);
 

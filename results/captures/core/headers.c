@@ -4,18 +4,25 @@
 enum { SMALLEST_STEP = 12, DEEPEST = 16, IP4 = 0x0800, IP6 = 0x86DD, IS_ICMP = 1, IS_TCP = 6, IS_UDP = 17, IS_ICMP6 = 58 };
 #define MAPPED 0x0000FFFF00000000ull
 
-static inline i64 step(const uint8_t *data, i64 at, bool big, i64 base, i64 where) {
-    uint32_t length;
-    memcpy(&length, data + at + where, 4);
-    return most(SMALLEST_STEP, base + (big ? __builtin_bswap32(length) : length));
+static inline uint32_t number(const uint8_t *p, bool big) {
+    uint32_t value;
+    memcpy(&value, p, 4);
+    return big ? __builtin_bswap32(value) : value;
 }
 
-/* Offsets of all whole records in data[start:end] into found, and behind the last of them into *after; their number. */
-i64 walk(const uint8_t *data, i64 start, i64 end, bool big, i64 base, i64 where, i64 header_bytes, i64 *found, i64 *after) {
+struct shape { /* boundaries.Shape */
+    i64 big, base, where, header_bytes, words, tail;
+};
+
+/* Offsets of all whole records in data[start:end], and behind the last of them into *after; their number. Their first numbers go
+ * into columns of `room` entries, the last number of each, where it is wanted, into one more. */
+i64 walk(const uint8_t *data, i64 start, i64 end, const struct shape *shape, i64 room, i64 *found, uint32_t *words, i64 *after) {
     i64 count = 0, at = start;
-    while (at <= end - header_bytes) {
-        i64 next = at + step(data, at, big, base, where);
+    while (at <= end - shape->header_bytes) {
+        i64 next = at + most(SMALLEST_STEP, shape->base + number(data + at + shape->where, shape->big));
         if (next > end) break;
+        for (i64 word = 0; word < shape->words; word++) words[word * room + count] = number(data + at + 4 * word, shape->big);
+        if (shape->tail) words[shape->words * room + count] = number(data + next - 4, shape->big);
         found[count++] = at;
         at = next;
     }
@@ -204,14 +211,34 @@ static void icmp(struct frame *f, struct packets *out) {
     f->payload = most(f->payload - 8, 0);
 }
 
-/* Every column of layers.dissect that comes from a frame's bytes; the number of SACK blocks. The columns come as zeros,
- * `scale` as -1, with room for four SACK blocks a row: no more fit into 40 bytes of options. */
-i64 headers(const uint8_t *data, i64 size, i64 rows, const i64 *at, const i64 *captured, const i64 *wire, const i64 *interface,
-            const i64 *linktypes, struct packets *out) {
+struct frames { /* records.Frames */
+    const i64 *at, *time_ns;
+    const uint32_t *captured, *wire, *interface;
+    i64 rows, first;
+};
+
+/* What a packet has none of is 0, but for the window's scale, which is -1. */
+static void clear(struct packets *out, i64 row, i64 count) {
+#define CLEAR(name) memset(out->name + row, 0, (size_t)count * sizeof *out->name)
+    CLEAR(vlan), CLEAR(version), CLEAR(ttl), CLEAR(tos), CLEAR(ip_id), CLEAR(ip_length), CLEAR(source_high), CLEAR(source_low);
+    CLEAR(destination_high), CLEAR(destination_low), CLEAR(source_port), CLEAR(destination_port), CLEAR(seq), CLEAR(ack);
+    CLEAR(flags), CLEAR(window), CLEAR(checksum), CLEAR(header_bytes), CLEAR(payload_at), CLEAR(icmp), CLEAR(has_stamp);
+    CLEAR(stamp), CLEAR(echo), CLEAR(mss), CLEAR(sack_permitted), CLEAR(sacks);
+    memset(out->scale + row, -1, (size_t)count);
+#undef CLEAR
+}
+
+/* Every column of layers.dissect; the number of SACK blocks, for which there is room for four a row: no more fit into 40 bytes
+ * of options. */
+i64 headers(const uint8_t *data, i64 size, const struct frames *frames, const i64 *linktypes, struct packets *out) {
     i64 blocks = 0;
-    for (i64 row = 0; row < rows; row++) {
-        struct frame f = {data, size, row, at[row], at[row] + captured[row], wire[row], at[row], 0, 0, 0};
-        unsigned kind = link_layer(&f, linktypes[interface[row]], out);
+    for (i64 row = 0; row < frames->rows; row++) {
+        if (row % TOGETHER == 0) clear(out, row, least(TOGETHER, frames->rows - row));
+        i64 at = frames->at[row], captured = frames->captured[row], wire = frames->wire[row], from = frames->interface[row];
+        out->frame[row] = frames->first + row, out->time_ns[row] = frames->time_ns[row];
+        out->interface[row] = (uint16_t)from, out->captured[row] = (uint32_t)captured, out->wire[row] = (uint32_t)wire;
+        struct frame f = {data, size, row, at, at + captured, wire, at, 0, 0, 0};
+        unsigned kind = link_layer(&f, linktypes[from], out);
         if (kind == IP4) ip4(&f, out);
         else if (kind == IP6) ip6(&f, out);
         if (out->version[row] && !(f.state & FRAGMENT)) {

@@ -72,9 +72,11 @@ bool late_add(struct scratch *scratch, struct side *side, struct late late, i64 
     return true;
 }
 
-/* losses._sacks: the highest edge of a segment's SACK blocks; a first block that is a D-SACK (RFC 2883) is noted. */
-i64 late_sacks(const struct packets *p, i64 blocks, i64 row, i64 ack, i64 place, i64 flow, struct followed *out) {
-    i64 low = 0, high = blocks, reach = -1;
+/* losses._sacks: the highest edge of a segment's SACK blocks; a first block that is a D-SACK (RFC 2883) is noted. `*next` is where
+ * the blocks of the segment before ended: mostly this one's begin there. */
+i64 late_sacks(const struct packets *p, i64 blocks, i64 row, i64 ack, i64 place, i64 flow, i64 *next, struct followed *out) {
+    bool there = *next < blocks && p->sack_row[*next] == row;
+    i64 low = there ? *next : 0, high = there ? low : blocks, reach = -1;
     while (low < high) {
         i64 middle = (low + high) / 2;
         if (p->sack_row[middle] < row) low = middle + 1;
@@ -86,6 +88,7 @@ i64 late_sacks(const struct packets *p, i64 blocks, i64 row, i64 ack, i64 place,
         reach = most(reach, to);
         if (count < 2) left[count] = from, right[count] = to;
     }
+    *next = low;
     bool inside = count > 1 && left[0] >= left[1] && right[0] <= right[1];
     if (count && (right[0] <= ack || inside)) {
         i64 told = out->counted[TOLD]++;

@@ -1,8 +1,6 @@
 /* Columns as rows and back: what spool.py keeps of a segment. */
 #include "core.h"
 
-enum { TOGETHER = 256 }; /* rows that are filled a column at a time: they stay in the nearest cache */
-
 #define EACH(width) for (i64 i = begin; i < end; i++) memcpy(row + i * row_bytes, from + order[i] * (width), width)
 #define BACK(width) for (i64 i = begin; i < end; i++) memcpy(to + i * (width), row + i * row_bytes, width)
 

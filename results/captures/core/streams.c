@@ -17,16 +17,23 @@ static inline u64 pair_hash(const struct packets *p, i64 row, u64 seed) {
          + endpoint(p->destination_high[row], p->destination_low[row], p->destination_port[row], seed);
 }
 
-/* Rows in the order of their parts, each in file order, and how many each of `parts` (a power of two) has. */
-void apart(const struct packets *p, i64 count, const i64 *rows, i64 parts, uint8_t *scratch, i64 *order, i64 *sizes) {
-    memset(sizes, 0, (size_t)parts * sizeof *sizes);
+/* Rows in the order of their parts, each in file order, where each of `parts` (a power of two) ends, and each row's place. */
+void apart(const struct packets *p, i64 count, const i64 *rows, i64 parts, uint16_t *scratch, i64 *order, i64 *ends,
+           int32_t *place) {
+    memset(ends, 0, (size_t)parts * sizeof *ends);
     for (i64 i = 0; i < count; i++) {
-        scratch[i] = (uint8_t)(pair_hash(p, rows[i], 0) & (u64)(parts - 1));
-        sizes[scratch[i]]++;
+        scratch[i] = (uint16_t)(pair_hash(p, rows[i], 0) & (u64)(parts - 1));
+        ends[scratch[i]]++;
     }
-    i64 next[256], sum = 0;
-    for (i64 part = 0; part < parts; part++) next[part] = sum, sum += sizes[part];
-    for (i64 i = 0; i < count; i++) order[next[scratch[i]]++] = rows[i];
+    i64 sum = 0;
+    for (i64 part = 0; part < parts; part++) {
+        i64 size = ends[part];
+        ends[part] = sum, sum += size;
+    }
+    for (i64 i = 0; i < count; i++) {
+        i64 at = ends[scratch[i]]++;
+        order[at] = rows[i], place[rows[i]] = (int32_t)at;
+    }
 }
 
 struct pair { /* of endpoints, with the connection that is open on it now */
