@@ -22,9 +22,9 @@ class PoissonQueue(StudySideBySide):
     claim = "At a link with Poisson arrivals of packets of one size, rho^2 / (2 (1 - rho)) packets wait on average."
     source = "the M/D/1 queue of every textbook; Kleinrock, Queueing Systems, volume 1, 1975"
     headline = "packets waiting, 0.7"
-    topology_settings: ClassVar = {"pairs": "4", "rate": "1mbit", "rtt": "20ms", "queue": "256KiB"}
+    topology_settings: ClassVar = {"pairs": "8", "rate": "1mbit", "rtt": "20ms", "queue": "256KiB"}
     minutes, quick_minutes, bears_ms = 4.6, 1.1, 20.0
-    quick: ClassVar = {"loads": "0.5,0.7", "time": "20s"}
+    quick: ClassVar = {"loads": "0.5,0.7", "time": "30s"}
     columns: ClassVar = {"waiting_packets": "packets that wait, in the mean over time",
                          "by_recursion": "the same from the moments at which they really left, by Lindley's recursion",
                          "load_fraction": "transmission times the arrivals a second, as they were"}  # fmt: skip
