@@ -7,6 +7,7 @@ from ending together.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 LONGEST_S = 30 * 24 * 3600
 """memcached takes a larger number for a date (doc/protocol.txt)."""
@@ -21,3 +22,15 @@ def lifetime_s(asked_s: float | None, longest_s: int, jitter: float, chance: flo
         raise ValueError(f"a time to live of {asked_s:g} s keeps nothing; give more than zero")
     whole_s = min(longest_s if asked_s is None else asked_s, longest_s, LONGEST_S)
     return max(1, math.floor(whole_s * (1 - jitter * chance)))
+
+
+class Life(NamedTuple):
+    """A copy's life of so many seconds, which begins when its row was asked for or its write began, not when memcached stores
+    it: however long that takes, no copy lives beyond its end. `began_s` is of whatever clock `now_s` is of."""
+
+    whole_s: int
+    began_s: float
+
+    def left_s(self, now_s: float) -> int:
+        """Whole seconds, up to one too many; below one the copy is not worth storing."""
+        return self.whole_s - int(now_s - self.began_s)

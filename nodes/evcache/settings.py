@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from nodes.evcache import write_policy
 
+SILENT_S = 1.0
+"""A connection on which a command that was given up is still unanswered is closed after it."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -62,6 +65,8 @@ class Settings:
 
     @property
     def bound_s(self) -> float:
-        """A replica that missed a write serves the old value for no longer, even if nobody repairs it: a copy's longest
-        life, the second that memcached's clock may be behind, a load that began before the write, and the near cache."""
-        return self.longest_s + 1 + self.write_s + (self.near_s if self.near_capacity else 0)
+        """A replica that missed a write serves the old value for no longer, even if nobody repairs it: a copy's longest life,
+        which began before the write; a second because lives are whole seconds, and one that memcached's clock may be behind;
+        a store that is on its way until its connection is given up; and the near cache."""
+        on_its_way_s = self.write_s + SILENT_S
+        return self.longest_s + 2 + on_its_way_s + (self.near_s + self.read_s if self.near_capacity else 0)

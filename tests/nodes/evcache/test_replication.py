@@ -109,6 +109,9 @@ def test_a_write_is_in_the_other_region_and_the_newest_wins_in_both(two) -> None
         await until(lambda: faces[1].get("/keys/k").body == b"from the west")
         left_s = int(east.say("zone0", b"mg t:k t\r\n").removeprefix(b"HD t"))
         assert 260 < left_s <= 301, "what it was given, less a tenth of jitter at most"
+        await here.put("long", b"v", ttl_s=1e12)
+        await until(lambda: not len(here.relays["east"].queue))
+        assert east.truth.get("/rows/long").body == b"v"
         newer = await there.put("k", b"from the east")
         assert newer.version > int(west.truth.get("/rows/k").fields["longhaul-version"])
         await until(lambda: west.truth.get("/rows/k").body == b"from the east")
