@@ -159,10 +159,13 @@ class Reading:
         zones.calls.note("GET", TRUTH, 0, "miss" if row.value is None else "hit", zones.loop.time() - began_s)
         zones.versions.saw(row.version)
         copy = Copy(row.version, row.value)
+        found = self._found(key, copy, TRUTH)
+        if self._loads.get(key) is asyncio.current_task():  # a fill may take long; who comes meanwhile is not to have this row
+            del self._loads[key]
         life = Life(zones.ttl_s(None if row.value is not None else zones.settings.absent_s), began_s)
         await asyncio.gather(*(self._fill(replica, key, copy, life, held.cas) for replica, held in fills.items()
                                if held.cas is not None and (held.won or not zones.stays(held.copy, row.version))))  # fmt: skip
-        return self._found(key, copy, TRUTH)
+        return found
 
     async def _fill(self, replica: Replica, key: str, copy: Copy, life: Life, token: int) -> None:
         """A fill that fails leaves a miss, which is counted and harms nobody."""

@@ -14,6 +14,7 @@ from nodes.evcache.memcached.errors import Away, TimedOut
 from nodes.evcache.packing import SEAL, pack
 from nodes.evcache.replica import Put, Replica
 from nodes.evcache.truth_client import TruthClient, TruthError, TruthRow
+from nodes.evcache.zones import Zones
 from tests.nodes.evcache.zonekit import Stage, until
 
 
@@ -85,6 +86,26 @@ def test_concurrent_misses_of_one_key_make_one_load(stage, clients: int) -> None
         assert f'longhaul_truth_loads_total{{node="{here.truth.ready["name"]}"}} 1\n' in loads
 
     here.play(dialogue, *[{}] * clients)
+
+
+def test_a_reader_does_not_share_a_load_that_has_its_row_and_only_fills(stage, monkeypatch) -> None:
+    here: Stage = stage(1)
+    here.truth.get("/rows/k", method="PUT", body=b"old")
+    fill = Zones.fill
+
+    async def slow(self: Zones, *what: object) -> bool:
+        await asyncio.sleep(0.5)
+        return await fill(self, *what)
+
+    async def dialogue(cache: EVCache) -> None:
+        monkeypatch.setattr(Zones, "fill", slow)
+        first = asyncio.create_task(cache.get("k"))
+        await asyncio.sleep(0.2)
+        here.truth.get("/rows/k", method="PUT", body=b"new")
+        assert await cache.get("k") == b"new"
+        assert await first == b"old"
+
+    here.play(dialogue, {"collapse_s": 0.05})
 
 
 def test_the_winner_that_dies_is_succeeded(stage) -> None:
