@@ -16,10 +16,10 @@ LONGEST_S = 30 * 24 * 3600
 def lifetime_s(asked_s: float | None, longest_s: int, jitter: float, chance: float) -> int:
     """Whole seconds, at least one. `jitter` is the largest part that is taken off, `chance` is from 0 to 1.
 
-    Raises ValueError for a time to live that is not above zero.
+    Raises ValueError for a time to live below a second.
     """
-    if asked_s is not None and not asked_s > 0:
-        raise ValueError(f"a time to live of {asked_s:g} s keeps nothing; give more than zero")
+    if asked_s is not None and not asked_s >= 1:
+        raise ValueError(f"a time to live of {asked_s:g} s is below one second, which is the least that memcached counts")
     whole_s = min(longest_s if asked_s is None else asked_s, longest_s, LONGEST_S)
     return max(1, math.floor(whole_s * (1 - jitter * chance)))
 

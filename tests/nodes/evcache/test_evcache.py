@@ -295,6 +295,26 @@ def test_without_a_truth_a_key_that_a_zone_missed_is_read_there_again_after_the_
     here.play(dialogue, {"write_s": 0.3})
 
 
+def test_a_write_waits_for_its_zones_no_longer_than_a_write_may_take(stage, monkeypatch) -> None:
+    here: Stage = stage(2)
+    store = Replica.put
+
+    async def put(self: Replica, *what: object) -> Put:
+        await asyncio.sleep(2.0 if self.zone == "zone1" else 0)  # several commands, each just in time
+        return await store(self, *what)
+
+    async def dialogue(cache: EVCache) -> None:
+        begun = time.monotonic()
+        written = await cache.put("k", b"v", policy="all")
+        assert (written.copies, written.needed) == (1, 2)
+        assert 0.35 < time.monotonic() - begun < 1.5
+        await cache.settled()
+        assert here.say("zone1", b"mg t:k s\r\n").startswith(b"HD")
+
+    monkeypatch.setattr(Replica, "put", put)
+    here.play(dialogue, {"write_s": 0.4})
+
+
 def test_write_only_zones_are_written_and_not_read_until_they_serve(stage) -> None:
     here: Stage = stage(2)
 
