@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-LONGEST_S = 30 * 24 * 3600
-"""memcached takes a larger number for a date (doc/protocol.txt)."""
+CHUNKS_LONGER_S = 2
+"""Chunks live longer than the copy that names them."""
+LONGEST_S = 30 * 24 * 3600 - CHUNKS_LONGER_S
+"""memcached takes a number above 30 days for a date (doc/protocol.txt), and one of 1970 has ended."""
 
 
 def lifetime_s(asked_s: float | None, longest_s: int, jitter: float, chance: float) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nodes.evcache.keys import Keys
-from nodes.evcache.lifetime import Life
+from nodes.evcache.lifetime import CHUNKS_LONGER_S, Life
 from nodes.evcache.memcached import meta
 from nodes.evcache.memcached.errors import Refused, TimedOut
 from nodes.evcache.memcached.link import Link, LinkLimits, Waiting
@@ -24,8 +24,6 @@ from nodes.hashing.ketama import Ring
 TRIES = 8
 """Stores of one key that others may come before, until this one says that it could not."""
 
-CHUNKS_LONGER_S = 2
-"""Chunks live longer than the copy that names them."""
 _REMEMBERED = 65_536
 _TWICE_BYTES = 64 * 1024
 """A larger item is not sent on the chance that nothing is there."""

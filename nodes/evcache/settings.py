@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nodes.evcache import write_policy
+from nodes.evcache.lifetime import LONGEST_S
 
 SILENT_S = 1.0
 """A connection on which a command that was given up is still unanswered is closed after it."""
@@ -54,6 +55,8 @@ class Settings:
         for name in ("read_s", "write_s", "longest_s", "absent_s", "lease_s", "waiting", "repairs"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} {getattr(self, name)} is not above zero")
+        if self.longest_s > LONGEST_S:
+            raise ValueError(f"lives of {self.longest_s} s are beyond what memcached counts; give at most {LONGEST_S} s")
         if not 0 <= self.check_reads <= 1:
             raise ValueError(f"a part of {self.check_reads:g} of the reads is not from 0 to 1")
         if not 0 <= self.jitter < 1:

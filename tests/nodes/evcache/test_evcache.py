@@ -9,7 +9,7 @@ import pytest
 
 from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import BadKey
-from nodes.evcache.lifetime import Life
+from nodes.evcache.lifetime import LONGEST_S, Life
 from nodes.evcache.memcached.errors import Away, TimedOut
 from nodes.evcache.packing import SEAL, pack
 from nodes.evcache.replica import Put, Replica
@@ -344,6 +344,17 @@ def test_touch_lets_only_the_newest_version_live_on(stage) -> None:
         assert b"t200" not in here.say("zone0", b"mg t:k t\r\n")
 
     here.play(dialogue)
+
+
+def test_a_large_value_may_live_as_long_as_memcached_counts(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        large = os.urandom(1_100_000)
+        await cache.put("large", large)
+        assert (await cache.read("large"))[::2] == (large, "zone0")
+
+    here.play(dialogue, {"longest_s": LONGEST_S, "read_s": 0.5})
 
 
 def test_touch_lets_the_chunks_of_a_large_value_live_on_too(stage) -> None:
