@@ -132,7 +132,8 @@ class Writing:
             durable.add_done_callback(lambda task: self._answered(task, durably))
             await asyncio.shield(durable)
         counted = [stored[zone] for zone in zones.serving]
-        pending, until_s = {told for told in counted if not told.done()}, loop.time() + zones.settings.write_s
+        pending = {told for told in counted if not told.done()}
+        until_s = loop.time() + zones.settings.write_s + zones.settings.read_s  # a zone that is silent is known to be by then
         while pending and sum(told.done() and told.result() for told in counted) < wanted:
             done, pending = await asyncio.wait(pending, timeout=until_s - loop.time(), return_when=asyncio.FIRST_COMPLETED)
             if not done:  # a zone that answers each of many commands just in time; it is written all the same

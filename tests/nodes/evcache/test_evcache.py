@@ -287,6 +287,7 @@ def test_without_a_truth_a_key_that_a_zone_missed_is_read_there_again_after_the_
     async def dialogue(cache: EVCache) -> None:
         here.pause("zone0")
         assert not (await cache.put("k", b"missed")).met
+        await cache.settled()
         here.go_on("zone0")
         assert (await cache.read("k")).source == "nowhere"
         assert (await cache.put("k", b"v")).met
