@@ -13,11 +13,12 @@ from experiments.harness import caching
 from experiments.harness.cache_phases import phase, slices, unsealed
 from experiments.harness.experiment import Arm, Row
 from experiments.harness.stage import Stage, StageError
+from nodes.evcache.settings import Settings
 from results.history import check, parse
 from results.models.lru import zipf
 from topologies.emulator import setting
 
-LONGEST_S = 600
+SETTINGS = caching.settings(longest_s=600, write_s=1.0, read_s=0.05)
 WITHIN_S = 60.0
 LOOK_S = 0.05
 SETTLE_S = 1.0
@@ -82,8 +83,7 @@ class ZoneLoss(caching.CacheExperiment):
         self.truth = caching.truth(stage, self.world.names("truth")[0])
         self.clients = [caching.CacheClient(stage, app) for app in self.world.names("app")]
         for client in self.clients:
-            settings = caching.settings(local_zone=caching.zone_of(client.node), longest_s=LONGEST_S, write_s=1.0,
-                                        read_s=0.05)  # fmt: skip
+            settings = {**SETTINGS, "local_zone": caching.zone_of(client.node)}
             client.ask("open", nodes=caching.node_list(stage, self.caches), truth=self.truth, settings=settings)
         for node in self.caches:  # one zone alone, for the look at the end
             self.clients[0].ask("open", node, nodes=caching.node_list(stage, [node]),
@@ -168,7 +168,7 @@ class ZoneLoss(caching.CacheExperiment):
 
     def _violations(self, stage: Stage, trial: int, histories: list[Path], zone: str, lost_s: float | None) -> int:
         """Of the whole history, which is kept beside the logs."""
-        lines: list[dict[str, Any]] = [{"bound_s": LONGEST_S + 2.0}, *self.first]
+        lines: list[dict[str, Any]] = [{"bound_s": Settings(**SETTINGS).bound_s}, *self.first]
         if lost_s is not None:
             lines.append({"op": "lost", "source": zone, "begin_s": lost_s})
         lines += [json.loads(line) for history in histories for line in history.read_text().splitlines()]

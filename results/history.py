@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 
@@ -76,7 +76,9 @@ def parse(lines: Iterable[str]) -> History:
         try:
             said = json.loads(line)
             if bound_s is None:
-                bound_s = float(said["bound_s"])
+                bound_s = _seconds(said, "bound_s")
+                if bound_s < 0:
+                    raise ValueError(f"a bound of {bound_s:g} s is below zero")
                 continue
             operations.append(_operation(said))
         except (ValueError, KeyError, TypeError) as error:
@@ -104,8 +106,9 @@ def check(history: History) -> list[Violation]:
     found: list[Violation] = []
     for key, some in writes.items():
         found += _missing(key, some, truth.get(key))
+    for key in gets.keys() | truth.keys():
+        found += _invented([*gets[key], *filter(None, [truth.get(key)])], writes[key])
     for key, reads in gets.items():
-        found += _invented(reads, writes[key])
         found += _stale(reads, writes[key], history.bound_s)
         found += _backwards(reads, lost)
     return sorted(found, key=lambda one: INVARIANTS.index(one.invariant))
@@ -130,8 +133,9 @@ def _invented(reads: list[Operation], writes: list[Operation]) -> list[Violation
     for read in reads:
         if read.value is None and not read.version:
             continue
-        if begun.get(read.value, inf) > read.end_s:
-            text = f"'{read.key}' was read as {_show(read)} at {read.end_s:.3f} s, which nobody wrote"
+        if begun.get(read.value, inf) > read.end_s or read.value not in begun:
+            when = "when all was over" if read.op == "truth" else f"at {read.end_s:.3f} s"
+            text = f"'{read.key}' was read as {_show(read)} {when}, which nobody wrote"
             found.append(Violation(INVENTED, text))
     return found
 
@@ -184,19 +188,31 @@ def _operation(said: dict[str, Any]) -> Operation:
     if op not in _KINDS:
         raise ValueError(f"op '{op}' is none of {', '.join(_KINDS)}")
     if op == "lost":
-        return Operation(op, source=str(said["source"]), begin_s=float(said["begin_s"]))
-    version = said["version"]
+        return Operation(op, source=str(said["source"]), begin_s=_seconds(said, "begin_s"))
+    value, version = said["value"], said["version"]
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"value {value!r} is no text")
     if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
         raise ValueError(f"version {version!r} is no whole number")
     if op == "truth":
-        return Operation(op, str(said["key"]), said["value"], version)
-    begin_s, end_s = float(said["begin_s"]), float(said["end_s"])
+        return Operation(op, str(said["key"]), value, version, end_s=inf)
+    begin_s, end_s = _seconds(said, "begin_s"), _seconds(said, "end_s")
     if end_s < begin_s:
         raise ValueError("it ends before it begins")
-    ok = bool(said["ok"]) if op != "get" else True
+    ok = said["ok"] if op != "get" else True
+    if not isinstance(ok, bool):
+        raise ValueError(f"ok {ok!r} is neither true nor false")
     if ok and version is None:
         raise ValueError("what was acknowledged has a version")
-    return Operation(op, str(said["key"]), said["value"], version, begin_s, end_s, ok, str(said.get("source", "")))
+    return Operation(op, str(said["key"]), value, version, begin_s, end_s, ok, str(said.get("source", "")))
+
+
+def _seconds(said: dict[str, Any], name: str) -> float:
+    """JSON as Python reads it has NaN, with which nothing would ever be late."""
+    found = float(said[name])
+    if not isfinite(found):
+        raise ValueError(f"{name} {found} is no number of seconds")
+    return found
 
 
 def _show(one: Operation | None) -> str:

@@ -127,7 +127,7 @@ class App:
             zones.serve_only(set(_list(await content(request, 2**16))))
         elif request.method != "GET":
             raise HttpError(405, "zones know GET and PUT", [("Allow", "GET, PUT")])
-        await _json(reply, {zone: {"serves": zone in zones.serving, "repairs": len(zones.repairs[zone]),
+        await _json(reply, {zone: {"serves": zones.serves(zone), "repairs": len(zones.repairs[zone]),
                                    "warming": self._cache.warming.told(zone)}
                             for zone in zones.replicas})  # fmt: skip
 

@@ -28,7 +28,8 @@ MOST_AT_ONCE = 256
 
 
 class EVCache:
-    """Made inside a running loop. Without `truth` it is a cache alone: what no zone has is absent, and nothing is repaired."""
+    """Made inside a running loop. Without `truth` it is a cache alone: what no zone has is absent, and nothing is repaired
+    but by the next write of the same key."""
 
     def __init__(
         self, nodes: NodeList, settings: Settings, truth: TruthClient | None, metrics: Metrics | None = None,

@@ -19,6 +19,8 @@ CONNECT_S = 2.0
 
 MOST_RUNNING = 4096
 """While a server is away every call waits for its whole limit; more than this many are refused at once."""
+MOST_BYTES = 512 * 2**20
+"""And so are bodies beyond this, of all that wait."""
 
 
 class CallError(Exception):
@@ -30,39 +32,42 @@ class CallError(Exception):
 
 
 class Calling:
-    """At most so many connections; more calls wait, within their limit, and more than `most_running` fail at once. What is
-    called twice must mean the same as once."""
+    """At most so many connections; more calls wait, within their limit, and more than `most_running`, or bodies of too many
+    bytes, fail at once. What is called twice must mean the same as once."""
 
     def __init__(
         self, origin: Origin, limit_s: float, connections: int, congestion_control: str | None = None,
         most_running: int = MOST_RUNNING,
     ) -> None:  # fmt: skip
         self.where, self._origin, self._limit_s = origin.where, origin, limit_s
-        self._most_running, self._running = most_running, 0
+        self._most_running, self._running, self._bytes = most_running, 0, 0
         connect_s = min(limit_s, CONNECT_S)
         self._pool = Pool(connections, IDLE_S, Timeouts(connect_s, limit_s, limit_s), congestion_control)
 
     async def call(self, method: str, path: str, fields: Fields, body: bytes | None) -> tuple[Response, bytes]:
         """The answer and its content. Raises CallError."""
-        if self._running >= self._most_running:
-            raise CallError(f"has {self._running} calls waiting, and takes no more", unsure=False)
+        size = len(body or b"")
+        if self._running >= self._most_running or (self._bytes and self._bytes + size > MOST_BYTES):
+            raise CallError(f"has {self._running} calls of {self._bytes} bytes waiting, and takes no more", unsure=False)
         fields = Fields([("Host", self._origin.where), *fields.items])
         if body is not None:
             fields.add("Content-Length", str(len(body)))
         head = request_bytes(method, path, fields)
-        self._running += 1
+        self._running, self._bytes = self._running + 1, self._bytes + size
+        unsure = False
         try:
             async with asyncio.timeout(self._limit_s):
                 try:
                     return await self._exchange(method, head, body, fresh=False)
-                except UpstreamError:  # perhaps only the kept connection had ended
+                except UpstreamError as error:  # perhaps only the kept connection had ended
+                    unsure = _sent(error)
                     return await self._exchange(method, head, body, fresh=True)
         except TimeoutError as error:
             raise CallError(f"did not answer within {self._limit_s:g} s", unsure=True) from error
         except UpstreamError as error:
-            raise CallError(f"failed: {error}", unsure=error.phase not in ("connect", "queue", "tls")) from error
+            raise CallError(f"failed: {error}", unsure=unsure or _sent(error)) from error
         finally:
-            self._running -= 1
+            self._running, self._bytes = self._running - 1, self._bytes - size
 
     def close(self) -> None:
         """Close what is idle."""
@@ -79,6 +84,11 @@ class Calling:
         finally:
             self._pool.give(self._origin, connection)
         return response, b"".join(parts)
+
+
+def _sent(error: UpstreamError) -> bool:
+    """Whether the server may have been told."""
+    return error.phase not in ("connect", "queue", "tls")
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

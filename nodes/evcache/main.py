@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         namespace=options.namespace, local_zone=options.local_zone, write_only=frozenset(options.write_only),
         policy=options.policy, fill_all=options.fill == "all", read_s=options.read_s / 1e3, write_s=options.write_s / 1e3,
         longest_s=_whole(options.longest_s, "--longest-ttl"), absent_s=_whole(options.absent_s, "--absent-ttl"),
-        jitter=options.jitter, refresh_s=round(options.refresh_s / 1e3), collapse_s=options.collapse_s / 1e3,
+        jitter=options.jitter, refresh_s=_whole(options.refresh_s, "--refresh"), collapse_s=options.collapse_s / 1e3,
         lease_s=max(1, round(options.write_s / 1e3 + 1)), compress_above_bytes=options.compress_above_bytes,
         waiting=options.waiting, near_capacity=options.near_capacity, collapse=options.collapse,
         check_reads=options.check_reads,

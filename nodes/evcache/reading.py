@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
+from nodes.evcache.lifetime import Life
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
 from nodes.evcache.replica import NOTHING, Held, Replica
@@ -157,16 +158,20 @@ class Reading:
             raise
         zones.calls.note("GET", TRUTH, 0, "miss" if row.value is None else "hit", zones.loop.time() - began_s)
         zones.versions.saw(row.version)
-        copy, ttl_s = Copy(row.version, row.value), zones.ttl_s(None if row.value is not None else zones.settings.absent_s)
-        await asyncio.gather(*(self._fill(replica, key, copy, ttl_s, held.cas) for replica, held in fills.items()
+        copy = Copy(row.version, row.value)
+        found = self._found(key, copy, TRUTH)
+        if self._loads.get(key) is asyncio.current_task():  # a fill may take long; who comes meanwhile is not to have this row
+            del self._loads[key]
+        life = Life(zones.ttl_s(None if row.value is not None else zones.settings.absent_s), began_s)
+        await asyncio.gather(*(self._fill(replica, key, copy, life, held.cas) for replica, held in fills.items()
                                if held.cas is not None and (held.won or not zones.stays(held.copy, row.version))))  # fmt: skip
-        return self._found(key, copy, TRUTH)
+        return found
 
-    async def _fill(self, replica: Replica, key: str, copy: Copy, ttl_s: int, token: int) -> None:
+    async def _fill(self, replica: Replica, key: str, copy: Copy, life: Life, token: int) -> None:
         """A fill that fails leaves a miss, which is counted and harms nobody."""
         zones, began_s = self._zones, self._zones.loop.time()
         try:
-            result = "stored" if await zones.fill(replica.zone, key, copy, ttl_s, token) else "newer"
+            result = "stored" if await zones.fill(replica.zone, key, copy, life, token) else "newer"
         except Unanswered as error:
             result = error.reason
         zones.calls.note("FILL", replica.zone, 0, result, zones.loop.time() - began_s)

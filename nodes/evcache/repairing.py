@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from nodes.evcache.lifetime import Life
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.packing import Copy
 from nodes.evcache.truth_client import TruthClient, TruthError
@@ -39,7 +40,7 @@ class Repairing:
                 pause_s = EVERY_S
                 continue
             done = await asyncio.gather(*(self._repair(zone, key, version) for key, version in some))
-            pause_s = 0 if all(done) else min(SLOWEST_S, 2 * max(pause_s, EVERY_S))
+            pause_s = 0 if any(done) else min(SLOWEST_S, 2 * max(pause_s, EVERY_S))
 
     async def _repair(self, zone: str, key: str, version: int) -> bool:
         zones, began_s = self._zones, self._zones.loop.time()
@@ -51,6 +52,7 @@ class Repairing:
             result = "truth"
         zones.calls.note("REPAIR", zone, 0, result, zones.loop.time() - began_s)
         if result not in ("stored", "newer"):
+            zones.repairs[zone].again(key)
             return False
         zones.repairs[zone].done(key, version)
         zones.metrics.count("evcache_repaired_total", zone=zone)
@@ -60,12 +62,13 @@ class Repairing:
         """Write the row of now, unless the zone has what it missed. Raises Unanswered, TruthError."""
         zones = self._zones
         assert self._truth is not None
+        began_s = zones.loop.time()
         held = await zones.replicas[zone].leased(zones.keys.wire(key), zones.settings.lease_s)
         if held.copy is not None and held.copy.durable and held.copy.version >= version:
             return "newer"
         row = await self._truth.get(key)
         if zones.stays(held.copy, row.version, version):
             return "newer"
-        life_s = zones.ttl_s(None) if row.value is not None else zones.settings.longest_s
-        filled = held.cas is not None and await zones.fill(zone, key, Copy(row.version, row.value), life_s, held.cas)
+        life = Life(zones.ttl_s(None) if row.value is not None else zones.settings.longest_s, began_s)
+        filled = held.cas is not None and await zones.fill(zone, key, Copy(row.version, row.value), life, held.cas)
         return "stored" if filled else "raced"

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nodes.evcache.keys import Keys
+from nodes.evcache.lifetime import CHUNKS_LONGER_S, Life
 from nodes.evcache.memcached import meta
-from nodes.evcache.memcached.errors import Refused
+from nodes.evcache.memcached.errors import Refused, TimedOut
 from nodes.evcache.memcached.link import Link, LinkLimits, Waiting
 from nodes.evcache.memcached.meta import Answer
 from nodes.evcache.node_list import Address
 from nodes.evcache.packing import SEAL, BadCopy, Copy, joined, unpack
-from nodes.evcache.settings import Settings
+from nodes.evcache.settings import SILENT_S, Settings
 from nodes.hashing.ketama import Ring
 
 TRIES = 8
@@ -46,14 +47,22 @@ class Held(NamedTuple):
 NOTHING = Held(None)
 
 
+class Put(NamedTuple):
+    """What became of a store: the CAS number of what was stored, or None when what is there is as new. `doubtful` is the
+    version of that when it is not durable: it may never be, and then this store is missing."""
+
+    cas: int | None
+    doubtful: int = 0
+
+
 class Replica:
     """One zone. Two connections to each node: a large write does not hold up reads, which have 20 ms."""
 
     def __init__(self, zone: str, nodes: Sequence[Address], settings: Settings) -> None:
         self.zone = zone
         self._ring = Ring({node.label: 1.0 for node in nodes})
-        reads = LinkLimits(settings.read_s, waiting=settings.waiting)
-        writes = LinkLimits(settings.write_s, waiting=settings.waiting)
+        reads = LinkLimits(settings.read_s, silent_s=SILENT_S, waiting=settings.waiting)
+        writes = LinkLimits(settings.write_s, silent_s=SILENT_S, waiting=settings.waiting)
         self._reads = {node.label: Link(node.host, node.port, reads) for node in nodes}
         self._writes = {node.label: Link(node.host, node.port, writes) for node in nodes}
         self._known: dict[bytes, tuple[int, int]] = {}
@@ -96,25 +105,23 @@ class Replica:
             self.bad_copies += 1
             return None
 
-    async def put_chunks(self, keys: Keys, key: str, version: int, chunks: Sequence[bytes], ttl_s: int) -> None:
+    async def put_chunks(self, keys: Keys, key: str, version: int, chunks: Sequence[bytes], life: Life) -> None:
         """Before the manifest that names them; they outlive it. Raises Unanswered."""
         for number, chunk in enumerate(chunks):
             wire = keys.chunk(key, version, number)
-            await self._write(wire).ask(meta.put(wire, chunk, b"T%d" % (ttl_s + 2)))
+            link = self._write(wire)
+            await link.ask(meta.put(wire, chunk, b"T%d" % (self._left_s(link, life) + CHUNKS_LONGER_S)))
 
-    async def put(self, wire: bytes, item: bytes, version: int, ttl_s: int) -> int | None:
-        """Store unless what is there is as new; gives the CAS number, or None when it is.
-
-        Raises Unanswered, after which it may have been stored or not.
-        """
+    async def put(self, wire: bytes, item: bytes, version: int, life: Life) -> Put:
+        """Store unless what is there is as new. Raises Unanswered, after which it may have been stored or not."""
         link = self._write(wire)
-        ttl = b"T%d c" % ttl_s
         known = self._known.pop(wire, None)
         if known is not None and known[1] < version:
-            stored = await link.ask(meta.put(wire, item, b"%b C%d" % (ttl, known[0])))
+            stored = await link.ask(meta.put(wire, item, b"T%d c C%d" % (self._left_s(link, life), known[0])))
             if stored.code == meta.HELD:
                 return self._remember(wire, stored, version)
         for _ in range(TRIES):
+            ttl = b"T%d c" % self._left_s(link, life)
             if len(item) <= _TWICE_BYTES:
                 storing, looking = link.ask(meta.put(wire, item, ttl + b" ME")), link.ask(meta.get(wire, b"v c t"))
                 stored, looked = await _all((storing, looking))
@@ -124,14 +131,15 @@ class Replica:
                 looked = await link.ask(meta.get(wire, b"v c t"))
             held = self.held(looked)
             if held.version >= version:
-                return None
+                return Put(None, held.version if held.copy is not None and not held.copy.durable else 0)
+            ttl = b"T%d c" % self._left_s(link, life)
             flags = ttl + b" ME" if held.cas is None else b"%b C%d" % (ttl, held.cas)
             stored = await link.ask(meta.put(wire, item, flags))
             if stored.code == meta.HELD:
                 return self._remember(wire, stored, version)
         raise Refused(link.where, f"let others come before a store {TRIES} times")
 
-    async def seal(self, wire: bytes, item: bytes, version: int, ttl_s: int, cas: int) -> bool:
+    async def seal(self, wire: bytes, item: bytes, version: int, life: Life, cas: int) -> bool:
         """Make a copy readable that `put` stored, now that it is durable. False when the zone has neither it nor a newer one.
 
         Raises Unanswered.
@@ -140,7 +148,7 @@ class Replica:
         link = self._write(wire)
         answer = await link.ask(meta.append(wire, SEAL, b"C%d c" % cas))
         if answer.code == meta.NOT_STORED:  # it is on the SSD, or gone
-            answer = await link.ask(meta.put(wire, item + SEAL, b"T%d C%d c" % (ttl_s, cas)))
+            answer = await link.ask(meta.put(wire, item + SEAL, b"T%d C%d c" % (self._left_s(link, life), cas)))
         if answer.code == meta.HELD:
             self._remember(wire, answer, version)
             return True
@@ -152,14 +160,17 @@ class Replica:
         answers = await _all([self._write(wire).ask(meta.get(wire, b"v t")) for wire in wires])
         return [(answer.value, answer.number(b"t") or 0) for answer in answers]
 
-    async def add_raw(self, items: Sequence[tuple[bytes, bytes, int]]) -> int:
-        """Store items as they are, with their times to live, where nothing is; gives how many. Raises Unanswered."""
-        stores = [self._write(wire).ask(meta.put(wire, item, b"T%d ME" % ttl_s)) for wire, item, ttl_s in items]
+    async def add_raw(self, items: Sequence[tuple[bytes, bytes, Life]]) -> int:
+        """Store items as they are, with what is left of their lives, where nothing is; gives how many. Raises Unanswered."""
+        now_s = asyncio.get_running_loop().time()
+        stores = [self._write(wire).ask(meta.put(wire, item, b"T%d ME" % life.left_s(now_s)))
+                  for wire, item, life in items if life.left_s(now_s) > 0]  # fmt: skip
         return sum(answer.code == meta.HELD for answer in await _all(stores))
 
-    async def fill(self, wire: bytes, item: bytes, ttl_s: int, token: int) -> bool:
+    async def fill(self, wire: bytes, item: bytes, life: Life, token: int) -> bool:
         """Store in place of what had this CAS number: only if nobody has written since. Raises Unanswered."""
-        answer = await self._write(wire).ask(meta.put(wire, item, b"T%d C%d" % (ttl_s, token)))
+        link = self._write(wire)
+        answer = await link.ask(meta.put(wire, item, b"T%d C%d" % (self._left_s(link, life), token)))
         return answer.code == meta.HELD
 
     async def release(self, wire: bytes, token: int) -> None:
@@ -171,12 +182,18 @@ class Replica:
         self._known.pop(wire, None)
         await self._write(wire).ask(meta.delete(wire))
 
-    async def touch(self, wire: bytes, version: int, ttl_s: int) -> bool:
-        """Let a copy of this version live on; another is not touched. Raises Unanswered."""
+    async def touch(self, keys: Keys, key: str, version: int, life: Life) -> bool:
+        """Let a copy of this version live on, with its chunks; another is not touched. Raises Unanswered."""
+        wire = keys.wire(key)
         link = self._write(wire)
-        if self.held(await link.ask(meta.get(wire, b"v c t"))).version != version:
+        held = self.held(await link.ask(meta.get(wire, b"v c t")))
+        if held.copy is None or held.version != version:
             return False
-        return (await link.ask(meta.get(wire, b"T%d" % ttl_s))).code == meta.HELD
+        chunks = [keys.chunk(key, version, number) for number in range(held.copy.chunks)]
+        longer = b"T%d" % (self._left_s(link, life) + CHUNKS_LONGER_S)
+        if any(one.code != meta.HELD for one in await _all([self._write(one).ask(meta.get(one, longer)) for one in chunks])):
+            return False
+        return (await link.ask(meta.get(wire, b"T%d" % self._left_s(link, life)))).code == meta.HELD
 
     def close(self) -> None:
         """Give up what waits."""
@@ -191,12 +208,19 @@ class Replica:
     def _write(self, wire: bytes) -> Link:
         return self._writes[self._ring.find(wire)]
 
-    def _remember(self, wire: bytes, stored: Answer, version: int) -> int:
+    def _left_s(self, link: Link, life: Life) -> int:
+        """Raises TimedOut when nothing is left."""
+        left_s = life.left_s(asyncio.get_running_loop().time())
+        if left_s < 1:
+            raise TimedOut(link.where, f"took longer than the {life.whole_s} s that the copy may live")
+        return left_s
+
+    def _remember(self, wire: bytes, stored: Answer, version: int) -> Put:
         cas = stored.number(b"c") or 0
         if len(self._known) >= _REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[wire] = (cas, version)
-        return cas
+        return Put(cas)
 
 
 async def _all(waiting: Sequence[Waiting]) -> list[Answer]:

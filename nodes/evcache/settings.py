@@ -6,6 +6,10 @@ import math
 from dataclasses import dataclass
 
 from nodes.evcache import write_policy
+from nodes.evcache.lifetime import LONGEST_S
+
+SILENT_S = 1.0
+"""A connection on which a command that was given up is still unanswered is closed after it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Settings:
         for name in ("read_s", "write_s", "longest_s", "absent_s", "lease_s", "waiting", "repairs"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} {getattr(self, name)} is not above zero")
+        if self.longest_s > LONGEST_S:
+            raise ValueError(f"lives of {self.longest_s} s are beyond what memcached counts; give at most {LONGEST_S} s")
         if not 0 <= self.check_reads <= 1:
             raise ValueError(f"a part of {self.check_reads:g} of the reads is not from 0 to 1")
         if not 0 <= self.jitter < 1:
@@ -62,6 +68,8 @@ class Settings:
 
     @property
     def bound_s(self) -> float:
-        """A replica that missed a write serves the old value for no longer, even if nobody repairs it: a copy's longest
-        life, the second that memcached's clock may be behind, a load that began before the write, and the near cache."""
-        return self.longest_s + 1 + self.write_s + (self.near_s if self.near_capacity else 0)
+        """A replica that missed a write serves the old value for no longer, even if nobody repairs it: a copy's longest life,
+        which began before the write; a second because lives are whole seconds, and one that memcached's clock may be behind;
+        a store that is on its way until its connection is given up; and the near cache."""
+        on_its_way_s = self.write_s + SILENT_S
+        return self.longest_s + 2 + on_its_way_s + (self.near_s + self.read_s if self.near_capacity else 0)

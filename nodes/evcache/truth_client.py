@@ -23,11 +23,15 @@ class TruthError(Exception):
         self.unsure = unsure
 
 
+class Ahead(TruthError):
+    """The version is too far ahead of the clock of the source of truth, which took nothing."""
+
+
 class Superseded(Exception):
-    """A newer version stands."""
+    """A newer version stands, or another write's of the same version."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"version {version} is newer")
+        super().__init__(f"version {version} stands")
         self.version = version
 
 
@@ -65,10 +69,12 @@ class TruthClient:
             raise TruthError("the source of truth lists what are no keys", unsure=False) from error
 
     async def put(self, key: str, version: int, value: bytes | None) -> None:
-        """Returns when it is durable; None deletes. Raises Superseded, TruthError."""
+        """Returns when it is durable; None deletes. Raises Superseded, Ahead, TruthError."""
         response, content = await self._call("DELETE" if value is None else "PUT", key, version, value)
         if response.status == 409:
             raise Superseded(_version(response))
+        if response.status == 400:  # the key and the version's form have been seen to here
+            raise Ahead(_words(response, content), unsure=False)
         if response.status != 204:
             unsure = response.status >= 500 and (response.status != 503 or "longhaul-unsure" in response.fields)
             raise TruthError(_words(response, content), unsure=unsure)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 WRITER_BITS = 11
 WRITERS = 1 << WRITER_BITS
+AHEAD_US = 3600 * 1_000_000
+"""A version so far ahead of the clock of a source of truth is refused there: nothing could be dated after it until then."""
 
 
 class Versions:
@@ -16,7 +18,7 @@ class Versions:
     def __init__(self, writer: int) -> None:
         if not 0 <= writer < WRITERS:
             raise ValueError(f"writer {writer} is not from 0 to {WRITERS - 1}")
-        self._writer, self._last_us = writer, 0
+        self._writer, self._last_us, self._stands_us = writer, 0, 0
 
     def next(self, now_us: int) -> int:
         """A version above all that were given or seen."""
@@ -24,8 +26,14 @@ class Versions:
         return self._last_us << WRITER_BITS | self._writer
 
     def saw(self, version: int) -> None:
-        """Another writer's version: the next one here will be above it."""
-        self._last_us = max(self._last_us, version >> WRITER_BITS)
+        """A version that stands, whoever wrote it: the next one here will be above it."""
+        self._stands_us = max(self._stands_us, version >> WRITER_BITS)
+        self._last_us = max(self._last_us, self._stands_us)
+
+    def refused(self) -> None:
+        """What was given last is too far ahead to be taken: the clock had jumped. The next one is of the clock's time then, and
+        above all that stand; if that was given before to a write under way, the source of truth tells the two apart."""
+        self._last_us = self._stands_us
 
 
 def at_us(version: int) -> int:

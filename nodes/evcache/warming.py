@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TypeVar
 
+from nodes.evcache.lifetime import Life
 from nodes.evcache.memcached import metadump
 from nodes.evcache.memcached.errors import Unanswered
 from nodes.evcache.memcached.meta import Garbage
@@ -88,6 +89,8 @@ class Warming:
 
     async def _warm(self, zone: str, progress: Progress) -> None:
         zones = self._zones
+        for key, version in zones.repairs[progress.peer].some(len(zones.repairs[progress.peer])):
+            zones.owe(zone, key, version)  # what the peer has missed it gives away as it is
         try:
             for node in self._nodes.zones[progress.peer]:
                 keys = await _keys(node, zones.keys.mine)
@@ -107,8 +110,8 @@ class Warming:
         began_s, began_bytes = loop.time(), progress.copied_bytes
         for at in range(0, len(keys), TOGETHER):
             some = keys[at : at + TOGETHER]
-            looks = await _persistently(partial(peer.raw, some))
-            items = [(wire, item, left_s - 1) for wire, (item, left_s) in zip(some, looks, strict=True)
+            looks, looked_s = await _persistently(partial(_looked, peer, some))
+            items = [(wire, item, Life(left_s - 1, looked_s)) for wire, (item, left_s) in zip(some, looks, strict=True)
                      if item is not None and left_s > 1 and self._whole(wire, item)]  # fmt: skip
             stored = await _persistently(partial(replica.add_raw, items))
             progress.copied += stored
@@ -127,6 +130,12 @@ class Warming:
             return unpack(item).durable
         except BadCopy:
             return False
+
+
+async def _looked(peer: Replica, wires: list[bytes]) -> tuple[list[tuple[bytes | None, int]], float]:
+    """Items, and when they were asked for. Raises Unanswered."""
+    asked_s = asyncio.get_running_loop().time()
+    return await peer.raw(wires), asked_s
 
 
 async def _persistently(call: Callable[[], Awaitable[Found]]) -> Found:

@@ -14,7 +14,7 @@ from typing import Any
 from nodes.evcache.calls import Calls
 from nodes.evcache.families import COUNTERS, OTHERS
 from nodes.evcache.keys import Keys
-from nodes.evcache.lifetime import lifetime_s
+from nodes.evcache.lifetime import Life, lifetime_s
 from nodes.evcache.near import Near
 from nodes.evcache.node_list import NodeList
 from nodes.evcache.packing import SEAL, Copy, pack
@@ -22,7 +22,7 @@ from nodes.evcache.read_order import ReadOrder
 from nodes.evcache.repairs import Repairs
 from nodes.evcache.replica import Replica
 from nodes.evcache.settings import Settings
-from nodes.evcache.version import WRITERS, Versions, at_us
+from nodes.evcache.version import AHEAD_US, WRITERS, Versions, at_us
 from nodes.http.metrics import Metrics
 
 
@@ -39,7 +39,7 @@ class Zones:
         self.metrics = metrics
         metrics.declare(COUNTERS, OTHERS)
         self.replicas = {zone: Replica(zone, some, settings) for zone, some in nodes.zones.items()}
-        self.repairs = {zone: Repairs(settings.repairs, settings.longest_s + 1) for zone in nodes.zones}
+        self.repairs = {zone: Repairs(settings.repairs, settings.bound_s) for zone in nodes.zones}
         self.near: Near[Copy] = Near(settings.near_capacity, settings.near_s, settings.near_reads, settings.near_window_s)
         self.versions = Versions(random.SystemRandom().randrange(1, WRITERS))
         self.sealing: dict[tuple[str, str], Task[Any]] = {}
@@ -65,6 +65,10 @@ class Zones:
         self.local = self.replicas[local] if local in self.serving and local is not None else None
         self.order = ReadOrder(self.serving, local if self.local else None)
 
+    def serves(self, zone: str) -> bool:
+        """Whether a zone is read at all."""
+        return zone in self.serving and not self.repairs[zone].shut(self.loop.time())
+
     def next_version(self) -> int:
         """Above all versions that were given or seen here."""
         return self.versions.next(time.time_ns() // 1000)
@@ -78,14 +82,14 @@ class Zones:
         """Whether a zone's copy is left alone when there is a row of `version` to put in its place.
 
         One that is not durable is its writer's to seal, unless that write failed here (`failed`, or an earlier one) or began
-        so long ago that its writer has given up.
+        so long ago that its writer has given up, or is dated as no source of truth allows.
         """
         if copy is None:
             return False
         if copy.durable:
             return copy.version >= version
         age_us = time.time_ns() // 1000 - at_us(copy.version)
-        return copy.version > version and copy.version > failed and age_us < (self.settings.write_s + 1) * 1e6
+        return copy.version > version and copy.version > failed and -AHEAD_US <= age_us < (self.settings.write_s + 1) * 1e6
 
     def ttl_s(self, asked_s: float | None) -> int:
         """How long memcached may keep it. Raises ValueError."""
@@ -96,19 +100,20 @@ class Zones:
         if self.repairs[zone].add(key, version, self.loop.time()):
             self.metrics.count("evcache_repairs_queued_total", zone=zone)
 
-    async def fill(self, zone: str, key: str, copy: Copy, ttl_s: int, token: int) -> bool:
+    async def fill(self, zone: str, key: str, copy: Copy, life: Life, token: int) -> bool:
         """Store a durable copy with its chunks in place of what had the CAS number `token`. Raises Unanswered."""
         replica = self.replicas[zone]
         item, chunks = self.packed(copy)
         if chunks:
-            await replica.put_chunks(self.keys, key, copy.version, chunks, ttl_s)
-        return await replica.fill(self.keys.wire(key), item, ttl_s, token)
+            await replica.put_chunks(self.keys, key, copy.version, chunks, life)
+        return await replica.fill(self.keys.wire(key), item, life, token)
 
     def _gauges(self) -> None:
         for zone, replica in self.replicas.items():
             self.metrics.gauge("evcache_repairs_waiting", len(self.repairs[zone]), zone=zone)
             self.metrics.gauge("evcache_commands_waiting", replica.waiting, zone=zone)
             self.metrics.gauge("evcache_bad_copies", replica.bad_copies, zone=zone)
-            self.metrics.gauge("evcache_zone_serves", float(zone in self.serving), zone=zone)
+            self.metrics.gauge("evcache_zone_serves", float(self.serves(zone)), zone=zone)
+            self.metrics.gauge("evcache_repairs_overflows", self.repairs[zone].overflows, zone=zone)
         self.metrics.gauge("evcache_near_keys", len(self.near))
         self.metrics.gauge("evcache_stale_bound_seconds", self.settings.bound_s)

@@ -12,7 +12,7 @@ import time
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from nodes.evcache.keys import BadKey, checked
-from nodes.evcache.version import Versions, at_us
+from nodes.evcache.version import AHEAD_US, Versions, at_us
 from nodes.http.body import content
 from nodes.http.message import Fields, HttpError, Request
 from nodes.http.metrics import Metrics
@@ -25,8 +25,6 @@ ROWS = "/rows/"
 VERSION = "Longhaul-Version"
 MOST_KEYS = 1000
 LARGEST_VALUE_BYTES = 64 * 2**20
-AHEAD_US = 3600 * 1_000_000
-"""A version so far ahead of this clock is refused: nothing could be written after it until then."""
 
 
 class Truth:
@@ -70,11 +68,14 @@ class Truth:
         elif request.method in ("PUT", "DELETE"):
             value = await content(request, LARGEST_VALUE_BYTES) if request.method == "PUT" else None
             version = self._version(request)
-            stands = await self._rows.put(Row(key, version, value))
-            self._metrics.count("longhaul_truth_writes_total", result="stored" if stands == version else "older")
-            reply.outcome.result = "TRUTH_STORED" if stands == version else "TRUTH_OLDER"
-            if stands != version:
-                raise HttpError(409, f"version {stands} of '{key}' is newer than {version}", [(VERSION, str(stands))])
+            row = Row(key, version, value)
+            stands = await self._rows.put(row)
+            self._metrics.count("longhaul_truth_writes_total", result="stored" if stands == row else "older")
+            reply.outcome.result = "TRUTH_STORED" if stands == row else "TRUTH_OLDER"
+            if stands != row:
+                self._versions.saw(stands.version)
+                how = f"is newer than {version}" if stands.version > version else "is another write's"
+                raise HttpError(409, f"version {stands.version} of '{key}' {how}", [(VERSION, str(stands.version))])
             await reply.full(204, Fields([(VERSION, str(version))]), b"")
         else:
             raise HttpError(405, "rows know GET, PUT and DELETE", [("Allow", "GET, HEAD, PUT, DELETE")])
@@ -86,6 +87,8 @@ class Truth:
             raise HttpError(400, f"the content is not JSON: {error}") from error
         if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
             raise HttpError(400, f"the content is not a JSON list of at most {MOST_KEYS} keys")
+        for key in keys:
+            _may_be(key)
         rows = await self._rows.get(keys)
         self._metrics.count("longhaul_truth_loads_total", len(keys))
         found = {
@@ -100,6 +103,8 @@ class Truth:
         after = asked.pop("after", "")
         if asked:
             raise HttpError(400, f"'{next(iter(asked))}' is not known; the query may hold after=KEY")
+        if after:
+            _may_be(after)
         found = json.dumps(await self._rows.versions(after, MOST_KEYS)).encode()
         await reply.full(200, Fields([("Content-Type", "application/json")]), found)
 
@@ -120,9 +125,15 @@ class Truth:
 def _key(path: str) -> str:
     try:
         key = unquote_to_bytes(path.removeprefix(ROWS)).decode()
-        checked(key)
     except UnicodeDecodeError as error:
         raise HttpError(400, "the key is not UTF-8") from error
+    _may_be(key)
+    return key
+
+
+def _may_be(key: str) -> None:
+    """Raises HttpError 400."""
+    try:
+        checked(key)
     except BadKey as error:
         raise HttpError(400, str(error)) from error
-    return key

@@ -13,7 +13,10 @@ from typing import TypeVar
 from nodes.truth.rows import Database, DatabaseError, Row
 
 Found = TypeVar("Found")
+Writes = list[tuple[Row, asyncio.Future[Row]]]
 MOST_WAITING = 4096
+MOST_BYTES = 512 * 2**20
+"""Of values that wait or are being committed."""
 MOST_TOGETHER = 256
 
 
@@ -24,8 +27,8 @@ class Batches:
         """Raises Failure when the database cannot be opened."""
         self._writer, self._reader = open_database(), open_database()
         self._writing, self._reading = ThreadPoolExecutor(1, "truth-write"), ThreadPoolExecutor(1, "truth-read")
-        self._waiting: list[tuple[Row, asyncio.Future[int]]] = []
-        self._reads = 0
+        self._waiting: Writes = []
+        self._reads = self._bytes = 0
         self._commits: asyncio.Task[None] | None = None
         self.commits_total = 0
 
@@ -51,11 +54,15 @@ class Batches:
         finally:
             self._reads -= 1
 
-    async def put(self, row: Row) -> int:
-        """The version that stands once it is durable. Raises DatabaseError."""
+    async def put(self, row: Row) -> Row:
+        """The row that stands once it is durable. Raises DatabaseError."""
         if len(self._waiting) >= MOST_WAITING:
             raise DatabaseError(f"{len(self._waiting)} writes wait already")
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        size = _bytes(row)
+        if self._bytes and self._bytes + size > MOST_BYTES:
+            raise DatabaseError(f"{self._bytes} bytes wait already")
+        self._bytes += size
+        done: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, done))
         if self._commits is None:
             self._commits = asyncio.get_running_loop().create_task(self._commit())
@@ -76,11 +83,14 @@ class Batches:
             batch, self._waiting = _distinct(self._waiting)
             try:
                 stand = await loop.run_in_executor(self._writing, self._writer.put, [row for row, _ in batch])
-            except DatabaseError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits hears of it, and the next are tried
+                unsure = not isinstance(error, DatabaseError) or error.unsure
                 for _, done in batch:
                     if not done.done():
-                        done.set_exception(DatabaseError(str(error), unsure=error.unsure))
+                        done.set_exception(DatabaseError(str(error) or repr(error), unsure=unsure))
                 continue
+            finally:
+                self._bytes -= sum(_bytes(row) for row, _ in batch)
             self.commits_total += 1
             for row, done in batch:
                 if not done.done():
@@ -88,12 +98,13 @@ class Batches:
         self._commits = None
 
 
-Writes = list[tuple[Row, asyncio.Future[int]]]
+def _bytes(row: Row) -> int:
+    return len(row.value or b"")
 
 
 def _distinct(waiting: Writes) -> tuple[Writes, Writes]:
     """The first writes of different keys, and the others: two of one key are told apart only in two transactions."""
-    found: dict[str, tuple[Row, asyncio.Future[int]]] = {}
+    found: dict[str, tuple[Row, asyncio.Future[Row]]] = {}
     others: Writes = []
     for one in waiting:
         if len(found) == MOST_TOGETHER or one[0].key in found:

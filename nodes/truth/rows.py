@@ -33,10 +33,11 @@ class Database(Protocol):
         """So many keys behind `after`, in order, with their rows' versions. Raises DatabaseError."""
         ...
 
-    def put(self, rows: Sequence[Row]) -> dict[str, int]:
+    def put(self, rows: Sequence[Row]) -> dict[str, Row]:
         """Store, in one durable transaction, each row that is newer than what is there; keys must differ.
 
-        Gives for each key the version that stands now: the row's own, or the newer one that refused it. Raises DatabaseError.
+        Gives for each key the row that stands now: the row itself, or that which refused it, which is newer or has the same
+        version by chance. Raises DatabaseError.
         """
         ...
 

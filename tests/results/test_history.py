@@ -1,6 +1,7 @@
 """The history checker: each invariant, what breaks it, and what does not."""
 
 import json
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def get(version: int, begin_s: float, end_s: float, source: str = "zone0", value
 
 
 def truth(version: int, value: str | None = None) -> Operation:
-    return Operation("truth", "k", value or f"v{version}", version)
+    return Operation("truth", "k", value or f"v{version}", version, end_s=inf)
 
 
 def lost(at_s: float) -> Operation:
@@ -32,7 +33,10 @@ def lost(at_s: float) -> Operation:
         ("a later write that was not acknowledged may be there", [put(1, 0, 1), put(2, 2, 3, ok=False), truth(2)], []),
         ("an acknowledged write is gone", [put(1, 0, 1), put(2, 2, 3), truth(1)], [LOST]),
         ("the row is gone", [put(1, 0, 1)], [LOST]),
-        ("the version is there with another value", [put(1, 0, 1), truth(1, "other")], [LOST]),
+        ("the version is there with another value", [put(1, 0, 1), truth(1, "other")], [LOST, INVENTED]),
+        ("a row that nobody wrote", [put(1, 0, 1), truth(2, "other")], [INVENTED]),
+        ("a row that nobody asked for", [truth(2, "other")], [INVENTED]),
+        ("a row of a write that was not acknowledged", [put(2, 5, 6, ok=False), truth(2)], []),
         ("a value that nobody wrote", [put(1, 0, 1), get(1, 2, 3, value="x"), truth(1)], [INVENTED]),
         ("a value before its write began", [get(1, 0, 1), put(1, 2, 3), truth(1)], [INVENTED]),
         ("a value while its write is under way", [put(1, 0, 5), get(1, 1, 2), truth(1)], []),
@@ -60,6 +64,11 @@ def test_histories(name: str, operations: list[Operation], broken: list[str]) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ('{"bound_s": NaN}', "bound_s nan is no number"),
+        ('{"bound_s": -1}', "below zero"),
+        ('{"bound_s": 1}\n{"op":"lost","source":"zone0","begin_s":Infinity}\n', "line 2"),
+        ('{"bound_s": 1}\n{"op":"get","key":"k","value":[1],"version":1,"begin_s":0,"end_s":1}\n', "is no text"),
+        ('{"bound_s": 1}\n{"op":"put","key":"k","value":"","version":1,"begin_s":0,"end_s":1,"ok":"false"}\n', "neither true"),
         ("", "empty"),
         ("{}\n", "line 1"),
         ('{"bound_s": 1}\nnot JSON\n', "line 2"),

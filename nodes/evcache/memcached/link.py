@@ -167,6 +167,8 @@ class Link(asyncio.BufferedProtocol):
             self._given_up += 1
             if not future.done():
                 future.set_exception(TimedOut(self.where, f"did not answer within {self._limits.answer_s * 1e3:g} ms"))
+        if self._given_up:
+            next_s = min(next_s, self._waiting[0][1] + self._limits.silent_s + 0.001)
         self._timer = self._loop.call_at(next_s, self._look)
 
     def _break(self, kind: type[Unanswered], cause: str) -> None:

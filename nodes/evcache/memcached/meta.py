@@ -13,6 +13,7 @@ HELD, MISSED, VALUE, NOT_STORED, EXISTS, NOT_FOUND, ALIVE = b"HD", b"EN", b"VA",
 REFUSED = b"SE"
 """Ours, for a SERVER_ERROR: the command was understood and could not be done."""
 _PLAIN = frozenset((HELD, MISSED, NOT_STORED, EXISTS, NOT_FOUND, ALIVE))
+_NUMBERED = frozenset((b"c", b"t", b"s"))
 
 
 class Garbage(ValueError):
@@ -27,13 +28,10 @@ class Answer(NamedTuple):
     value: bytes | None = None
 
     def number(self, flag: bytes) -> int | None:
-        """The number of a flag such as `c5`, or None. Raises Garbage."""
+        """The number of a flag such as `c5`, or None."""
         for one in self.flags:
             if one[:1] == flag:
-                try:
-                    return int(one[1:])
-                except ValueError:
-                    raise Garbage(f"the flag {one!r} has no number") from None
+                return int(one[1:])
         return None
 
     @property
@@ -107,11 +105,11 @@ class Reader:
                     break
                 if data[last : last + 2] != b"\r\n":
                     raise Garbage(f"a value of {size} bytes ends with {data[last : last + 2]!r}")
-                answers.append(Answer(VALUE, tuple(words[2:]), data[stop + 2 : last]))
+                answers.append(Answer(VALUE, _flags(words[2:]), data[stop + 2 : last]))
                 at = last + 2
                 continue
             if code in _PLAIN:
-                answers.append(Answer(code, tuple(words[1:])))
+                answers.append(Answer(code, _flags(words[1:])))
             elif code == b"SERVER_ERROR":
                 answers.append(Answer(REFUSED, (data[at + len(code) + 1 : stop],)))
             else:  # CLIENT_ERROR and ERROR too: we send nothing that deserves them, so the stream is out of step
@@ -120,6 +118,14 @@ class Reader:
         self._parts = [data[at:]] if at < end else []
         self.waiting_bytes = end - at
         return answers
+
+
+def _flags(words: list[bytes]) -> tuple[bytes, ...]:
+    """Raises Garbage for one that must have a number and has none."""
+    for one in words:
+        if one[:1] in _NUMBERED and not one[1:].removeprefix(b"-").isdigit():
+            raise Garbage(f"the flag {one[:40]!r} has no number")
+    return tuple(words)
 
 
 def _size(words: list[bytes]) -> int:

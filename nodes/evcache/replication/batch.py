@@ -10,6 +10,7 @@ from nodes.evcache.keys import checked
 from nodes.evcache.packing import LARGEST_VALUE_BYTES
 
 MOST_ROWS = 1024
+LONGEST_TTL_S = 1e9
 _LONGEST_LINE_BYTES = 2048
 
 
@@ -61,7 +62,7 @@ def _head(line: bytes, number: int) -> tuple[str, int, float | None, int | None]
     checked(key)
     if not _whole(version) or not 0 < version < 2**63:
         raise ValueError(f"row {number}: {version!r} is no version")
-    if ttl_s is not None and (isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float) or not 0 < ttl_s < 1e9):
+    if ttl_s is not None and (isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float) or not 1 <= ttl_s <= LONGEST_TTL_S):
         raise ValueError(f"row {number}: {ttl_s!r} is no time to live in seconds")
     if size is not None and (not _whole(size) or not 0 <= size <= LARGEST_VALUE_BYTES):
         raise ValueError(f"row {number}: {size!r} is no size of a value")

@@ -11,7 +11,7 @@ import time
 
 from nodes.evcache.calling import CallError, Calling
 from nodes.evcache.reading import Reading
-from nodes.evcache.replication.batch import Row, encoded
+from nodes.evcache.replication.batch import LONGEST_TTL_S, Row, encoded
 from nodes.evcache.replication.queue import Queue, Waiting
 from nodes.evcache.truth_client import TruthClient, TruthError
 from nodes.evcache.version import at_us
@@ -123,7 +123,8 @@ class Relay:
             value, version = read.value, read.version
             if version < waiting.version:
                 version, value = await self._truth.get(key)
-            ttl_s = None if waiting.ends_s is None else max(1.0, waiting.ends_s - self._zones.loop.time())
+            left_s = None if waiting.ends_s is None else waiting.ends_s - self._zones.loop.time()
+            ttl_s = None if left_s is None else min(max(1.0, left_s), LONGEST_TTL_S)
             return Row(key, version, ttl_s, value)
 
         rows = await asyncio.gather(*(row(key, waiting) for key, waiting in taken), return_exceptions=True)

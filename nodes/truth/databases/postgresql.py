@@ -1,6 +1,7 @@
 """Rows in a table of PostgreSQL, through psycopg. A connection that broke is made again at the next call.
 
-It sets `synchronous_commit`, so that an acknowledged commit is on the server's disk whatever the server's default is.
+It sets `synchronous_commit`, so that an acknowledged commit is on the disk whatever the default of the server is; it refuses
+a server with `fsync` off, where nothing is. Source: PostgreSQL's manual, "Write Ahead Log".
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from nodes.truth.rows import DatabaseError, Row
 CONNECT_S = 3
 STATEMENT_MS = 2000
 """A lock or a slow disk may hold a call up so long."""
+SILENT_MS = 4000
+"""A server that acknowledges no packet for so long is away; TCP alone would wait for a quarter of an hour."""
 
+_SETTINGS = f"SET synchronous_commit = on; SET statement_timeout = {STATEMENT_MS}"
 _TABLE = """CREATE TABLE IF NOT EXISTS longhaul_rows
 (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, value bytea)"""
+_GET = "SELECT key, version, value FROM longhaul_rows WHERE key = ANY(%s)"
 _PUT = """INSERT INTO longhaul_rows (key, version, value) VALUES (%s, %s, %s) ON CONFLICT (key) DO UPDATE
-SET version = excluded.version, value = excluded.value WHERE excluded.version >= longhaul_rows.version"""
+SET version = excluded.version, value = excluded.value WHERE excluded.version > longhaul_rows.version"""
 
 
 class PostgreSQL:
@@ -31,6 +36,9 @@ class PostgreSQL:
         self._dsn = dsn
         self._connection: psycopg.Connection[Any] | None = None
         try:
+            if self._connected().execute("SHOW fsync").fetchone() != ("on",):
+                raise Failure("open the PostgreSQL database", "its server has fsync off, so that nothing is durable there",
+                              "set fsync = on in its configuration")  # fmt: skip
             self._connected().execute(_TABLE)
         except psycopg.errors.UniqueViolation:
             pass  # another process makes the table at the same moment, and the loser is told so
@@ -40,13 +48,10 @@ class PostgreSQL:
 
     def get(self, keys: Sequence[str]) -> dict[str, Row]:
         try:
-            rows = self._connected().execute(
-                "SELECT key, version, value FROM longhaul_rows WHERE key = ANY(%s)", (list(keys),)
-            ).fetchall()
+            return _rows(self._connected().execute(_GET, (list(keys),)).fetchall())
         except psycopg.Error as error:
             self._forget()
             raise DatabaseError(f"PostgreSQL cannot be read: {_words(error)}") from error
-        return {row[0]: Row(row[0], row[1], None if row[2] is None else bytes(row[2])) for row in rows}
 
     def versions(self, after: str, most: int) -> list[tuple[str, int]]:
         try:
@@ -58,15 +63,14 @@ class PostgreSQL:
             raise DatabaseError(f"PostgreSQL cannot be read: {_words(error)}") from error
         return [(row[0], int(row[1])) for row in found]
 
-    def put(self, rows: Sequence[Row]) -> dict[str, int]:
+    def put(self, rows: Sequence[Row]) -> dict[str, Row]:
         committing = False
         try:
             connection = self._connected()
             with connection.transaction(), connection.cursor() as cursor:
                 ordered = sorted(rows)  # in one order everywhere: two writers of several rows cannot lock each other out
                 cursor.executemany(_PUT, [(row.key, row.version, row.value) for row in ordered])
-                cursor.execute("SELECT key, version FROM longhaul_rows WHERE key = ANY(%s)", ([row.key for row in rows],))
-                stand = {row[0]: int(row[1]) for row in cursor.fetchall()}
+                stand = _rows(cursor.execute(_GET, ([row.key for row in rows],)).fetchall())
                 committing = True
         except psycopg.Error as error:
             self._forget()
@@ -81,8 +85,9 @@ class PostgreSQL:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 self._dsn, autocommit=True, connect_timeout=CONNECT_S, application_name="longhaul",
-                options=f"-c synchronous_commit=on -c statement_timeout={STATEMENT_MS}",
+                tcp_user_timeout=SILENT_MS,
             )  # fmt: skip
+            self._connection.execute(_SETTINGS)
         return self._connection
 
     def _forget(self) -> None:
@@ -90,6 +95,10 @@ class PostgreSQL:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _rows(found: Sequence[Sequence[Any]]) -> dict[str, Row]:
+    return {row[0]: Row(row[0], int(row[1]), None if row[2] is None else bytes(row[2])) for row in found}
 
 
 def _words(error: psycopg.Error) -> str:

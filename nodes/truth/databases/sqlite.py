@@ -17,7 +17,7 @@ BUSY_S = 1.0
 
 _KEYS_AT_ONCE = 500
 _PUT = """INSERT INTO rows (key, version, value) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
-SET version = excluded.version, value = excluded.value WHERE excluded.version >= rows.version"""
+SET version = excluded.version, value = excluded.value WHERE excluded.version > rows.version"""
 
 
 class SQLite:
@@ -58,11 +58,11 @@ class SQLite:
         except sqlite3.Error as error:
             raise DatabaseError(f"the database {self._path} cannot be read: {error}") from error
 
-    def put(self, rows: Sequence[Row]) -> dict[str, int]:
+    def put(self, rows: Sequence[Row]) -> dict[str, Row]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(_PUT, [(row.key, row.version, row.value) for row in rows])
-            stand = {key: row.version for key, row in self.get([row.key for row in rows]).items()}
+            stand = self.get([row.key for row in rows])
             self._connection.execute("COMMIT")
         except (sqlite3.Error, DatabaseError) as error:
             self._undo()

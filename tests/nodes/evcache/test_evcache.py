@@ -9,11 +9,18 @@ import pytest
 
 from nodes.evcache.cache import EVCache
 from nodes.evcache.keys import BadKey
-from nodes.evcache.memcached.errors import Away
-from nodes.evcache.packing import pack
-from nodes.evcache.replica import Replica
-from nodes.evcache.truth_client import TruthError
+from nodes.evcache.lifetime import LONGEST_S, Life
+from nodes.evcache.memcached.errors import Away, TimedOut
+from nodes.evcache.packing import SEAL, pack
+from nodes.evcache.replica import Put, Replica
+from nodes.evcache.truth_client import TruthClient, TruthError, TruthRow
+from nodes.evcache.zones import Zones
 from tests.nodes.evcache.zonekit import Stage, until
+
+
+def minute() -> Life:
+    """A minute from now."""
+    return Life(60, asyncio.get_running_loop().time())
 
 
 def test_a_write_is_in_the_truth_and_every_zone_and_is_read_nearby(stage) -> None:
@@ -79,6 +86,26 @@ def test_concurrent_misses_of_one_key_make_one_load(stage, clients: int) -> None
         assert f'longhaul_truth_loads_total{{node="{here.truth.ready["name"]}"}} 1\n' in loads
 
     here.play(dialogue, *[{}] * clients)
+
+
+def test_a_reader_does_not_share_a_load_that_has_its_row_and_only_fills(stage, monkeypatch) -> None:
+    here: Stage = stage(1)
+    here.truth.get("/rows/k", method="PUT", body=b"old")
+    fill = Zones.fill
+
+    async def slow(self: Zones, *what: object) -> bool:
+        await asyncio.sleep(0.5)
+        return await fill(self, *what)
+
+    async def dialogue(cache: EVCache) -> None:
+        monkeypatch.setattr(Zones, "fill", slow)
+        first = asyncio.create_task(cache.get("k"))
+        await asyncio.sleep(0.2)
+        here.truth.get("/rows/k", method="PUT", body=b"new")
+        assert await cache.get("k") == b"new"
+        assert await first == b"old"
+
+    here.play(dialogue, {"collapse_s": 0.05})
 
 
 def test_the_winner_that_dies_is_succeeded(stage) -> None:
@@ -221,6 +248,74 @@ def test_writers_whose_clocks_differ_agree_and_no_copy_goes_back(stage) -> None:
     here.play(dialogue, {}, {"local_zone": "zone1"})
 
 
+def test_a_clock_that_jumps_hours_ahead_is_told_and_writes_go_on_when_it_is_set_right(stage, monkeypatch) -> None:
+    here: Stage = stage(2)
+    clock = time.time_ns
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"before", policy="all")
+        monkeypatch.setattr(time, "time_ns", lambda: clock() + 7200 * 10**9)
+        for _ in range(2):
+            with pytest.raises(TruthError, match=r"2\.0 hours ahead of this clock; set the writer's clock"):
+                await cache.put("k", b"never")
+        assert await cache.get("k") == b"before"
+        monkeypatch.setattr(time, "time_ns", clock)
+        written = await cache.put("k", b"after")
+        await until(lambda: cache.waiting_repairs == 0)
+        assert await cache.read("k") == (b"after", written.version, "zone0")
+
+    here.play(dialogue)
+
+
+def test_a_copy_from_hours_ahead_whose_writer_died_is_replaced_by_a_reader(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        replica, wire = cache.zones.replicas["zone0"], cache.zones.keys.wire("k")
+        version = int(here.truth.get("/rows/k", method="PUT", body=b"row").fields["longhaul-version"])
+        ahead = time.time_ns() // 1000 + 7_200_000_000 << 11
+        assert await replica.put(wire, pack(b"never durable", ahead, 10**6)[0], ahead, minute())
+        assert await cache.read("k") == (b"row", version, "truth")
+        assert await cache.read("k") == (b"row", version, "zone0")
+
+    here.play(dialogue)
+
+
+def test_without_a_truth_a_key_that_a_zone_missed_is_read_there_again_after_the_next_write(stage) -> None:
+    here: Stage = stage(1, truth=False)
+
+    async def dialogue(cache: EVCache) -> None:
+        here.pause("zone0")
+        assert not (await cache.put("k", b"missed")).met
+        await cache.settled()
+        here.go_on("zone0")
+        assert (await cache.read("k")).source == "nowhere"
+        assert (await cache.put("k", b"v")).met
+        assert (await cache.read("k"))[::2] == (b"v", "zone0")
+
+    here.play(dialogue, {"write_s": 0.3})
+
+
+def test_a_write_waits_for_its_zones_no_longer_than_a_write_may_take(stage, monkeypatch) -> None:
+    here: Stage = stage(2)
+    store = Replica.put
+
+    async def put(self: Replica, *what: object) -> Put:
+        await asyncio.sleep(2.0 if self.zone == "zone1" else 0)  # several commands, each just in time
+        return await store(self, *what)
+
+    async def dialogue(cache: EVCache) -> None:
+        begun = time.monotonic()
+        written = await cache.put("k", b"v", policy="all")
+        assert (written.copies, written.needed) == (1, 2)
+        assert 0.35 < time.monotonic() - begun < 1.5
+        await cache.settled()
+        assert here.say("zone1", b"mg t:k s\r\n").startswith(b"HD")
+
+    monkeypatch.setattr(Replica, "put", put)
+    here.play(dialogue, {"write_s": 0.4})
+
+
 def test_write_only_zones_are_written_and_not_read_until_they_serve(stage) -> None:
     here: Stage = stage(2)
 
@@ -252,6 +347,116 @@ def test_touch_lets_only_the_newest_version_live_on(stage) -> None:
     here.play(dialogue)
 
 
+def test_a_large_value_may_live_as_long_as_memcached_counts(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        large = os.urandom(1_100_000)
+        await cache.put("large", large)
+        assert (await cache.read("large"))[::2] == (large, "zone0")
+
+    here.play(dialogue, {"longest_s": LONGEST_S, "read_s": 0.5})
+
+
+def test_touch_lets_the_chunks_of_a_large_value_live_on_too(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        written = await cache.put("large", os.urandom(2_100_000), ttl_s=20, policy="all")
+        assert await cache.touch("large", 300) == 2
+        chunks = [cache.zones.keys.chunk("large", written.version, number) for number in range(3)]
+        for zone in here.memcached:
+            left = [here.say(zone, b"mg %b t\r\n" % wire) for wire in (b"t:large", *chunks)]
+            assert all(250 < int(one.removeprefix(b"HD t")) <= 302 for one in left), left
+        here.say("zone1", b"md %b\r\n" % chunks[1])
+        assert await cache.touch("large", 300) == 1, "what has a chunk missing is no copy"
+
+    here.play(dialogue)
+
+
+def test_a_copys_life_begins_with_its_write_or_load_however_late_it_is_stored(stage, monkeypatch) -> None:
+    here: Stage = stage(1)
+    get = TruthClient.get
+
+    async def late(self: TruthClient, key: str, *, value: bool = True) -> TruthRow:
+        row = await get(self, key, value=value)
+        await asyncio.sleep(1.2)
+        return row
+
+    async def dialogue(cache: EVCache) -> None:
+        replica, loop = cache.zones.replicas["zone0"], asyncio.get_running_loop()
+        old = Life(60, loop.time() - 10.5)
+        assert (await replica.put(b"t:a", pack(b"v", 1, 99)[0], 1, old)).cas
+        assert await replica.add_raw([(b"t:b", pack(b"v", 1, 99)[0] + SEAL, old)]) == 1
+        for key in (b"a", b"b"):
+            assert here.say("zone0", b"mg t:%b t\r\n" % key) in (b"HD t50\r\n", b"HD t49\r\n")
+        over = Life(60, loop.time() - 60)
+        with pytest.raises(TimedOut, match="took longer than the 60 s that the copy may live"):
+            await replica.put(b"t:c", pack(b"v", 1, 99)[0], 1, over)
+        assert await replica.add_raw([(b"t:c", b"", over)]) == 0
+        here.truth.get("/rows/d", method="PUT", body=b"v")
+        monkeypatch.setattr(TruthClient, "get", late)
+        assert (await cache.read("d")).source == "truth"
+        assert here.say("zone0", b"mg t:d t\r\n") in (b"HD t59\r\n", b"HD t58\r\n")
+
+    here.play(dialogue, {"longest_s": 60})
+
+
+def test_a_write_behind_one_that_is_never_durable_is_not_taken_for_stored(stage) -> None:
+    here: Stage = stage(1)
+
+    async def dialogue(cache: EVCache) -> None:
+        replica, wire = cache.zones.replicas["zone0"], cache.zones.keys.wire("k")
+        here.truth.get("/rows/k", "Longhaul-Version: 7", method="PUT", body=b"seven")
+        never = time.time_ns() // 1000 + 5_000_000 << 11
+        assert (await replica.put(wire, pack(b"never durable", never, 10**6)[0], never, minute())).cas
+        looked = await replica.leased(wire, 5)  # its writer will repair it, and reads the row of before
+        written = await cache.put("k", b"eight")
+        assert (written.copies, written.met) == (0, False)
+        await cache.settled()
+        await until(lambda: cache.waiting_repairs == 0)
+        assert not await replica.fill(wire, pack(b"seven", 7, 10**6)[0] + SEAL, minute(), looked.cas or 0)
+        assert await cache.read("k") == (b"eight", written.version, "zone0")
+
+    here.play(dialogue)
+
+
+def test_keys_of_a_node_that_is_away_hold_up_no_others_repair(stage) -> None:
+    here: Stage = stage(2, 2)
+
+    async def dialogue(cache: EVCache) -> None:
+        keys = [f"k{number}" for number in range(150)]
+        here.kill("zone0")  # the first of its nodes
+        await asyncio.gather(*(cache.put(key, b"v", policy="none") for key in keys))
+        await cache.settled()
+        repairs = cache.zones.repairs["zone0"]
+        assert len(repairs) > 33, "more than are tried together"
+        alive = next(key for key in keys if repairs.serves(key, 0.0))
+        written = await cache.put(alive, b"newer")
+        await cache.settled()
+        cache.zones.owe("zone0", alive, written.version)
+        await until(lambda: repairs.serves(alive, 0.0))
+        assert len(repairs) > 33
+
+    here.play(dialogue)
+
+
+def test_a_zone_that_missed_more_than_can_wait_is_not_read_and_that_is_told(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"v", policy="all")
+        assert (await cache.read("k")).source == "zone0"
+        for number in range(3):
+            cache.zones.owe("zone0", f"other{number}", 1)
+        assert (await cache.read("k")).source == "zone1"
+        told = cache.zones.metrics.text()
+        assert 'evcache_zone_serves{node="evcache",zone="zone0"} 0\n' in told
+        assert 'evcache_repairs_overflows{node="evcache",zone="zone0"} 1\n' in told
+
+    here.play(dialogue, {"repairs": 2})
+
+
 def test_hot_keys_are_kept_near(stage) -> None:
     here: Stage = stage(1)
 
@@ -261,7 +466,8 @@ def test_hot_keys_are_kept_near(stage) -> None:
         assert sources == ["zone0"] * 10 + ["near"] * 5
         await cache.put("hot", b"2")
         assert await cache.get("hot") == b"2"
-        assert cache.zones.settings.bound_s == 600 + 1 + 1 + 1
+        on_its_way_s, near_s = 1 + 1, 1 + 0.1  # each with its limit
+        assert cache.zones.settings.bound_s == 600 + 2 + on_its_way_s + near_s
 
     here.play(dialogue, {"near_capacity": 10, "near_reads": 10})
 
@@ -301,7 +507,7 @@ def test_a_zone_that_missed_a_write_but_answers_reads_is_passed_over_until_it_is
     cut = True
     store = Replica.put
 
-    async def put(self: Replica, *what: object) -> int | None:
+    async def put(self: Replica, *what: object) -> Put:
         if self.zone == "zone0" and cut:
             raise Away(self.zone, "cannot be reached")
         return await store(self, *what)
@@ -334,7 +540,7 @@ def test_a_copy_whose_writer_died_is_judged_by_the_truth_and_sealed_or_replaced_
         for age_s, source in ((0, "truth"), (3, "zone0")):  # a writer gives up after a second
             here.say("zone0", b"md t:k\r\n")
             version = time.time_ns() // 1000 - age_s * 1_000_000 << 11
-            assert await replica.put(wire, pack(b"not durable", version, 10**6)[0], version, 60)
+            assert await replica.put(wire, pack(b"not durable", version, 10**6)[0], version, minute())
             assert (await cache.read("k"))[::2] == (b"old", "truth")
             assert (await cache.read("k"))[::2] == (b"old", source)
         monkeypatch.setattr(Replica, "seal", never)
@@ -372,8 +578,8 @@ def test_a_fill_that_comes_after_a_write_changes_nothing(stage) -> None:
         missed = await replica.leased(wire, 5)
         assert missed.won
         written = await cache.put("k", b"new")
-        assert not await replica.fill(wire, pack(b"old", 1, 10**6)[0], 60, missed.cas or 0)
-        assert not await replica.put(wire, pack(b"old", 1, 10**6)[0], 1, 60)
+        assert not await replica.fill(wire, pack(b"old", 1, 10**6)[0], minute(), missed.cas or 0)
+        assert (await replica.put(wire, pack(b"old", 1, 10**6)[0], 1, minute())) == Put(None)
         assert await cache.read("k") == (b"new", written.version, "zone0")
 
     here.play(dialogue)

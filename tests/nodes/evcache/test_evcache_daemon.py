@@ -44,7 +44,7 @@ def test_the_http_face(both) -> None:
     tags = 'evcache_client_call_total{node="ev",cache="TEST",op="GET",zone="zone0",attempt="initial",hit="yes",result="hit"'
     assert f'{tags},status="success"}}' in metrics
     assert 'evcache_client_call_seconds_count{node="ev",cache="TEST",op="SET",zone="zone1",attempt="initial"} 1' in metrics
-    assert 'evcache_stale_bound_seconds{node="ev"} 603.5' in metrics
+    assert 'evcache_stale_bound_seconds{node="ev"} 605.5' in metrics
     node = f'{{node="ev",zone="zone1",memcached="{here.memcached["zone1"][0].ready["listen"]}"}}'
     assert f"evcache_memcached_up{node} 1\n" in metrics
     assert f"evcache_evictions{node} 0\n" in metrics
@@ -79,7 +79,8 @@ def test_what_cannot_be_is_refused_in_words(both) -> None:
     assert (answer.status, b"nothing was acknowledged" in answer.body) == (503, True)
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n", b"VA 9\r\nabc", b"VA 3\r\nabcdefgh\r\n", b"\xff" * 4000])
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n", b"VA 9\r\nabc", b"VA 3\r\nabcdefgh\r\n", b"\xff" * 4000,
+                                  b"HD cX\r\n", b"VA 3 c t1\r\nabc\r\n"])
 def test_a_zone_that_talks_nonsense_or_half_a_line_is_passed_over(stage, start, said: bytes) -> None:
     here: Stage = stage(1)
 
@@ -110,6 +111,8 @@ def test_a_zone_that_talks_nonsense_or_half_a_line_is_passed_over(stage, start, 
         (("--zone", "b"), "'b' is none of the zones a"),
         (("--write-only", "b"), "'b' is none of the zones a"),
         (("--longest-ttl", "1500ms"), "no whole number of seconds"),
+        (("--longest-ttl", "800h"), "beyond what memcached counts"),
+        (("--refresh", "400ms"), "no whole number of seconds"),
         (("--longest-ttl", "2s"), "could end before a write does"),
         (("--namespace", "a b"), "is no namespace"),
         (("--workers", "2"), "start several daemons instead"),

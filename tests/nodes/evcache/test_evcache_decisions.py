@@ -1,16 +1,20 @@
 """The cache's decisions as tables: node list, keys, policies, order, lifetimes, versions, packing."""
 
+import asyncio
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uhashring import HashRing
 
 from nodes.evcache import packing
 from nodes.evcache.keys import BadKey, Keys
-from nodes.evcache.lifetime import lifetime_s
+from nodes.evcache.lifetime import LONGEST_S, lifetime_s
 from nodes.evcache.node_list import Address, parse
 from nodes.evcache.read_order import ReadOrder
+from nodes.evcache.replica import Replica
+from nodes.evcache.settings import Settings
 from nodes.evcache.version import Versions, at_us
 from nodes.evcache.write_policy import POLICIES, needed
 
@@ -20,6 +24,20 @@ def test_a_node_list_in_evcaches_form() -> None:
     assert found.app == "APP"
     assert found.zones == {"zone0": (Address("10.0.0.1", 11211), Address("::1", 11212)), "zone1": (Address("cache", 1),)}
     assert found.zones["zone0"][0].label == "10.0.0.1/10.0.0.1:11211"
+
+
+def test_keys_go_to_nodes_by_the_ketama_of_host_ip_and_port() -> None:
+    nodes = parse("APP-NODES=a=10.0.0.1:11211,10.0.0.2:11211,10.0.0.3:11212").zones["a"]
+    theirs = HashRing(["10.0.0.1/10.0.0.1:11211", "10.0.0.2/10.0.0.2:11211", "10.0.0.3/10.0.0.3:11212"], hash_fn="ketama")
+
+    async def main() -> None:
+        replica = Replica("a", nodes, Settings())
+        for wire in (b"ns:%d" % number for number in range(500)):
+            host, _, port = theirs.get_node(wire.decode()).partition("/")[2].partition(":")
+            assert replica._write(wire).where == f"{host}:{port}"
+        replica.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
@@ -97,16 +115,16 @@ def test_reads_go_to_the_local_zone_first_and_then_evenly() -> None:
         ReadOrder(["a"], "x")
 
 
-@given(st.floats(0.001, 1e9), st.integers(1, 10**7), st.floats(0, 0.5), st.floats(0, 1))
+@given(st.floats(1, 1e9), st.integers(1, 10**7), st.floats(0, 0.5), st.floats(0, 1))
 def test_a_lifetime_is_never_above_what_was_asked_or_the_bound(asked: float, bound: int, jitter: float, chance: float) -> None:
     found = lifetime_s(asked, bound, jitter, chance)
-    assert 1 <= found <= max(1, min(asked, bound, 30 * 24 * 3600))
-    assert found >= min(asked, bound, 30 * 24 * 3600) * (1 - jitter) - 1
+    assert 1 <= found <= max(1, min(asked, bound, LONGEST_S))
+    assert found >= min(asked, bound, LONGEST_S) * (1 - jitter) - 1
 
 
-def test_a_lifetime_of_nothing_is_refused() -> None:
+def test_a_lifetime_below_a_second_is_refused() -> None:
     assert lifetime_s(None, 60, 0.1, 1.0) == 54
-    for wrong in (0, -1, float("nan")):
+    for wrong in (0, -1, 0.9, float("nan")):
         with pytest.raises(ValueError, match="time to live"):
             lifetime_s(wrong, 60, 0, 0)
 
@@ -122,6 +140,18 @@ def test_versions_grow_however_the_clock_jumps(clock: list[int]) -> None:
         mine.saw(given_out[-1])
     assert given_out == sorted(set(given_out))
     assert all(version < 2**63 for version in given_out)
+
+
+def test_a_clock_that_had_jumped_ahead_is_forgotten_when_its_version_is_refused() -> None:
+    one = Versions(1)
+    one.saw(one.next(1_000))
+    far = one.next(10**12)
+    assert one.next(2_000) > far, "it only grows"
+    one.refused()
+    assert at_us(one.next(2_000)) == 2_000
+    one.saw(Versions(2).next(5_000))
+    one.refused()
+    assert at_us(one.next(2_000)) == 5_001, "above what stands"
 
 
 def test_a_version_says_when_it_was_made() -> None:

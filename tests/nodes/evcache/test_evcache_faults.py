@@ -14,12 +14,13 @@ from dataclasses import replace
 import pytest
 
 from nodes.evcache.cache import EVCache
+from nodes.evcache.lifetime import Life
 from nodes.evcache.memcached import meta
 from nodes.evcache.memcached.errors import Away
 from nodes.evcache.packing import SEAL
 from nodes.evcache.reading import Reading
 from nodes.evcache.repairs import Repairs
-from nodes.evcache.replica import Held, Replica
+from nodes.evcache.replica import Held, Put, Replica
 from nodes.evcache.truth_client import TruthClient
 from nodes.evcache.write_policy import POLICIES
 from results.history import BACKWARDS, LOST, STALE, check, parse
@@ -122,9 +123,10 @@ def test_a_client_that_acknowledges_what_is_not_durable_is_caught(stage, monkeyp
 def test_a_client_that_stores_whatever_is_there_is_caught(stage, monkeypatch) -> None:
     late = iter(range(10**9))
 
-    async def put(self: Replica, wire: bytes, item: bytes, version: int, ttl_s: int) -> None:
+    async def put(self: Replica, wire: bytes, item: bytes, version: int, life: Life) -> Put:
         await asyncio.sleep(0.02 * (next(late) % 3))  # as on a way that is sometimes long
-        await self._write(wire).ask(meta.put(wire, item + SEAL, b"T%d" % ttl_s))
+        await self._write(wire).ask(meta.put(wire, item + SEAL, b"T%d" % life.whole_s))
+        return Put(None)
 
     monkeypatch.setattr(Replica, "put", put)
     assert BACKWARDS in violations(stage(1), 10.0, {"policy": "none"}, 0.5)
@@ -152,7 +154,7 @@ def test_a_client_that_forgets_its_repairs_is_caught_and_one_that_repairs_is_not
     cut: list[str] = []
     store = Replica.put
 
-    async def put(self: Replica, *what: object) -> int | None:
+    async def put(self: Replica, *what: object) -> Put:
         if self.zone in cut:
             raise Away(self.zone, "cannot be reached")
         return await store(self, *what)

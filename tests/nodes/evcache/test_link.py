@@ -99,6 +99,18 @@ def test_a_full_queue_refuses_at_once_in_number_and_in_bytes() -> None:
     play(says(), large)
 
 
+def test_a_silent_connection_is_closed_when_its_silence_is_over_and_not_an_answers_time_later() -> None:
+    async def dialogue(link: Link) -> None:
+        with pytest.raises(TimedOut):
+            await link.ask(ASK)
+        begun = time.monotonic()
+        while link.connected:
+            await asyncio.sleep(0.005)
+        assert 0.04 < time.monotonic() - begun < 0.25
+
+    play(says(), dialogue, LinkLimits(0.4, silent_s=0.05))
+
+
 @pytest.mark.parametrize(
     ("serve", "error", "words"),
     [

@@ -26,12 +26,32 @@ def test_a_repair_is_done_only_when_nothing_else_happened_meanwhile() -> None:
     assert one.serves("k", 0.0)
 
 
+def test_what_cannot_be_repaired_waits_behind_the_others() -> None:
+    one = Repairs(10, 600)
+    for key in ("a", "b", "c"):
+        one.add(key, 1, 0.0)
+    one.again("a")
+    one.again("unknown")
+    assert one.some(10) == [("b", 1), ("c", 1), ("a", 1)]
+
+
+def test_what_is_written_at_last_needs_no_repair_unless_something_newer_was_missed() -> None:
+    one = Repairs(10, 600)
+    for key in ("a", "b"):
+        one.add(key, 5, 0.0)
+    one.written("a", 5)
+    one.written("b", 4)
+    one.written("c", 1)
+    assert one.some(10) == [("b", 5)]
+
+
 def test_a_zone_with_too_many_repairs_is_not_read_until_its_copies_have_ended() -> None:
     one = Repairs(2, 600)
     for key in ("a", "b", "c"):
         one.add(key, 1, 100.0)
     assert (len(one), one.overflows) == (0, 1)
     assert not one.serves("a", 100.0)
+    assert (one.shut(699.9), one.shut(700.0)) == (True, False)
     assert not one.serves("unrelated", 699.9)
     assert one.serves("unrelated", 700.0)
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from nodes.evcache.cache import EVCache
+from nodes.evcache.lifetime import Life
 from nodes.evcache.memcached import metadump
 from nodes.evcache.memcached.meta import Garbage
 from nodes.evcache.packing import pack
@@ -31,7 +32,8 @@ def test_a_zone_is_filled_from_its_peer_and_then_read(stage) -> None:
             await cache.put(f"k{number}", b"value %d" % number, ttl_s=300, policy="all")
         await cache.settled()
         other, version = cache.zones.keys.wire("foreign"), cache.zones.next_version()
-        await cache.zones.replicas["zone1"].put(other, pack(b"not durable", version, 10**6)[0], version, 60)
+        await cache.zones.replicas["zone1"].put(other, pack(b"not durable", version, 10**6)[0], version,
+                                                  Life(60, cache.zones.loop.time()))
         here.say("zone1", b"ms other:k 1 T60\r\nx\r\n")
         for node in (0, 1):
             here.say("zone0", b"flush_all\r\n", node)
@@ -53,6 +55,22 @@ def test_a_zone_is_filled_from_its_peer_and_then_read(stage) -> None:
         assert b"t29" in left  # no longer than the peer's own
 
     here.play(dialogue, {"read_s": 0.5})
+
+
+def test_what_the_peer_has_missed_is_not_taken_from_it(stage) -> None:
+    here: Stage = stage(2)
+
+    async def dialogue(cache: EVCache) -> None:
+        await cache.put("k", b"old", policy="all")
+        await cache.settled()
+        row = here.truth.get("/rows/k", method="PUT", body=b"new, and missed by both")
+        cache.zones.owe("zone1", "k", int(row.fields["longhaul-version"]))
+        here.say("zone0", b"flush_all\r\n")
+        progress = cache.warming.begin("zone0", "zone1")
+        await until(lambda: progress.state == "done" and not cache.waiting_repairs)
+        assert (await cache.read("k"))[::2] == (b"new, and missed by both", "zone0")
+
+    here.play(dialogue)
 
 
 def test_a_zone_is_filled_no_faster_than_the_rate(stage) -> None:

@@ -88,6 +88,8 @@ def test_the_newest_version_stands_whatever_the_order(truth: Daemon) -> None:
     older = truth.get("/rows/a", "Longhaul-Version: 4", method="PUT", body=b"four")
     assert (older.status, older.fields["longhaul-version"]) == (409, "5")
     assert put(truth, "a", 5, b"five\0\xff") == 204  # the same write again, after an answer that was lost
+    other = truth.get("/rows/a", "Longhaul-Version: 5", method="PUT", body=b"another writer's")
+    assert (other.status, other.fields["longhaul-version"], truth.get("/rows/a").body) == (409, "5", b"five\0\xff")
     gone = truth.get("/rows/a", "Longhaul-Version: 6", method="DELETE")
     assert (gone.status, gone.fields["longhaul-version"]) == (204, "6")
     assert put(truth, "a", 5, b"back") == 409
@@ -117,6 +119,9 @@ def test_a_wrong_version_or_key_is_refused(start, tmp_path) -> None:
         assert truth.get("/rows/a", f"Longhaul-Version: {wrong}", method="PUT", body=b"a").status == 400
     for key in ("a%20b", "%FF", "", "x" * 256, "%00"):
         assert put(truth, key, 1, b"") == 400
+    for keys in (["a b"], ["\ud800"], ["a", ""], ["\0"]):
+        assert truth.get("/rows", method="POST", body=json.dumps(keys).encode()).status == 400
+    assert truth.get("/rows?after=%00").status == 400
     assert truth.get("/rows/a", method="POST").status == 405
     assert truth.get("/rows", method="POST", body=b"{").status == 400
     assert truth.get("/other").status == 404
@@ -157,6 +162,45 @@ def test_postgresql_that_is_away_is_said_and_used_again_when_it_is_back(start, s
     assert put(truth, "back", 2, b"two") == 204
 
 
+def test_postgresql_that_cannot_be_durable_is_refused_and_a_dsns_own_options_count(start, server: Server) -> None:
+    import psycopg
+
+    from nodes.truth.databases.postgresql import PostgreSQL
+
+    with psycopg.connect(server.dsn, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA lab")
+        lab = PostgreSQL(server.dsn + "?options=-csearch_path%3Dlab")
+        assert lab.put([Row("of-lab", 1, b"v")]) == {"of-lab": Row("of-lab", 1, b"v")}
+        plain = PostgreSQL(server.dsn)
+        assert plain.get(["of-lab"]) == {}
+        for one in (lab, plain):
+            one.close()
+        try:
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
+            time.sleep(0.2)
+            with pytest.raises(AssertionError, match="its server has fsync off"):
+                start("truth", "--database", server.dsn)
+        finally:
+            admin.execute("ALTER SYSTEM RESET fsync")
+            admin.execute("SELECT pg_reload_conf()")
+            time.sleep(0.2)
+
+
+def test_a_locked_table_of_postgresql_is_said_and_nothing_is_acknowledged(start, server: Server) -> None:
+    import psycopg
+
+    truth = start("truth", "--database", server.dsn)
+    assert put(truth, "locked", 1, b"one") == 204
+    with psycopg.connect(server.dsn) as other:
+        other.execute("LOCK TABLE longhaul_rows IN EXCLUSIVE MODE")
+        answer = truth.get("/rows/locked", "Longhaul-Version: 2", method="PUT", body=b"two")
+        assert (answer.status, b"statement timeout; nothing was acknowledged" in answer.body) == (503, True), answer.raw
+        assert truth.get("/rows/locked").body == b"one"
+        other.rollback()
+    assert put(truth, "locked", 2, b"two") == 204
+
+
 def test_writes_that_wait_are_committed_together_and_each_has_its_own_answer(start, tmp_path) -> None:
     import asyncio
 
@@ -167,11 +211,83 @@ def test_writes_that_wait_are_committed_together_and_each_has_its_own_answer(sta
         rows = Batches(lambda: opened(str(tmp_path / "truth.db")))
         answers = await asyncio.gather(*(rows.put(Row(f"k{n % 50}", n + 1, b"x")) for n in range(200)),
                                        rows.put(Row("k0", 1, b"late")))  # fmt: skip
-        assert answers == [*range(1, 201), 151]
+        assert [row.version for row in answers] == [*range(1, 201), 151]
         assert rows.commits_total < 40
         assert (await rows.get(["k0"]))["k0"] == Row("k0", 151, b"x")
         await rows.close()
 
+    asyncio.run(main())
+
+
+def test_a_write_that_brings_no_version_is_above_what_stands_once_that_is_known(start, tmp_path) -> None:
+    truth = start("truth", "--database", str(tmp_path / "truth.db"))
+    ahead = time.time_ns() // 1000 + 60_000_000 << 11
+    assert put(truth, "a", ahead, b"of a clock ahead") == 204
+    truth.process.kill()
+    truth.process.wait()
+    again = start("truth", "--database", str(tmp_path / "truth.db"))
+    assert again.get("/rows/a", method="PUT", body=b"own").status == 409
+    assert again.get("/rows/a", method="PUT", body=b"own").status == 204
+
+
+def test_whatever_a_database_raises_is_told_and_the_next_write_is_tried() -> None:
+    import asyncio
+
+    from nodes.truth.batches import Batches
+    from nodes.truth.rows import DatabaseError
+
+    class Odd:
+        faults = 1
+
+        def put(self, rows):
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("odd")
+            return {row.key: row for row in rows}
+
+        def close(self):
+            return
+
+    async def main() -> None:
+        rows, row = Batches(Odd), Row("k", 1, b"v")
+        with pytest.raises(DatabaseError, match="odd") as caught:
+            await asyncio.wait_for(rows.put(row), 5)
+        assert caught.value.unsure
+        assert await asyncio.wait_for(rows.put(row), 5) == row
+        await rows.close()
+
+    asyncio.run(main())
+
+
+def test_more_bytes_than_may_wait_for_a_slow_database_are_refused_at_once(monkeypatch) -> None:
+    import asyncio
+    import threading
+
+    from nodes.truth import batches
+    from nodes.truth.rows import DatabaseError
+
+    going_on = threading.Event()
+
+    class Slow:
+        def put(self, rows):
+            going_on.wait(10)
+            return {row.key: row for row in rows}
+
+        def close(self):
+            return
+
+    async def main() -> None:
+        rows, large = batches.Batches(Slow), Row("k", 1, bytes(1000))
+        first = asyncio.create_task(rows.put(large))
+        await asyncio.sleep(0.05)
+        with pytest.raises(DatabaseError, match="1000 bytes wait already"):
+            await rows.put(Row("l", 1, b"x"))
+        going_on.set()
+        assert await first == large
+        assert await rows.put(large) == large
+        await rows.close()
+
+    monkeypatch.setattr(batches, "MOST_BYTES", 100)
     asyncio.run(main())
 
 
