@@ -19,7 +19,7 @@ OTHERS = {
     "evcache_repaired_total": "Repairs that set a zone right.",
     "evcache_repairs_queued_total": "Writes that a zone missed and is to be given later.",
     "evcache_repairs_waiting": "Keys that a zone still has to be given.",
-    "evcache_repairs_overflows": "How often a zone missed more writes than its queue holds, and was closed until its copies of before have ended.",
+    "evcache_repairs_overflows": "How often a zone missed more writes than its queue holds, and was given up for a time.",
     "evcache_replicated_total": "Rows that another region was told of, by what became of them there.",
     "evcache_replication_batches_total": "Batches of rows sent to another region.",
     "evcache_replication_errors_total": "Batches that could not be sent, by whether the source of truth or the region failed.",
