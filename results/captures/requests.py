@@ -18,7 +18,7 @@ from results.captures import tls
 from results.captures.connection_table import Analysis, Table
 from results.captures.exchanges import exchanges
 from results.captures.messages import APPLICATION, CHANGE_CIPHER
-from results.captures.rounds import rounds
+from results.captures.rounds import beyond_ms, rounds
 from results.captures.typed import columns
 
 COLUMNS = {
@@ -162,7 +162,8 @@ def _timed(analysis: Analysis, number: int, seen: _Seen, first: bool) -> dict[st
         "sent_frame": _frame(analysis, sent), "sent_ms": _ms(analysis, seen.request, sent),
         "wait_ms": _ms(analysis, sent, seen.response), "response_frame": _frame(analysis, seen.response),
         "last_frame": _frame(analysis, last), "transfer_ms": _ms(analysis, seen.response, last),
-        "rounds": len(rounds(found, 2 * number + 1, _MOST_ROUNDS, (seen.response, seen.until))),
+        "rounds": len(rounds(found, 2 * number + 1, _MOST_ROUNDS, (seen.response, seen.until),
+                             beyond_ms(table, number, 1))),
         "response_bytes": int(fresh.sum()), "retransmissions": int(again.sum()),
         "stalled_ms": _stalled(found.time_ns[mine], found.gap[mine], (analysis.losses.filled[mine] > 0) | again),
     }  # fmt: skip

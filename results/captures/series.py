@@ -13,7 +13,7 @@ import numpy as np
 
 from results.captures.connection_table import Analysis
 from results.captures.losses import NAMES
-from results.captures.rounds import rounds
+from results.captures.rounds import beyond_ms, rounds
 from results.captures.rtt import Samples
 
 MOST = 100_000
@@ -64,7 +64,8 @@ def _of(analysis: Analysis, number: int) -> dict[str, Any]:
         "first_frame": int(table["first_frame"][number]), "client": table["client"][number], "server": table["server"][number],
         "interface": int(table["interface"][number]), "client_port": int(table["client_port"][number]),
         "server_port": int(table["server_port"][number]), "down": bool(side),
-        "rounds": [size for _, size in rounds(found, 2 * number + side)], "left_out": whole - len(places),
+        "away_ms": (away_ms := beyond_ms(table, number, side)),
+        "rounds": [size for _, size in rounds(found, 2 * number + side, away_ms=away_ms)], "left_out": whole - len(places),
         "kinds": {str(code): name for code, name in NAMES.items()},
         "data": packed(at, found.seq[data], found.end[data], kinds, frame[data - begin], flight),
         "acks": packed(times[acks - begin], found.ack[acks], found.ack[acks] + found.window[acks], frame[acks - begin]),

@@ -107,8 +107,9 @@ def _row(table: dict[str, Any], one: int, at: list[str]) -> tuple[str, ...]:
         return table[name][one]
 
     way = "down" if value("bytes_down") >= value("bytes_up") else "up"
-    times = [value(name) for name in (f"rtt_median_{way}_ms", "initial_rtt_ms", "handshake_ms")]
-    rtt = next((f"{ms:.2f} ms" for ms in times if math.isfinite(ms)), "-")
+    # At a point away from the sender, samples are of a part of the way; the handshake is of the whole.
+    times = [ms for name in (f"rtt_median_{way}_ms", "initial_rtt_ms", "handshake_ms") if math.isfinite(ms := value(name))]
+    rtt = f"{max(times[:2]):.2f} ms" if times else "-"
     ended = "RST" if value("rst_up") or value("rst_down") else "FIN" if value("fin_up") and value("fin_down") else "open"
     ends = [_endpoint(value(end), value(f"{end}_port")) for end in ("client", "server")]
     return (str(value("stream")), *ends, _count(int(value("packets"))), _size(int(value("bytes_down"))),

@@ -16,7 +16,7 @@ from results.captures import losses, made
 from results.captures.columns import Packets
 from results.captures.connection_table import Analysis, analyse
 from results.captures.reader import read
-from results.captures.rounds import rounds
+from results.captures.rounds import beyond_ms, rounds
 from tests.results.sharkkit import agrees, needs_tshark
 from tests.results.test_capture_reader import NOW_NS, enhanced, interface, section
 
@@ -194,6 +194,24 @@ def test_slow_start_doubles_what_a_round_sends(tmp_path: Path) -> None:
     assert [size for _, size in rounds(found, 1)] == [2000, 4000, 8000]
     assert [(time_ns - NOW_NS) / MS for time_ns, _ in rounds(found, 1)] == [80, 120, 160]
     assert [size for _, size in rounds(found, 0)] == [100]
+
+
+def test_rounds_are_the_same_at_the_receiver_where_each_acknowledgement_follows_at_once(tmp_path: Path) -> None:
+    talk, sent = Talk().opened(40), 0
+    for number, size in enumerate((2, 4, 8)):
+        for place in range(size):
+            down(talk, 80 + 40 * number + place, sent + place)
+            talk.say(80.1 + 40 * number + place, True, "A", 101, 1 + 1000 * (sent + place + 1))
+        sent += size
+    read = talk.read(tmp_path)
+    assert (beyond_ms(read.table, 0, 0), beyond_ms(read.table, 0, 1)) == (0, 40)
+    assert [size for _, size in rounds(read.segments, 1, away_ms=40)] == [2000, 4000, 8000]
+    assert len(rounds(read.segments, 1)) == 14, "as if the point were at the sender"
+
+
+def test_a_repeated_syn_puts_no_end_farther_away_than_the_round_trip(tmp_path: Path) -> None:
+    talk = Talk().say(0, True, "S", 0).say(1000, True, "S", 0).say(1040, False, "SA", 0, 1).say(1041, True, "A", 1, 1)
+    assert beyond_ms(talk.read(tmp_path).table, 0, 1) == 41
 
 
 def test_both_sides_may_open(tmp_path: Path) -> None:
