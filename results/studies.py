@@ -84,7 +84,9 @@ def row(runs: Path, name: str, claim: str, source: str, modes: tuple[str, ...]) 
         return StudyRow(name, claim, source, str(path), verdict="unreadable", reasons=[str(error)])
     if raw["verdict"]["outcome"] not in ("holds", "fails"):
         values = []  # nothing was learnt
-    headline = next((value for value in values if value.name == raw["study"]["headline"]), None)
+    # What these settings do not let compare stands for nothing, so long as another value was judged.
+    rank = sorted(values, key=lambda value: (value.outcome == "not comparable", value.name != raw["study"]["headline"]))
+    headline = next(iter(rank), None)
     return StudyRow(name, claim, source, str(path), raw["study"]["mode"], raw["verdict"]["outcome"], raw["verdict"]["reasons"],
                     round(float(raw.get("duration_s") or 0.0) / 60, 2), headline, values)  # fmt: skip
 

@@ -104,6 +104,13 @@ def test_the_table_has_the_latest_finished_run_of_the_mode(tmp_path: Path) -> No
     assert studies.markdown([full]).count("\n") == 2
 
 
+def test_a_value_that_was_judged_stands_for_all_where_the_usual_one_was_not(tmp_path: Path) -> None:
+    for name, claims in (("one", ("first", "second")), ("none", ())):
+        _run(tmp_path / name / "20260101T000000Z-a", _claim("saved", incomparable="other settings"), *map(_claim, claims))
+    found = [studies.row(tmp_path, name, "claim", "source", ("full",)).headline for name in ("one", "none")]
+    assert [one and one.name for one in found] == ["first", "saved"]
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in Path(published.__file__).parent.glob("*.toml")))
 def test_every_published_file_can_be_read_and_says_where_its_numbers_are_from(name: str) -> None:
     found = published.read(name)
