@@ -133,7 +133,7 @@ class Outlet:
 
     def leftover(self, answer: Prepared, sent: int, began_s: float) -> None:
         """What the kernel did not take of a prepared answer in a round."""
-        self._answer, self._began_s, self._first_s = answer, began_s, began_s if sent else 0.0
+        self._answer, self._began_s, self._first_s = answer, began_s, self.loop.time() if sent else 0.0
         self.quick = False
         head = len(answer.block)
         if sent < head:

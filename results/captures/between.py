@@ -140,7 +140,7 @@ def along(points: Sequence[Point]) -> Iterator[Between]:
 
 def _sample(point: Point, thin: np.uint64) -> tuple[Any, Any]:
     """Identities, the same ones at every point, and when the first packet of each passed."""
-    keys = identity(point.packets)
+    keys = identity(point.packets, openings=False)  # snap lengths may differ
     rows = np.flatnonzero(keys % thin == 0)
     found, first = np.unique(keys[rows], return_index=True)
     return found, point.packets.time_ns[rows[first]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 MAPPED = 0x0000_FFFF_0000_0000
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+OPENING = 32
 FRAGMENT, CUT, MALFORMED = 1, 2, 4
 """`state`: a later fragment (no transport header); cut by the snap length within a header; a header that contradicts itself."""
 
@@ -25,7 +26,7 @@ TYPES: dict[str, Any] = {
     "destination_high": np.uint64, "destination_low": np.uint64, "source_port": np.uint16, "destination_port": np.uint16,
     "seq": np.uint32, "ack": np.uint32, "flags": np.uint16, "window": np.uint16, "checksum": np.uint16,
     "header_bytes": np.uint16, "payload": np.uint32, "payload_at": np.int64, "icmp": np.uint16,
-    "has_stamp": np.bool_, "stamp": np.uint32, "echo": np.uint32, "mss": np.uint16, "scale": np.int8,
+    "opening": np.uint32, "has_stamp": np.bool_, "stamp": np.uint32, "echo": np.uint32, "mss": np.uint16, "scale": np.int8,
     "sack_permitted": np.bool_, "sacks": np.uint8,
 }  # fmt: skip
 
@@ -36,9 +37,10 @@ class Packets:
 
     `frame` counts from 1; `captured`, `wire`, `payload` and `header_bytes` are bytes, `payload` as on the wire and
     `payload_at` where it begins in the chunk; `version` is 4, 6 or 0 (no IP); `protocol` the transport's number behind all
-    extension headers; `icmp` type * 256 + code; `vlan` the outer tag's number, 0 without; `scale` -1 when absent; `mss` 0
-    when absent. Fields that a packet does not have are 0. `sack_row` is the row of each SACK block (RFC 2018) in order, with
-    its edges `sack_left` and `sack_right`.
+    extension headers; `icmp` type * 256 + code; `opening` a digest of the first OPENING bytes of UDP's payload, or of what ICMP
+    has behind its checksum, 0 where there are none or not all of them were captured; `vlan` the outer tag's number, 0 without;
+    `scale` -1 when absent; `mss` 0 when absent. Fields that a packet does not have are 0. `sack_row` is the row of each SACK
+    block (RFC 2018) in order, with its edges `sack_left` and `sack_right`.
     """
 
     frame: NDArray[np.int64]
@@ -69,6 +71,7 @@ class Packets:
     payload: NDArray[np.uint32]
     payload_at: NDArray[np.int64]
     icmp: NDArray[np.uint16]
+    opening: NDArray[np.uint32]
     has_stamp: NDArray[np.bool_]
     stamp: NDArray[np.uint32]
     echo: NDArray[np.uint32]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.captures import compiled, tcp_options
-from results.captures.columns import CUT, FRAGMENT, ICMP, ICMP6, MALFORMED, MAPPED, TCP, UDP, Packets
+from results.captures.columns import CUT, FRAGMENT, ICMP, ICMP6, MALFORMED, MAPPED, OPENING, TCP, UDP, Packets
 from results.captures.memory import Memory
 from results.captures.records import Frames, gather
 
@@ -211,6 +211,7 @@ def _udp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets)
     found.checksum[rows], found.header_bytes[rows] = words[:, 3], 8
     found.payload[rows] = np.maximum(found.payload[rows].astype(np.int64) - 8, 0)
     found.payload_at[rows] = begin + 8
+    found.opening[rows] = _opening(data, begin + 8, found.payload[rows].astype(np.int64), end[rows])
 
 
 def _icmp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets) -> None:
@@ -220,4 +221,16 @@ def _icmp(data: bytearray, rows: Any, transport: Rows, end: Rows, found: Packets
     found.state[rows] |= np.where(whole, 0, CUT).astype(np.uint8)
     found.icmp[rows], found.checksum[rows] = words[:, 0], words[:, 1]
     found.header_bytes[rows], found.payload_at[rows] = 8, begin + 8
+    found.opening[rows] = _opening(data, begin + 4, found.payload[rows].astype(np.int64) - 4, end[rows])
     found.payload[rows] = np.maximum(found.payload[rows].astype(np.int64) - 8, 0)
+
+
+def _opening(data: bytearray, begin: Rows, length: Rows, end: Rows) -> Any:
+    """`Packets.opening` of what is `length` bytes long and begins at `begin`, in frames that end at `end`."""
+    until = begin + np.minimum(length, OPENING)
+    there = (length > 0) & (until <= end)
+    mixed = np.zeros(len(begin), np.uint32)
+    for step in range(OPENING):
+        at = np.flatnonzero(there & (begin + step < until))
+        mixed[at] = mixed[at] * np.uint32(0x01000193) + np.frombuffer(data, np.uint8)[begin[at] + step]
+    return np.where(there, mixed | np.uint32(1), 0)

@@ -1,10 +1,10 @@
 """The same packets found in two captures: one-way delay, losses located, reordering. It presumes one clock, as a lab has.
 
 A packet is known again by what no router changes: addresses, ports, protocol, IP id, sequence and acknowledgement numbers,
-flags, time stamps and length. Not by its checksum: with offloading it is filled in only on the way. TTL, tags and link
-headers may differ. Equal packets, such as a segment sent twice without time stamps, are told apart by order: the n-th at one
-point is the n-th at the other. Where a loss makes their numbers differ, those belong together whose delay is nearest to
-what their flow usually takes.
+flags, time stamps, length and, of datagrams, the bytes that their payload opens with (unless a snap length cut those). Not by
+its checksum: with offloading it is filled in only on the way. TTL, tags and link headers may differ. Equal packets, such as a
+segment sent twice without time stamps, are told apart by order: the n-th at one point is the n-th at the other. Where a loss
+makes their numbers differ, those belong together whose delay is nearest to what their flow usually takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.captures.columns import FRAGMENT, MAPPED, Packets
+from results.captures.columns import FRAGMENT, ICMP, ICMP6, MAPPED, UDP, Packets
 from results.captures.streams import Ints
 
 WITHIN_NS = 60 * 10**9
@@ -52,7 +52,8 @@ def match(a: Packets, b: Packets) -> tuple[Way, Way]:
     out. So are packets without a source address, which both ends may send alike, those from before the other capture began and
     those of the last second, which may be under way still.
     """
-    keys = [identity(one) for one in (a, b)]
+    openings = not (_unopened(a) or _unopened(b))
+    keys = [identity(one, openings) for one in (a, b)]
     rows = [np.flatnonzero((one.version > 0) & ((one.state & FRAGMENT) == 0) & ~_nobody(one)) for one in (a, b)]
     flow = [flows(one) for one in (a, b)]
     in_a, in_b = _pairs(keys[0], keys[1], rows[0], rows[1], a.time_ns, b.time_ns, flow[0])
@@ -62,8 +63,8 @@ def match(a: Packets, b: Packets) -> tuple[Way, Way]:
             _way(b, a, in_b[~forward], in_a[~forward], flow[::-1], rows[1]))  # fmt: skip
 
 
-def identity(packets: Packets) -> Any:
-    """64 bits of everything that a packet keeps on its way."""
+def identity(packets: Packets, openings: bool = True) -> Any:
+    """64 bits of everything that a packet keeps on its way; `openings` too."""
     mixed = np.zeros(len(packets), np.uint64)
     with np.errstate(over="ignore"):
         for name in ("source_low", "destination_low", "source_high", "destination_high"):
@@ -74,7 +75,15 @@ def identity(packets: Packets) -> Any:
                               | packets.flags.astype(np.uint64)))  # fmt: skip
         mixed = _mix(mixed ^ (packets.payload.astype(np.uint64) << np.uint64(32) | packets.protocol.astype(np.uint64)
                               | packets.icmp.astype(np.uint64) << np.uint64(8)))  # fmt: skip
+        if openings:
+            mixed = _mix(mixed ^ packets.opening.astype(np.uint64))
         return _mix(mixed ^ (packets.stamp.astype(np.uint64) << np.uint64(32) | packets.echo))
+
+
+def _unopened(packets: Packets) -> bool:
+    """Whether the snap length left the opening of some datagram out, so that another capture may have what this one has not."""
+    whole = np.isin(packets.protocol, (UDP, ICMP, ICMP6)) & ((packets.state & FRAGMENT) == 0)
+    return bool((whole & (packets.payload > 0) & (packets.opening == 0)).any())
 
 
 def _nobody(packets: Packets) -> NDArray[np.bool_]:

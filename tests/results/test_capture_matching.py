@@ -44,6 +44,27 @@ def flow(count: int, gap_ns: int = MS) -> Packets:
     return packets
 
 
+def datagrams() -> tuple[Packets, Packets]:
+    """Four of one size without IP ids, a ms apart; the second is lost, and the third takes a ms less than the others' ten."""
+    here = flow(4)
+    here.protocol[:], here.flags[:], here.seq[:] = 17, 0, 0
+    here.opening[:] = 3, 5, 7, 9
+    return here, reordered(here, [0, 2, 3], [int(here.time_ns[0]) + at * MS for at in (10, 11, 13)])
+
+
+def test_datagrams_are_told_apart_by_what_they_open_with() -> None:
+    here, there = datagrams()
+    way, _ = match(here, there)
+    assert (way.sent.tolist(), way.lost.tolist()) == ([0, 2, 3], [1])
+
+
+def test_openings_that_one_capture_has_cut_are_not_held_against_the_other() -> None:
+    here, there = datagrams()
+    there.opening[:] = 0
+    way, _ = match(here, there)
+    assert len(way.sent) == 3
+
+
 @given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 50))
 @settings(max_examples=60, deadline=None)
 def test_delays_losses_and_overtaking_are_what_they_were(seed: int, count: int, delay_ms: int) -> None:

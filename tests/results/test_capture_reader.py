@@ -157,9 +157,24 @@ def _same(packets: Packets, row: int, said: Any, size: int) -> None:
         assert tuple(edges.tolist()) == given.get("SAck", ())
     elif UDP in said:
         assert ours("protocol", "source_port", "destination_port") == [17, said[UDP].sport, said[UDP].dport]
-        assert ours("payload") == [len(said[UDP].payload)]
+        assert ours("payload", "opening") == [len(said[UDP].payload), _digest(bytes(said[UDP].payload))]
     elif ICMP in said and network.version == 4:
         assert ours("protocol", "icmp") == [1, said[ICMP].type << 8 | said[ICMP].code]
+        assert ours("opening") == [_digest(bytes(said[ICMP])[4:])]
+
+
+def _digest(opening: bytes) -> int:
+    """A polynomial of the bytes, never 0 but of nothing."""
+    mixed = 0
+    for byte in opening[:32]:
+        mixed = (mixed * 0x01000193 + byte) % 2**32
+    return mixed | 1 if opening else 0
+
+
+def test_an_opening_that_was_not_captured_whole_is_none(tmp_path: Path) -> None:
+    whole = bytes(Eth() / IP(**ENDS) / UDP() / bytes(range(40)))
+    packets, _ = loaded(tmp_path, pcap([whole[:size] for size in (42 + 31, 42 + 32)]))
+    assert packets.opening.tolist() == [0, _digest(bytes(range(40)))]
 
 
 def test_three_sack_blocks_are_kept_in_order(tmp_path: Path) -> None:

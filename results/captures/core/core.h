@@ -28,6 +28,7 @@ struct packets { /* columns.py: TYPES in its order, then SACK blocks */
     uint32_t *payload;
     i64 *payload_at;
     uint16_t *icmp;
+    uint32_t *opening;
     uint8_t *has_stamp;
     uint32_t *stamp, *echo;
     uint16_t *mss;

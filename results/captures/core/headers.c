@@ -1,7 +1,8 @@
 /* Where records begin (boundaries.py), and headers of frames as columns (layers.py, tcp_options.py). */
 #include "core.h"
 
-enum { SMALLEST_STEP = 12, DEEPEST = 16, IP4 = 0x0800, IP6 = 0x86DD, IS_ICMP = 1, IS_TCP = 6, IS_UDP = 17, IS_ICMP6 = 58 };
+enum { SMALLEST_STEP = 12, DEEPEST = 16, IP4 = 0x0800, IP6 = 0x86DD, IS_ICMP = 1, IS_TCP = 6, IS_UDP = 17, IS_ICMP6 = 58,
+       OPENING = 32 };
 #define MAPPED 0x0000FFFF00000000ull
 
 static inline uint32_t number(const uint8_t *p, bool big) {
@@ -190,6 +191,15 @@ static i64 tcp(struct frame *f, struct packets *out, i64 blocks) {
     return blocks;
 }
 
+/* columns.Packets.opening of what is `length` bytes long and begins at `from`. */
+static uint32_t opening(const struct frame *f, i64 from, i64 length) {
+    i64 until = from + least(length, OPENING);
+    if (length <= 0 || until > f->end) return 0;
+    uint32_t mixed = 0;
+    for (; from < until; from++) mixed = mixed * 0x01000193u + f->data[from];
+    return mixed | 1;
+}
+
 static void udp(struct frame *f, struct packets *out) {
     static const uint8_t nothing[8];
     bool whole = f->at + 8 <= f->end;
@@ -199,6 +209,7 @@ static void udp(struct frame *f, struct packets *out) {
     out->checksum[f->row] = be16(head + 6), out->header_bytes[f->row] = 8;
     f->payload = most(f->payload - 8, 0);
     out->payload_at[f->row] = f->at + 8;
+    out->opening[f->row] = opening(f, f->at + 8, f->payload);
 }
 
 static void icmp(struct frame *f, struct packets *out) {
@@ -208,6 +219,7 @@ static void icmp(struct frame *f, struct packets *out) {
     if (!whole) f->state |= CUT;
     out->icmp[f->row] = be16(head), out->checksum[f->row] = be16(head + 2);
     out->header_bytes[f->row] = 8, out->payload_at[f->row] = f->at + 8;
+    out->opening[f->row] = opening(f, f->at + 4, f->payload - 4);
     f->payload = most(f->payload - 8, 0);
 }
 
@@ -222,8 +234,8 @@ static void clear(struct packets *out, i64 row, i64 count) {
 #define CLEAR(name) memset(out->name + row, 0, (size_t)count * sizeof *out->name)
     CLEAR(vlan), CLEAR(version), CLEAR(ttl), CLEAR(tos), CLEAR(ip_id), CLEAR(ip_length), CLEAR(source_high), CLEAR(source_low);
     CLEAR(destination_high), CLEAR(destination_low), CLEAR(source_port), CLEAR(destination_port), CLEAR(seq), CLEAR(ack);
-    CLEAR(flags), CLEAR(window), CLEAR(checksum), CLEAR(header_bytes), CLEAR(payload_at), CLEAR(icmp), CLEAR(has_stamp);
-    CLEAR(stamp), CLEAR(echo), CLEAR(mss), CLEAR(sack_permitted), CLEAR(sacks);
+    CLEAR(flags), CLEAR(window), CLEAR(checksum), CLEAR(header_bytes), CLEAR(payload_at), CLEAR(icmp), CLEAR(opening);
+    CLEAR(has_stamp), CLEAR(stamp), CLEAR(echo), CLEAR(mss), CLEAR(sack_permitted), CLEAR(sacks);
     memset(out->scale + row, -1, (size_t)count);
 #undef CLEAR
 }
