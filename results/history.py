@@ -82,7 +82,8 @@ def parse(lines: Iterable[str]) -> History:
                 continue
             operations.append(_operation(said))
         except (ValueError, KeyError, TypeError) as error:
-            raise HistoryError(f"line {number} is no operation: {error!r}") from error
+            cause = f"it says no {error}" if isinstance(error, KeyError) else error
+            raise HistoryError(f"line {number} is no operation: {cause}") from error
     if bound_s is None:
         raise HistoryError("it is empty; the first line says the bound")
     return History(bound_s, tuple(operations))

@@ -25,6 +25,14 @@ class ClaimResult:
     outcome: str
     words: str
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the interval reaches beyond the band, so that other trials might lie outside; one statistic is judged."""
+        if self.measured is None or self.measured.note:
+            return False
+        low, high = self.claim.low, self.claim.high
+        return (low is not None and self.measured.low < low) or (high is not None and self.measured.high > high)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -59,7 +67,10 @@ def judge(run: Run) -> Verdict:
         nothing = "the trials are valid; nothing was predicted, so there was no claim to judge"
         return Verdict("holds", [nothing, *apart], results)
     together = f"all {len(judged)} claims lie within their bands"
-    return Verdict("holds", [together if len(judged) > 1 else judged[0].words, *apart], results)
+    doubtful = [one.claim.name for one in judged if one.doubtful]
+    but = ([f"but the 95 % interval of {len(doubtful)} reaches beyond its band, so more trials may say otherwise: "
+            f"{', '.join(doubtful[:5])}{' and others' if len(doubtful) > 5 else ''}"] if doubtful else [])  # fmt: skip
+    return Verdict("holds", [together if len(judged) > 1 else judged[0].words, *but, *apart], results)
 
 
 def distrust(run: Run) -> list[str]:

@@ -76,12 +76,17 @@ def draw_figures(run: Run, verdict: Verdict) -> list[dict[str, str]]:
     return drawn
 
 
-def answer(run: Run) -> str:
+def answer(run: Run, outcome: str = "") -> str:
     """The answer's sentence with its numbers and 95 % intervals; empty when the manifest has none. Raises RunError.
 
     A value reads `61.24 ms (61.10 to 61.30 ms)`, a ratio `4.1 (4.0 to 4.2)`. Where all lack an interval for one reason, it is
-    said once.
+    said once. Where the run's `outcome` is `invalid` it begins with that.
     """
+    said = _answer(run)
+    return f"Not to be trusted, for the reasons below: {said}" if said and outcome == "invalid" else said
+
+
+def _answer(run: Run) -> str:
     samples = {name: (run.sample(one.metric, one.where), one) for name, one in run.manifest.values.items() if not one.ratio}
     found: dict[str, tuple[Estimate, str]] = {}
     for name, (values, quantity) in samples.items():
@@ -113,7 +118,7 @@ def render(run: Run, verdict: Verdict, figures: list[dict[str, str]]) -> str:
     for figure in shown:
         by_kind.setdefault(figure["kind"], []).append(figure)
     page = environment.get_template("report.html.j2").render(
-        manifest=run.manifest, verdict=verdict, answer=answer(run), figures=by_kind,
+        manifest=run.manifest, verdict=verdict, answer=answer(run, verdict.outcome), figures=by_kind,
         statistics=tables.statistics_named(run), metrics=tables.metric_tables(run, verdict),
         others=tables.other_claims(run, verdict),
         bases=sorted({one.basis for one in run.manifest.claims} - {""}), links=panel.cards(run), cables=panel.cables(run),

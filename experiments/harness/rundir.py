@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +138,14 @@ class RunDirectory:
         path = self.path / "trials.csv"
         with explained(path), path.open("a", encoding="utf-8", newline="") as file:
             file.write(line.getvalue())
+
+    def keep(self, files: Iterable[Path]) -> None:
+        """Copies in `code/`: what is in no checkout could not be run again."""
+        for file in files:
+            copy = self.path / "code" / file.name
+            with explained(copy):
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, copy)
 
     def drop_scratch(self) -> None:
         """Remove the caches that daemons had in it."""

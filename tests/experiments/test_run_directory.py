@@ -32,6 +32,13 @@ def test_a_folder_with_something_in_it_is_refused(directory):
         RunDirectory.create("edge-vs-origin", NOW, directory.path)
 
 
+def test_it_keeps_the_experiment_and_its_topology_as_they_were_run(directory, tmp_path):
+    (tmp_path / "mine.py").write_text("# a question of my own")
+    directory.keep([tmp_path / "mine.py"])
+    (tmp_path / "mine.py").write_text("# another")
+    assert (directory.path / "code" / "mine.py").read_text() == "# a question of my own"
+
+
 def test_json_is_whole_or_absent(directory, monkeypatch):
     directory.write_json("manifest.json", {"ended": None})
 

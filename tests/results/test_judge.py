@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,10 @@ def test_a_few_slow_fetches_do_not_move_the_median(tmp_path: Path) -> None:
         for row in _arm(rows, "warm", "16 KiB")[:4]:
             row["first_byte_ms"] = 500.0
 
-    assert _judge(tmp_path, change_rows=slow).outcome == "holds"
+    verdict = _judge(tmp_path, change_rows=slow)
+    assert verdict.outcome == "holds"
+    [but] = verdict.reasons[1:]
+    assert re.fullmatch(r"but the 95 % interval of 1 reaches beyond its band, .*: first byte, warm, 16 KiB", but)
 
 
 def test_warm_ups_and_invalid_trials_do_not_count(tmp_path: Path) -> None:

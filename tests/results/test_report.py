@@ -55,6 +55,12 @@ def test_an_answer_whose_numbers_all_lack_an_interval_says_so_once(tmp_path: Pat
     assert said.endswith(" (Each number: one sample: no interval.)")
 
 
+def test_the_answer_of_an_invalid_run_begins_with_that(tmp_path: Path) -> None:
+    run = load(save(tmp_path / "run"))
+    assert answer(run, "invalid") == f"Not to be trusted, for the reasons below: {answer(run)}"
+    assert answer(run, "fails") == answer(run)
+
+
 def test_an_answer_without_samples_says_so(tmp_path: Path) -> None:
     def spoil(rows: list[dict[str, Any]]) -> None:
         for row in rows:

@@ -24,12 +24,10 @@ def main(given: argparse.Namespace) -> int:
 
     run = rundir.load(given.run)
     verdict = judge.judge(run)
-    page = report.write(given.run)
+    page, answer = report.write(given.run), report.answer(run, verdict.outcome)
     if given.json:
-        print(
-            json.dumps({"run": str(given.run), "report": str(page), "answer": report.answer(run), **verdict.as_dict()})
-        )
+        print(json.dumps({"run": str(given.run), "report": str(page), "answer": answer, **verdict.as_dict()}))
     else:
-        print(f"{report.answer(run)}\nverdict: {verdict.outcome}\n" + "\n".join(f"  {r}" for r in verdict.reasons))
+        print(f"{answer}\nverdict: {verdict.outcome}\n" + "\n".join(f"  {r}" for r in verdict.reasons))
         print(f"report: {page}")
     return BY_OUTCOME[verdict.outcome]

@@ -6,6 +6,7 @@ import argparse
 import json
 import shlex
 import shutil
+import site
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -62,6 +63,7 @@ def main(given: argparse.Namespace) -> int:
         directory, earlier, link = _reopen(experiment, given, document)
     else:
         directory = RunDirectory.create(name_of(type(experiment)), datetime.now(UTC), given.out)
+        directory.keep(one for one in _files(experiment) if not any(map(one.is_relative_to, _OTHERS)))
     try:
         run = Run(experiment, directory, link, document, facts, earlier)
         status = labs.sandboxed(run.execute, directory.path)
@@ -97,6 +99,11 @@ def _reopen(
     return directory, earlier, backend
 
 
+_OTHERS = (ROOT / "experiments" / "harness", ROOT / "topologies" / "emulator", *map(Path, site.getsitepackages()),
+           Path("/usr/lib"))  # fmt: skip
+"""Where a file is of Longhaul's own machinery, or of a library."""
+
+
 def _files(experiment: Experiment) -> set[Path]:
     """The files of the experiment and of its topology, with those that they are derived from."""
     kinds = (*type(experiment).__mro__, *type(experiment.world).__mro__)
@@ -119,7 +126,7 @@ def _conclude(directory: RunDirectory, as_json: bool, status: int) -> int:
     directory.write_json("manifest.json", {**directory.read_json("manifest.json"), "verdict": verdict.as_dict()})
     page = report.write(directory.path)
     summary: dict[str, Any] = {"run": str(directory.path), "report": str(page), "outcome": verdict.outcome,
-                               "reasons": verdict.reasons, "answer": report.answer(loaded)}  # fmt: skip
+                               "reasons": verdict.reasons, "answer": report.answer(loaded, verdict.outcome)}  # fmt: skip
     lines = ["", summary["answer"], "", f"verdict: {verdict.outcome}", *(f"  {reason}" for reason in verdict.reasons),
              f"report:  {page}"]  # fmt: skip
     try:

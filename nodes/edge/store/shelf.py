@@ -30,10 +30,10 @@ class Shelf:
         self._root, self.lock = str(self.objects), folder / "lock"
 
     def foreign(self) -> Path | None:
-        """What is in the way: a folder named as one of ours that is not, and of which files would be deleted."""
-        if self.lock.exists():
+        """What is in the way, in a folder that is no cache: files of others, which could be deleted as ours."""
+        if self.lock.exists() or not self.folder.exists():
             return None
-        return next((path for path in (self.temporary, self.objects) if path.exists()), None)
+        return next((path for path in sorted(self.folder.iterdir()) if path.name != "lost+found"), None)  # mkfs(8) makes that
 
     def make(self) -> None:
         """The folders, where they are missing; the lock first, because it is what a cache is known by. Raises OSError."""

@@ -242,7 +242,7 @@ def test_a_file_that_became_shorter_is_dropped_counted_and_fetched_again(
     assert edge.stats()["bad_objects"] == 1
 
 
-@pytest.mark.parametrize("name", ["tmp", "objects"])
+@pytest.mark.parametrize("name", ["tmp", "objects", "docs"])
 def test_a_folder_that_is_no_cache_is_refused_and_left_as_it_is(
     origin: Daemon, edge_for: Edges, tmp_path: Path, name: str
 ) -> None:
