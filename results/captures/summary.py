@@ -36,6 +36,9 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(table, row, strict=True)) for row in rows]
 
 
+_APART = " (each interface for itself, so one transfer counts at each that has it)"
+
+
 def text(found: Survey, top: int) -> str:
     """For a person: what the capture is, and its largest connections."""
     records, table = found.capture.records, found.connections
@@ -44,7 +47,8 @@ def text(found: Survey, top: int) -> str:
              + ("" if found.shown == found.packets else f", {_count(found.shown)} chosen")
              + f", {_size(found.wire_bytes)} on the wire"
              + (f" in {seconds:.3f} s from {_moment(found.first_ns)}" if found.shown else "")]  # fmt: skip
-    lines += [f"  {comment}" for comment in records.comments if comment]
+    # mergecap's own comment has lines, of which some are empty.
+    lines += [f"  {line.strip()}" for comment in records.comments for line in comment.splitlines() if line.strip()]
     lines += [f"  interface {one.name or '(unnamed)'}" + (f": {one.comment}" if one.comment else "")
               + (f", {_count(one.dropped)} dropped while capturing" if one.dropped else "")
               for one in records.interfaces if one.name or one.comment or one.dropped]  # fmt: skip
@@ -57,7 +61,8 @@ def text(found: Survey, top: int) -> str:
         again, new, sent = (int(sum(table[f"{name}_{way}"].sum() for way in ("up", "down")))
                             for name in ("retransmissions", "new_bytes", "bytes"))  # fmt: skip
         kinds = [_count(int(table[name].sum())) for name in ("fast", "timeouts", "tail_probes", "spurious")]
-        lines.append(f"  {_many(count, 'TCP connection')}, {_size(new)} of payload; {_size(sent - new)} sent again in "
+        lines.append(f"  {_many(count, 'TCP connection')}{_APART if found.apart else ''}, "
+                     f"{_size(new)} of payload; {_size(sent - new)} sent again in "
                      f"{_many(again, 'segment')}: {kinds[0]} fast, {kinds[1]} time-outs, {kinds[2]} tail loss probes; "
                      f"{kinds[3]} of them needless")  # fmt: skip
         lines += _applications(found)

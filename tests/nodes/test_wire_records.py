@@ -26,7 +26,8 @@ def numbers(daemon: Daemon) -> dict[str, float]:
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
-@pytest.mark.parametrize("path", ["/prepared?100", "/now?100", "/file-prepared?70000", "/file-now?70000", "/file-prepared?8000000"])
+@pytest.mark.parametrize("path", ["/prepared?100", "/now?100", "/file-prepared?70000", "/file-now?70000",
+                                  "/file-prepared?8000000"])  # fmt: skip
 def test_a_prepared_answer_has_its_record_its_numbers_and_its_duration(wire: Daemon, path: str) -> None:
     before, kept = numbers(wire), len(records(wire))
     given = int(wire.get("/given").body)

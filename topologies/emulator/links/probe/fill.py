@@ -84,7 +84,7 @@ def why_not(way: Direction, mtu: int) -> str:
     if drain_ms > LONGEST_MS:
         return f"full, it drains in {show_ms(drain_ms)}; {show_ms(LONGEST_MS)} are waited for at most"
     if way.jitter_ms > MOST_JITTER * drain_ms:
-        return f"jitter of {show_ms(way.jitter_ms)} hides a wait of {show_ms(drain_ms)}"
+        return f"jitter of up to {show_ms(way.jitter_ms)} hides a wait of {show_ms(drain_ms)}"
     return "too many frames overtake those that wait" if chance(way, "reorder") > MOST_REORDER else ""
 
 
