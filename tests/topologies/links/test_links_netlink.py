@@ -18,6 +18,13 @@ def test_attributes_are_read_as_they_were_written(values, before):
     assert netlink.attributes(data, len(before)) == values
 
 
+@pytest.mark.parametrize(("operstate", "said"), [(0, "up"), (2, "down"), (6, "up")])
+def test_an_interface_whose_state_the_kernel_has_not_come_to_is_up(operstate, said):
+    numbers = dict.fromkeys((netlink.IFLA_MTU, netlink.IFLA_TXQLEN, netlink.IFLA_GSO_MAX_SIZE), bytes(4))
+    texts = {netlink.IFLA_QDISC: b"noqueue\0", netlink.IFLA_ADDRESS: bytes(6), netlink.IFLA_OPERSTATE: bytes([operstate])}
+    assert f"state={said} " in netlink.Interface(1, {**numbers, **texts}).settings()
+
+
 @given(st.binary(max_size=200))
 def test_no_answer_holds_the_reader_for_ever(data):
     netlink.attributes(data)

@@ -55,7 +55,9 @@ class Interface(NamedTuple):
         numbers = {"mtu": IFLA_MTU, "length": IFLA_TXQLEN, "gso": IFLA_GSO_MAX_SIZE}
         found = {name: str(struct.unpack("I", self.attributes[number])[0]) for name, number in numbers.items()}
         found["queue"] = self.attributes[IFLA_QDISC].rstrip(b"\0").decode()
-        found["state"] = OPERSTATES[self.attributes[IFLA_OPERSTATE][0]]
+        # Until the kernel comes to it, up to a second later, what is up is unknown, and is to be used as if it were up (its
+        # operstates.rst).
+        found["state"] = OPERSTATES[self.attributes[IFLA_OPERSTATE][0] or OPERSTATES.index("up")]
         found["mac"] = self.attributes[IFLA_ADDRESS].hex(":")
         return " ".join(f"{name}={value}" for name, value in found.items())
 
