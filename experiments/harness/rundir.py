@@ -140,11 +140,11 @@ class RunDirectory:
             file.write(line.getvalue())
 
     def keep(self, files: Iterable[Path]) -> None:
-        """Copies in `code/`: what is in no checkout could not be run again."""
+        """Copies in `code/`, as they stand in the checkout, or by name: what is in no checkout could not be run again."""
         for file in files:
-            copy = self.path / "code" / file.name
+            copy = self.path / "code" / (file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name)
             with explained(copy):
-                copy.parent.mkdir(exist_ok=True)
+                copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
 
     def drop_scratch(self) -> None:

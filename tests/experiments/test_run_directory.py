@@ -39,6 +39,13 @@ def test_it_keeps_the_experiment_and_its_topology_as_they_were_run(directory, tm
     assert (directory.path / "code" / "mine.py").read_text() == "# a question of my own"
 
 
+def test_files_of_one_name_in_the_checkout_are_both_kept(directory):
+    same = [rundir.ROOT / "experiments" / "__init__.py", rundir.ROOT / "topologies" / "__init__.py"]
+    directory.keep(same)
+    for file in same:
+        assert (directory.path / "code" / file.relative_to(rundir.ROOT)).read_bytes() == file.read_bytes()
+
+
 def test_json_is_whole_or_absent(directory, monkeypatch):
     directory.write_json("manifest.json", {"ended": None})
 
